@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What a backend server needs in the kernel, as two tc clsact programs (direct action).
+ *
+ * fairlead_decap, at ingress: takes the outer IPv4 or IPv6 header off packets that an allowed
+ * balancer sent for a VIP. Then the stack goes on with the inner packet as if it had come by
+ * itself. Other IP-in-IP to this host is dropped and counted; everything else is passed on unread.
+ *
+ * fairlead_mss, at egress: lowers the MSS option in SYN and SYN-ACK segments that leave from a
+ * VIP, so that what the client then sends still fits once it is encapsulated.
+ *
+ * Only what kernel 5.15 has is used: the family of a packet is changed by bpf_skb_change_proto().
+ * Headers are read with bpf_skb_load_bytes(), so it does not matter whether they are linear.
+ * Returning TC_ACT_UNSPEC lets filters of others on the same hook see the packet too.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <linux/tcp.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "backend_tables.h"
+
+enum {
+	FAMILY_IPV4 = 2,  /* AF_INET, not among the UAPI headers for BPF */
+	FAMILY_IPV6 = 10, /* AF_INET6 */
+	IPV4_OFFSET_MASK = 0x1fff,
+	IPV4_MORE_FRAGMENTS = 0x2000,
+	IPV4_HEADER_MAX = 60,
+	TCP_OPTION_END = 0,
+	TCP_OPTION_NOP = 1,
+	TCP_OPTION_MSS = 2,
+	TCP_OPTIONS_MAX = 40, /* a TCP header has at most 40 bytes of options */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BACKEND_VIPS_MAX);
+	__type(key, struct backend_address);
+	__type(value, uint8_t); /* a set: the value says nothing */
+} vips SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, BACKEND_PREFIXES_MAX);
+	__type(key, struct backend_prefix);
+	__type(value, uint8_t);
+} balancers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, BACKEND_COUNTERS);
+	__type(key, uint32_t);
+	__type(value, struct backend_count);
+} counters SEC(".maps");
+
+const volatile struct backend_config config;
+
+/* The outer header of an IP-in-IP packet. */
+struct outer {
+	bool is_ipv6;
+	bool is_fragment;
+	uint8_t protocol;      /* IPPROTO_IPIP: IPv4 inside; IPPROTO_IPV6: IPv6 inside */
+	uint32_t header_bytes; /* 20-60 */
+	uint32_t total_bytes;  /* the header and what it says comes after it */
+	struct backend_address source;
+};
+
+struct inner {
+	bool is_ipv6;
+	uint32_t total_bytes;
+};
+
+static __always_inline void
+address_from_ipv4(struct backend_address *ret_address, uint32_t ipv4)
+{
+	__builtin_memset(ret_address, 0, sizeof *ret_address);
+	ret_address->bytes[10] = 0xff;
+	ret_address->bytes[11] = 0xff;
+	__builtin_memcpy(&ret_address->bytes[12], &ipv4, sizeof ipv4);
+}
+
+static __always_inline void
+count(enum backend_counter counter, uint32_t packets, uint32_t bytes)
+{
+	uint32_t index = counter;
+	struct backend_count *entry = bpf_map_lookup_elem(&counters, &index);
+
+	if (entry == NULL)
+		return;
+	entry->packets += packets;
+	entry->bytes += bytes;
+}
+
+/*
+ * How long a packet with the length field @field is, @header bytes included. Super-packets over
+ * 64 KiB have 0 in the field; they end where the buffer ends.
+ */
+static __always_inline uint32_t
+declared_bytes(const struct __sk_buff *skb, uint32_t header, uint32_t field)
+{
+	if (field == 0 && skb->gso_size != 0)
+		return skb->len - ETH_HLEN;
+	return header + field;
+}
+
+/* tc comes before the stack's own check of the header, so it is done here. */
+static __always_inline bool
+ipv4_header_is_intact(struct __sk_buff *skb, uint32_t header_bytes)
+{
+	uint32_t words[IPV4_HEADER_MAX / 4] = { 0 };
+	int64_t sum;
+
+	if (header_bytes < sizeof(struct iphdr) || header_bytes > sizeof words ||
+	    bpf_skb_load_bytes(skb, ETH_HLEN, words, header_bytes) < 0)
+		return false;
+	sum = bpf_csum_diff(NULL, 0, words, sizeof words, 0);
+	if (sum < 0)
+		return false;
+	sum = (sum & 0xffff) + ((sum >> 16) & 0xffff);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
+}
+
+/*
+ * Whether the host itself is the destination. The caller has seen that the frame is for this
+ * host's MAC. A host that does not forward cannot pass it on; one that does (a router, a container
+ * host) tells by its routes, and tunnels that only travel through it stay untouched.
+ */
+static __always_inline bool
+fib_says_local(struct __sk_buff *skb, struct bpf_fib_lookup *lookup)
+{
+	long answer;
+
+	lookup->ifindex = skb->ifindex;
+	answer = bpf_fib_lookup(skb, lookup, sizeof *lookup, 0);
+	return answer < 0 || answer == BPF_FIB_LKUP_RET_NOT_FWDED ||
+	       answer == BPF_FIB_LKUP_RET_FWD_DISABLED;
+}
+
+/*
+ * @return true for a well-formed IPv4 packet to this host that carries IP. A header that is
+ *         damaged is left to the stack, which drops and counts it.
+ */
+static __always_inline bool
+outer_read_ipv4(struct __sk_buff *skb, struct outer *ret_outer)
+{
+	struct bpf_fib_lookup lookup = { .family = FAMILY_IPV4 };
+	struct iphdr header;
+	uint32_t field;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &header, sizeof header) < 0)
+		return false;
+	if (header.protocol != IPPROTO_IPIP && header.protocol != IPPROTO_IPV6)
+		return false;
+	field = bpf_ntohs(header.tot_len);
+	ret_outer->is_ipv6 = false;
+	ret_outer->protocol = header.protocol;
+	ret_outer->header_bytes = header.ihl * 4;
+	ret_outer->total_bytes = declared_bytes(skb, 0, field);
+	ret_outer->is_fragment =
+		(header.frag_off & bpf_htons(IPV4_OFFSET_MASK | IPV4_MORE_FRAGMENTS)) != 0;
+	address_from_ipv4(&ret_outer->source, header.saddr);
+	if (header.version != 4 || ret_outer->total_bytes < ret_outer->header_bytes ||
+	    ret_outer->total_bytes > skb->len - ETH_HLEN ||
+	    !ipv4_header_is_intact(skb, ret_outer->header_bytes))
+		return false;
+	lookup.ipv4_src = header.saddr;
+	lookup.ipv4_dst = header.daddr;
+	return fib_says_local(skb, &lookup);
+}
+
+/* As outer_read_ipv4(). Balancers put no extension header between the two IP headers. */
+static __always_inline bool
+outer_read_ipv6(struct __sk_buff *skb, struct outer *ret_outer)
+{
+	struct bpf_fib_lookup lookup = { .family = FAMILY_IPV6 };
+	struct ipv6hdr header;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &header, sizeof header) < 0)
+		return false;
+	if (header.nexthdr != IPPROTO_IPIP && header.nexthdr != IPPROTO_IPV6)
+		return false;
+	ret_outer->is_ipv6 = true;
+	ret_outer->is_fragment = false;
+	ret_outer->protocol = header.nexthdr;
+	ret_outer->header_bytes = sizeof header;
+	ret_outer->total_bytes =
+		declared_bytes(skb, sizeof header, bpf_ntohs(header.payload_len));
+	__builtin_memcpy(&ret_outer->source, &header.saddr, sizeof ret_outer->source);
+	if (header.version != 6 || ret_outer->total_bytes > skb->len - ETH_HLEN)
+		return false;
+	__builtin_memcpy(lookup.ipv6_src, &header.saddr, sizeof lookup.ipv6_src);
+	__builtin_memcpy(lookup.ipv6_dst, &header.daddr, sizeof lookup.ipv6_dst);
+	return fib_says_local(skb, &lookup);
+}
+
+static __always_inline bool
+outer_read(struct __sk_buff *skb, struct outer *ret_outer)
+{
+	/* 0 is PACKET_HOST; frames of a VLAN belong to that VLAN's own interface. */
+	if (skb->pkt_type != 0 || skb->vlan_present || skb->len <= ETH_HLEN)
+		return false;
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return outer_read_ipv4(skb, ret_outer);
+	if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		return outer_read_ipv6(skb, ret_outer);
+	return false;
+}
+
+static __always_inline enum backend_counter
+judge_vip(uint8_t protocol, const struct backend_address *destination, bool is_ipv6)
+{
+	if (protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6)
+		return BACKEND_DROP_NESTED;
+	if (bpf_map_lookup_elem(&vips, destination) == NULL)
+		return BACKEND_DROP_NOT_VIP;
+	return is_ipv6 ? BACKEND_DECAP_IPV6 : BACKEND_DECAP_IPV4;
+}
+
+static __always_inline enum backend_counter
+judge_inner_ipv4(struct __sk_buff *skb, const struct outer *outer, struct inner *ret_inner)
+{
+	struct backend_address destination;
+	struct iphdr header;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN + outer->header_bytes, &header, sizeof header) < 0)
+		return BACKEND_DROP_MALFORMED;
+	ret_inner->is_ipv6 = false;
+	ret_inner->total_bytes = bpf_ntohs(header.tot_len);
+	if (ret_inner->total_bytes == 0 && skb->gso_size != 0)
+		ret_inner->total_bytes = outer->total_bytes - outer->header_bytes;
+	if (header.version != 4 || header.ihl < 5 || ret_inner->total_bytes < header.ihl * 4u ||
+	    outer->header_bytes + ret_inner->total_bytes > outer->total_bytes)
+		return BACKEND_DROP_MALFORMED;
+	address_from_ipv4(&destination, header.daddr);
+	return judge_vip(header.protocol, &destination, false);
+}
+
+static __always_inline enum backend_counter
+judge_inner_ipv6(struct __sk_buff *skb, const struct outer *outer, struct inner *ret_inner)
+{
+	struct backend_address destination;
+	struct ipv6hdr header;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN + outer->header_bytes, &header, sizeof header) < 0)
+		return BACKEND_DROP_MALFORMED;
+	ret_inner->is_ipv6 = true;
+	ret_inner->total_bytes = sizeof header + bpf_ntohs(header.payload_len);
+	if (header.payload_len == 0 && skb->gso_size != 0)
+		ret_inner->total_bytes = outer->total_bytes - outer->header_bytes;
+	if (header.version != 6 || ret_inner->total_bytes < sizeof header ||
+	    outer->header_bytes + ret_inner->total_bytes > outer->total_bytes)
+		return BACKEND_DROP_MALFORMED;
+	__builtin_memcpy(&destination, &header.daddr, sizeof destination);
+	return judge_vip(header.nexthdr, &destination, true);
+}
+
+/* What becomes of an IP-in-IP packet to this host. Changes nothing. */
+static __always_inline enum backend_counter
+judge(struct __sk_buff *skb, const struct outer *outer, struct inner *ret_inner)
+{
+	struct backend_prefix source = { .bits = 128, .address = outer->source };
+
+	if (bpf_map_lookup_elem(&balancers, &source) == NULL)
+		return BACKEND_DROP_SOURCE;
+	if (outer->is_fragment)
+		return BACKEND_DROP_FRAGMENT;
+	if (outer->protocol == IPPROTO_IPIP)
+		return judge_inner_ipv4(skb, outer, ret_inner);
+	return judge_inner_ipv6(skb, outer, ret_inner);
+}
+
+/*
+ * Take the outer header off.
+ *
+ * bpf_skb_change_proto() is made for translation: it lets the header grow or shrink by the 20
+ * bytes between IPv4 and IPv6, and sets the packet's family. Here it is called for the family; the
+ * room it made or took counts for what is left to cut. It refuses super-packets of UDP.
+ *
+ * FIXED_GSO: the segments inside a super-packet do not grow because a header went.
+ * NO_CSUM_RESET: IP-in-IP has no checksum of its own, so what the card verified, or left to be
+ * filled in, is the inner one and stays true.
+ *
+ * @return false when the kernel refused; the packet may be changed and must be dropped.
+ */
+static __always_inline bool
+decapsulate(struct __sk_buff *skb, const struct outer *outer, const struct inner *inner)
+{
+	const uint64_t flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
+	const int32_t step = sizeof(struct ipv6hdr) - sizeof(struct iphdr);
+	int32_t cut = outer->header_bytes;
+	uint16_t ether_type;
+
+	if (inner->is_ipv6 != outer->is_ipv6) {
+		ether_type = inner->is_ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+		if (bpf_skb_change_proto(skb, ether_type, 0) < 0 ||
+		    bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &ether_type,
+					sizeof ether_type, 0) < 0)
+			return false;
+		cut += inner->is_ipv6 ? step : -step;
+	}
+	return bpf_skb_adjust_room(skb, -cut, BPF_ADJ_ROOM_MAC, flags) == 0;
+}
+
+SEC("tc")
+int
+fairlead_decap(struct __sk_buff *skb)
+{
+	uint32_t packets = skb->gso_segs == 0 ? 1 : skb->gso_segs;
+	enum backend_counter counter;
+	struct outer outer = { 0 };
+	struct inner inner = { 0 };
+	bool delivered;
+
+	if (!outer_read(skb, &outer))
+		return TC_ACT_UNSPEC;
+	counter = judge(skb, &outer, &inner);
+	delivered = counter == BACKEND_DECAP_IPV4 || counter == BACKEND_DECAP_IPV6;
+	if (delivered && !decapsulate(skb, &outer, &inner)) {
+		counter = BACKEND_DROP_REFUSED;
+		delivered = false;
+	}
+	count(counter, packets, delivered ? inner.total_bytes : outer.total_bytes);
+	return delivered ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+}
+
+/* A TCP segment that leaves this host. */
+struct segment {
+	struct backend_address source;
+	uint32_t tcp_offset; /* from the start of the frame */
+	uint32_t mss_max;
+};
+
+/* @return false: not TCP, or its TCP header is not in this packet. */
+static __always_inline bool
+segment_read(struct __sk_buff *skb, struct segment *ret_segment)
+{
+	struct ipv6hdr ipv6;
+	struct iphdr ipv4;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		if (bpf_skb_load_bytes(skb, ETH_HLEN, &ipv4, sizeof ipv4) < 0 ||
+		    ipv4.protocol != IPPROTO_TCP || ipv4.ihl < 5 ||
+		    (ipv4.frag_off & bpf_htons(IPV4_OFFSET_MASK)) != 0)
+			return false;
+		address_from_ipv4(&ret_segment->source, ipv4.saddr);
+		ret_segment->tcp_offset = ETH_HLEN + ipv4.ihl * 4;
+		ret_segment->mss_max = config.mss_ipv4_max;
+		return true;
+	}
+	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		if (bpf_skb_load_bytes(skb, ETH_HLEN, &ipv6, sizeof ipv6) < 0 ||
+		    ipv6.nexthdr != IPPROTO_TCP)
+			return false;
+		__builtin_memcpy(&ret_segment->source, &ipv6.saddr, sizeof ret_segment->source);
+		ret_segment->tcp_offset = ETH_HLEN + sizeof ipv6;
+		ret_segment->mss_max = config.mss_ipv6_max;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * The offset of the two bytes of the MSS from the start of the TCP header, or 0: there is none.
+ * Options are read one by one: a table on the stack read at a computed place would need
+ * CAP_PERFMON to be loaded.
+ */
+static __always_inline uint32_t
+mss_find(struct __sk_buff *skb, uint32_t tcp_offset, uint32_t header_bytes)
+{
+	uint32_t offset = sizeof(struct tcphdr);
+	uint8_t option[2];
+
+	for (int i = 0; i < TCP_OPTIONS_MAX && offset < header_bytes; i++) {
+		option[1] = 0;
+		/* the last byte of the header can only be END or NOP: nothing follows it */
+		if (bpf_skb_load_bytes(skb, tcp_offset + offset, option,
+				       offset + 1 < header_bytes ? 2 : 1) < 0 ||
+		    option[0] == TCP_OPTION_END)
+			return 0;
+		if (option[0] == TCP_OPTION_NOP) {
+			offset++;
+			continue;
+		}
+		if (option[1] < 2 || offset + option[1] > header_bytes)
+			return 0;
+		if (option[0] == TCP_OPTION_MSS)
+			return option[1] == 4 ? offset + 2 : 0;
+		offset += option[1];
+	}
+	return 0;
+}
+
+/* @return true when the segment announced more than @segment allows, and now does not. */
+static __always_inline bool
+mss_lower(struct __sk_buff *skb, const struct segment *segment, uint32_t mss_offset)
+{
+	uint32_t tcp_check = segment->tcp_offset + offsetof(struct tcphdr, check);
+	uint16_t lower = bpf_htons(segment->mss_max);
+	uint16_t present, from, to;
+
+	if (bpf_skb_load_bytes(skb, segment->tcp_offset + mss_offset, &present, sizeof present) <
+		    0 ||
+	    bpf_ntohs(present) <= segment->mss_max)
+		return false;
+	/* The checksum adds 16-bit words: at an odd offset the two bytes lie in two words. */
+	from = mss_offset % 2 == 0 ? present : __builtin_bswap16(present);
+	to = mss_offset % 2 == 0 ? lower : __builtin_bswap16(lower);
+	/* When the card is to fill the checksum in, this leaves it alone, as it must. */
+	if (bpf_l4_csum_replace(skb, tcp_check, from, to, sizeof from) < 0)
+		return false;
+	return bpf_skb_store_bytes(skb, segment->tcp_offset + mss_offset, &lower, sizeof lower,
+				   0) == 0;
+}
+
+SEC("tc")
+int
+fairlead_mss(struct __sk_buff *skb)
+{
+	struct segment segment = { 0 };
+	struct tcphdr tcp;
+	uint32_t mss_offset;
+
+	if (!segment_read(skb, &segment) ||
+	    bpf_skb_load_bytes(skb, segment.tcp_offset, &tcp, sizeof tcp) < 0 || !tcp.syn ||
+	    bpf_map_lookup_elem(&vips, &segment.source) == NULL)
+		return TC_ACT_UNSPEC;
+	mss_offset = mss_find(skb, segment.tcp_offset, tcp.doff * 4);
+	if (mss_offset != 0 && mss_lower(skb, &segment, mss_offset))
+		count(BACKEND_MSS_CLAMPED, 1, skb->len - ETH_HLEN);
+	return TC_ACT_UNSPEC;
+}
+
+char backend_license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What every core header stands on. Freestanding: no header of DPDK, libbpf or libc may be
+ * included in this folder; a test compiles each header alone, natively and for BPF.
+ *
+ * Little-endian machines that take unaligned loads (x86-64, arm64): packet bytes are read in place,
+ * through structs with naturally aligned fields, because `packed` makes clang emit byte loads for BPF.
+ */
+#ifndef FL_BASE_H
+#define FL_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FL_INLINE static inline __attribute__((always_inline))
+
+/** On a struct that is laid over packet bytes: may stand for any object, at any address. */
+#define FL_WIRE __attribute__((may_alias))
+
+/** One whole load of a word that another thread may write. */
+#define FL_READ_ONCE(word) (*(const volatile __typeof__(word) *)&(word))
+
+#define FL_LIKELY(condition)   __builtin_expect(!!(condition), 1)
+#define FL_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the core is little-endian");
+
+typedef uint16_t fl_be16; /**< network byte order, as loaded from the packet */
+typedef uint32_t fl_be32; /**< network byte order */
+
+FL_INLINE uint16_t
+fl_from_be16(fl_be16 value)
+{
+	return __builtin_bswap16(value);
+}
+
+FL_INLINE fl_be16
+fl_to_be16(uint16_t value)
+{
+	return __builtin_bswap16(value);
+}
+
+FL_INLINE fl_be32
+fl_to_be32(uint32_t value)
+{
+	return __builtin_bswap32(value);
+}
+
+/** Either family: IPv6 as it is, IPv4 as IPv4-mapped (RFC 4291 2.5.5.2). Words as loaded, wire order. */
+struct fl_addr {
+	fl_be32 word[4];
+};
+
+#define FL_ADDR_MAPPED_WORD 0xffff0000u /**< word[2] of an IPv4-mapped address, as loaded */
+
+FL_INLINE struct fl_addr
+fl_addr_from_ipv4(fl_be32 address)
+{
+	return (struct fl_addr){ { 0, 0, FL_ADDR_MAPPED_WORD, address } };
+}
+
+FL_INLINE bool
+fl_addr_is_ipv4(const struct fl_addr *address)
+{
+	return (address->word[0] | address->word[1]) == 0 &&
+	       address->word[2] == FL_ADDR_MAPPED_WORD;
+}
+
+FL_INLINE bool
+fl_addr_equal(const struct fl_addr *a, const struct fl_addr *b)
+{
+	return ((a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1]) | (a->word[2] ^ b->word[2]) |
+		(a->word[3] ^ b->word[3])) == 0;
+}
+
+/** Two of the address's words as one, in memory order: @p half 0 or 1. */
+FL_INLINE uint64_t
+fl_addr_half(const struct fl_addr *address, uint32_t half)
+{
+	return address->word[2 * half] | (uint64_t)address->word[2 * half + 1] << 32;
+}
+
+#endif
