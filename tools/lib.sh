@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+# What tools/quickstart and tools/check share: packages and the release build. Sourced; `top` is the repository.
+
+# install_packages SET...: the packages of tools/packages marked with one of the sets, where missing.
+install_packages() {
+	local wanted missing=() package
+	wanted=$(awk -v sets="$*" '
+		BEGIN { n = split(sets, s, " "); for (i = 1; i <= n; i++) want[s[i]] = 1 }
+		!/^#/ && NF >= 2 && $2 in want { print $1 }' "$top/tools/packages")
+	for package in $wanted; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+			missing+=("$package")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	echo "installing ${#missing[@]} packages: ${missing[*]}"
+	DEBIAN_FRONTEND=noninteractive apt-get -q update >/dev/null
+	# no service of a package (nginx) may start by itself: the demo and the tests run their own
+	DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q install -y --no-install-recommends \
+		-o Dpkg::Use-Pty=0 "${missing[@]}" | awk 'NR % 40 == 0 { print "  ..." NR " lines" }'
+}
+
+# build_release DIR: the programs, optimised, with gcc.
+build_release() {
+	[ -f "$1/build.ninja" ] || CC=gcc meson setup "$1" "$top" >/dev/null
+	ninja -C "$1" --quiet
+}
