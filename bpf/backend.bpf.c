@@ -372,31 +372,36 @@ segment_read(struct __sk_buff *skb, struct segment *ret_segment)
 
 /*
  * The offset of the two bytes of the MSS from the start of the TCP header, or 0: there is none.
+ *
  * Options are read one by one: a table on the stack read at a computed place would need
- * CAP_PERFMON to be loaded.
+ * CAP_PERFMON to be loaded. The walk counts down what is left, which the verifier does not know,
+ * instead of up from 20, which it does: else it follows every possible sequence of lengths. And
+ * the loop is unrolled: without CAP_PERFMON the verifier also follows mispredicted branches, and
+ * one of those leaves the bound of a loop behind ("sequence of 8193 jumps is too complex").
+ * For the same reason the load comes first: clang merges tests before it with the loop's own, and
+ * then cannot unroll.
  */
 static __always_inline uint32_t
 mss_find(struct __sk_buff *skb, uint32_t tcp_offset, uint32_t header_bytes)
 {
-	uint32_t offset = sizeof(struct tcphdr);
+	uint32_t left = header_bytes - sizeof(struct tcphdr);
 	uint8_t option[2];
+	uint32_t size;
 
-	for (int i = 0; i < TCP_OPTIONS_MAX && offset < header_bytes; i++) {
-		option[1] = 0;
-		/* the last byte of the header can only be END or NOP: nothing follows it */
-		if (bpf_skb_load_bytes(skb, tcp_offset + offset, option,
-				       offset + 1 < header_bytes ? 2 : 1) < 0 ||
-		    option[0] == TCP_OPTION_END)
+#pragma clang loop unroll(full)
+	for (int i = 0; i < TCP_OPTIONS_MAX; i++) {
+		if (bpf_skb_load_bytes(skb, tcp_offset + header_bytes - left, option,
+				       sizeof option) < 0)
 			return 0;
-		if (option[0] == TCP_OPTION_NOP) {
-			offset++;
-			continue;
-		}
-		if (option[1] < 2 || offset + option[1] > header_bytes)
+		/* one byte alone at the end can only be END or NOP; over 40: doff was below 5 */
+		if (left < sizeof option || left > TCP_OPTIONS_MAX)
+			return 0;
+		size = option[0] == TCP_OPTION_NOP ? 1 : option[1];
+		if (option[0] == TCP_OPTION_END || size == 0 || size > left)
 			return 0;
 		if (option[0] == TCP_OPTION_MSS)
-			return option[1] == 4 ? offset + 2 : 0;
-		offset += option[1];
+			return size == 4 ? header_bytes - left + 2 : 0;
+		left -= size;
 	}
 	return 0;
 }

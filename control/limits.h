@@ -24,6 +24,7 @@ enum {
 	/* plane_link */
 	LINK_BACKOFF_MS_MIN = 100,
 	LINK_BACKOFF_MS_MAX = 5000,
+	LINK_STABLE_MS = 1000,            /**< up for so long: the back-off starts over */
 	LINK_HELLO_MS = 5000,             /**< to answer plane.hello */
 	LINK_HELLO_INTERVAL_MS = 2000,    /**< a silent change of a plane is noticed this soon */
 	LINK_PREPARE_MS = 30000,          /**< to answer one part of plane.prepare */
@@ -48,7 +49,6 @@ enum {
 	CTL_WRITE_MS = 30000,             /**< a client that reads nothing of its answers is closed */
 	CTL_ACCEPT_PAUSE_MS = 200,        /**< after running out of descriptors */
 	CTL_BACKLOG = 64,
-	CTL_LOCK_WAIT_MS = 1000,
 };
 
 #endif

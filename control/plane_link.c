@@ -40,6 +40,7 @@ struct plane_link {
 	bool doomed;       /* to be closed at the next turn */
 	bool greeting;     /* a plane.hello is on its way */
 	char error[LINK_ERROR_BYTES_MAX];
+	char told[LINK_ERROR_BYTES_MAX]; /* the error that was logged last */
 };
 
 /* A call on its way. Freed by its answer, which always comes (rpc_client_destroy() gives empty ones). */
@@ -196,6 +197,8 @@ link_on_answer(void *user, const struct rpc_answer *answer)
 static int
 link_call(struct plane_link *link, const struct plane_link_call *request, struct pending *call)
 {
+	/* The plane answers in order: this one's time starts when the one before is over. */
+	int64_t start_ms = link->pending != NULL ? link->pending->deadline_ms : plane_link_now_ms();
 	int r = rpc_client_call(link->client, request->method, request->params, link_on_answer, call);
 
 	if (r < 0)
@@ -203,7 +206,7 @@ link_call(struct plane_link *link, const struct plane_link_call *request, struct
 	*call = (struct pending){ .link = link,
 				  .next = link->pending,
 				  .method = request->method,
-				  .deadline_ms = plane_link_now_ms() + request->timeout_ms,
+				  .deadline_ms = start_ms + request->timeout_ms,
 				  .timeout_ms = request->timeout_ms,
 				  .answered = request->answered,
 				  .user = request->user };
@@ -271,9 +274,9 @@ link_came_up(struct plane_link *link)
 {
 	link->up = true;
 	link->settled = true;
-	link->backoff_ms = LINK_BACKOFF_MS_MIN;
 	link->since_ms = plane_link_now_ms();
 	link->error[0] = '\0';
+	link->told[0] = '\0';
 	log_notice("plane %s: connected: %s %s, generation %llu, digest %s", link->plane.name,
 		   link->hello.kind, link->hello.version, (unsigned long long)link->hello.generation,
 		   link->hello.digest);
@@ -368,19 +371,21 @@ link_connect(struct plane_link *link)
 static void
 link_lost(struct plane_link *link, const char *why)
 {
-	char before[LINK_ERROR_BYTES_MAX];
+	int64_t now_ms = plane_link_now_ms();
 	bool was_up = link->up;
 
-	memcpy(before, link->error, sizeof before);
+	if (was_up && now_ms - link->since_ms >= LINK_STABLE_MS)
+		link->backoff_ms = LINK_BACKOFF_MS_MIN;
 	link_close(link);
 	snprintf(link->error, sizeof link->error, "%s", why);
-	if (was_up || !link->settled || strcmp(before, link->error) != 0)
+	if (was_up || strcmp(link->told, link->error) != 0)
 		log_warning("plane %s (%s): %s; trying again", link->plane.name, link->plane.socket,
 			    link->error);
+	memcpy(link->told, link->error, sizeof link->told);
 	if (was_up || !link->settled)
-		link->since_ms = plane_link_now_ms();
+		link->since_ms = now_ms;
 	link->settled = true;
-	link->connect_at_ms = plane_link_now_ms() + link->backoff_ms;
+	link->connect_at_ms = now_ms + link->backoff_ms;
 	link->backoff_ms *= 2;
 	if (link->backoff_ms > LINK_BACKOFF_MS_MAX)
 		link->backoff_ms = LINK_BACKOFF_MS_MAX;
@@ -409,8 +414,6 @@ link_on_turn(evutil_socket_t fd, short what, void *user)
 
 	if (link->doomed) {
 		memcpy(why, link->error, sizeof why);
-		/* link_lost() compares with what was told before: this one was not. */
-		link->error[0] = '\0';
 		link_lost(link, why);
 	} else if (late != NULL) {
 		snprintf(why, sizeof why, "no answer to %s within %d ms", late->method,

@@ -35,7 +35,9 @@ struct plane_tables {
 /** Elements of each array for @p limits. */
 struct plane_tables_size {
 	uint32_t vip_bucket_count;
-	uint32_t vip_count; /**< twice limits.vips: each VIP may need an address record; also the VIP counters */
+	/** Four times limits.vips: each VIP may need an address record, and a change holds old and new
+	 *  records until every packet core has passed. Also the number of VIP counters. */
+	uint32_t vip_count;
 	uint32_t backend_count;
 	uint32_t row_count;
 };

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How methods answer. An answer may be made long after its client has gone, so nothing here touches
+ * the client: what is to be sent is found by ctl.c at the loop's next turn.
+ */
+#include <stdlib.h>
+
+#include "ctl_state.h"
+
+void
+ctl_wake(struct ctl *ctl)
+{
+	event_active(ctl->flush, EV_TIMEOUT, 0);
+}
+
+void
+ctl_reply(struct ctl *ctl, struct rpc_call *call, cJSON *result)
+{
+	rpc_reply(call, result);
+	ctl_wake(ctl);
+}
+
+void
+ctl_refuse(struct ctl *ctl, struct rpc_call *call, const char *data_code, const char *message)
+{
+	rpc_fail_plain(call, data_code, NULL, "%s", message);
+	ctl_wake(ctl);
+}
+
+void
+ctl_fail(struct ctl *ctl, struct rpc_call *call, const struct json_errors *errors)
+{
+	const struct json_error *first = &errors->items[0];
+
+	if (errors->count == 0)
+		rpc_fail_plain(call, "no_memory", NULL, "no memory for this request");
+	else if (errors->count == 1 && first->line == 0 && first->pointer[0] == '\0')
+		rpc_fail_plain(call, first->code, first->hint, "%s", first->message);
+	else
+		rpc_fail(call, RPC_REFUSED, errors);
+	ctl_wake(ctl);
+}
+
+struct ctl_job *
+ctl_job_create(struct ctl *ctl, struct rpc_call *call)
+{
+	struct ctl_job *job = calloc(1, sizeof *job);
+
+	if (job == NULL) {
+		ctl_refuse(ctl, call, "no_memory", "no memory for this request");
+		return NULL;
+	}
+	job->ctl = ctl;
+	job->call = call;
+	return job;
+}
+
+void
+ctl_job_destroy(struct ctl_job *job)
+{
+	if (job == NULL)
+		return;
+	config_destroy(job->job.file);
+	cJSON_Delete(job->warnings);
+	free(job->backend);
+	free(job->vip);
+	free(job);
+}
+
+void
+ctl_job_submit(struct ctl_job *job)
+{
+	if (pusher_submit(job->ctl->options.pusher, &job->job) == 0)
+		return;
+	ctl_refuse(job->ctl, job->call, "busy",
+		   "too many changes wait for the planes; try again in a moment");
+	ctl_job_destroy(job);
+}
+
+bool
+ctl_job_failed(struct ctl_job *job, const struct push_result *result)
+{
+	if (result != NULL && result->done)
+		return false;
+	if (result == NULL)
+		ctl_refuse(job->ctl, job->call, "no_memory", "no memory for this change");
+	else
+		ctl_fail(job->ctl, job->call, &result->errors);
+	return true;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "maglev.h"
+#include "state.h"
+#include "want.h"
+
+enum { TABLE_SIZE_DEFAULT = 65537 };
+
+static const struct json_field prepare_fields[] = {
+	{ .name = "generation", .kind = JSON_KIND_INTEGER, .required = true, .min = 1,
+	  .max = JSON_INTEGER_MAX },
+	{ .name = "full", .kind = JSON_KIND_BOOLEAN },
+	{ .name = "more", .kind = JSON_KIND_BOOLEAN },
+	{ .name = "vips", .kind = JSON_KIND_ARRAY, .max = INT32_MAX },
+	{ .name = "remove", .kind = JSON_KIND_ARRAY, .max = INT32_MAX },
+	{ 0 },
+};
+
+static const struct json_field vip_fields[] = {
+	WANT_ENDPOINT_FIELDS,
+	{ .name = "table_size", .kind = JSON_KIND_INTEGER, .min = 0, .max = INT32_MAX },
+	{ .name = "backends", .kind = JSON_KIND_ARRAY, .required = true, .max = STATE_VIP_SLOTS_MAX },
+	{ 0 },
+};
+
+static const struct json_field remove_fields[] = { WANT_ENDPOINT_FIELDS, { 0 } };
+
+static const struct json_field backend_fields[] = {
+	{ .name = "address", .kind = JSON_KIND_STRING, .required = true, .max = ADDR_TEXT_MAX },
+	{ .name = "weight", .kind = JSON_KIND_INTEGER, .required = true, .max = MAGLEV_WEIGHT_MAX },
+	{ 0 },
+};
+
+/** What the parsing of one part carries along. */
+struct reading {
+	struct want *want;
+	const struct plane_options *options;
+	struct json_errors *errors;
+};
+
+static bool
+read_address(const cJSON *object, const struct json_path *parent, struct json_errors *errors,
+	     struct addr *ret_address)
+{
+	const char *text = json_get_string(object, "address", "");
+	struct json_path path = { .parent = parent, .name = "address" };
+	enum addr_class class;
+
+	if (addr_parse(text, ret_address) < 0) {
+		json_error_add(errors, &path, "invalid_value",
+			       "write an IPv4 address, or an IPv6 address that is not IPv4-mapped",
+			       "\"%s\" is not an IP address", text);
+		return false;
+	}
+	class = addr_classify(ret_address);
+	if (class != ADDR_USABLE) {
+		json_error_add(errors, &path, "address_not_usable", "use a unicast address",
+			       "%s is a %s address, which cannot be a VIP or a backend", text,
+			       addr_class_name(class));
+		return false;
+	}
+	return true;
+}
+
+bool
+want_endpoint(const cJSON *object, const struct json_path *path, struct json_errors *errors,
+	      struct addr_endpoint *ret_endpoint)
+{
+	const char *protocol = json_get_string(object, "protocol", "");
+	struct json_path here = { .parent = path, .name = "protocol" };
+	bool fine = read_address(object, path, errors, &ret_endpoint->address);
+
+	ret_endpoint->port = (uint16_t)json_get_integer(object, "port", 0);
+	ret_endpoint->protocol = addr_protocol_parse(protocol);
+	if (ret_endpoint->protocol == 0) {
+		json_error_add(errors, &here, "invalid_value", NULL,
+			       "\"%s\" is not a protocol: it must be \"tcp\" or \"udp\"", protocol);
+		fine = false;
+	}
+	return fine;
+}
+
+static int
+compare_backends(const void *a, const void *b)
+{
+	const struct want_backend *left = a, *right = b;
+	int order = state_compare_addresses(&left->address, &right->address);
+
+	return order != 0 ? order : (left->index > right->index) - (left->index < right->index);
+}
+
+/** Sort, and say which stand twice. */
+static void
+order_backends(struct want_vip *vip, const struct json_path *path, struct json_errors *errors)
+{
+	qsort(vip->backends, vip->backend_count, sizeof vip->backends[0], compare_backends);
+	for (uint32_t i = 1; i < vip->backend_count; i++) {
+		const struct want_backend *backend = &vip->backends[i];
+		struct json_path item = { .parent = path, .index = backend->index };
+		struct json_path here = { .parent = &item, .name = "address" };
+		char text[ADDR_TEXT_MAX];
+
+		if (state_compare_addresses(&backend->address, &backend[-1].address) != 0)
+			continue;
+		json_error_add(errors, &here, "duplicate_backend", "name each backend once",
+			       "backend %s stands in this VIP already, at index %u",
+			       addr_format(&backend->address, text), backend[-1].index);
+	}
+}
+
+static void
+read_backend(struct reading *reading, const cJSON *object, const struct json_path *path,
+	     struct want_backend *ret_backend)
+{
+	const struct plane_options *options = reading->options;
+	struct json_path here = { .parent = path, .name = "address" };
+	bool is_ipv4;
+
+	if (!json_check(object, backend_fields, path, reading->errors) ||
+	    !read_address(object, path, reading->errors, &ret_backend->address))
+		return;
+	ret_backend->weight = (uint16_t)json_get_integer(object, "weight", 0);
+	is_ipv4 = addr_is_ipv4(&ret_backend->address);
+	if (is_ipv4 ? !options->has_source_ipv4 : !options->has_source_ipv6)
+		json_error_add(reading->errors, &here, "no_encapsulation",
+			       is_ipv4 ? "set \"encap_source_ipv4\" in the plane's configuration" :
+					 "set \"encap_source_ipv6\" in the plane's configuration",
+			       "plane %s has no %s source address to send to this backend from",
+			       options->name, is_ipv4 ? "IPv4" : "IPv6");
+}
+
+static int
+read_backends(struct reading *reading, const cJSON *array, const struct json_path *path,
+	      struct want_vip *vip)
+{
+	struct json_path here = { .parent = path, .name = "backends" };
+	struct json_path item = { .parent = &here };
+	uint32_t count = (uint32_t)cJSON_GetArraySize(array);
+	uint32_t errors_before = reading->errors->count;
+	const cJSON *object;
+
+	reading->want->backend_count += count;
+	if (reading->want->backend_count > reading->options->limits.backends) {
+		json_error_add(reading->errors, &here, "limit_exceeded",
+			       "raise limits.backends in the plane's configuration",
+			       "at least %llu backends are needed up to here, limits.backends is %u",
+			       (unsigned long long)reading->want->backend_count,
+			       reading->options->limits.backends);
+		return 0;
+	}
+	vip->backends = calloc(count > 0 ? count : 1, sizeof vip->backends[0]);
+	if (vip->backends == NULL)
+		return -ENOMEM;
+	vip->backend_count = count;
+	cJSON_ArrayForEach(object, array) {
+		vip->backends[item.index].index = item.index;
+		read_backend(reading, object, &item, &vip->backends[item.index]);
+		item.index++;
+	}
+	if (reading->errors->count == errors_before)
+		order_backends(vip, &here, reading->errors);
+	return 0;
+}
+
+static void
+check_table(struct reading *reading, const struct want_vip *vip, const struct json_path *path)
+{
+	struct json_path here = { .parent = path, .name = "table_size" };
+	uint32_t needed = maglev_row_count_needed(vip->backend_count);
+
+	if (!maglev_row_count_valid(vip->table_size))
+		json_error_add(reading->errors, &here, "invalid_value",
+			       "take 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65537, 131071, "
+			       "262139, 524287 or 1048573",
+			       "%u is not a table size", vip->table_size);
+	else if (vip->backend_count > vip->table_size / MAGLEV_ROWS_PER_BACKEND_MIN && needed == 0)
+		json_error_add(reading->errors, path, "table_too_small", "use fewer backends",
+			       "no table is large enough for %u backends", vip->backend_count);
+	else if (vip->backend_count > vip->table_size / MAGLEV_ROWS_PER_BACKEND_MIN)
+		json_error_add(reading->errors, &here, "table_too_small", "take a larger table",
+			       "a table of %u rows is too small for %u backends: it needs %u",
+			       vip->table_size, vip->backend_count, needed);
+}
+
+static int
+read_vip(struct reading *reading, const cJSON *object, const struct json_path *path,
+	 struct want_vip *vip)
+{
+	int r;
+
+	if (!json_check(object, vip_fields, path, reading->errors))
+		return 0;
+	(void)want_endpoint(object, path, reading->errors, &vip->endpoint);
+	vip->table_size = (uint32_t)json_get_integer(object, "table_size", TABLE_SIZE_DEFAULT);
+	r = read_backends(reading, json_get(object, "backends"), path, vip);
+	if (r == 0)
+		check_table(reading, vip, path);
+	return r;
+}
+
+/** Room for another VIP, zeroed. NULL: no memory. */
+static struct want_vip *
+next_vip(struct want *want)
+{
+	if (want->vip_count == want->vip_capacity) {
+		uint32_t capacity = want->vip_capacity == 0 ? 16 : 2 * want->vip_capacity;
+		struct want_vip *vips = realloc(want->vips, capacity * sizeof vips[0]);
+
+		if (vips == NULL)
+			return NULL;
+		want->vips = vips;
+		want->vip_capacity = capacity;
+	}
+	want->vips[want->vip_count] = (struct want_vip){ .part = want->part_count };
+	return &want->vips[want->vip_count++];
+}
+
+static int
+read_array(struct reading *reading, const cJSON *array, const char *name, bool remove)
+{
+	struct json_path here = { .name = name };
+	struct json_path item = { .parent = &here };
+	const cJSON *object;
+
+	cJSON_ArrayForEach(object, array) {
+		struct want_vip *vip = next_vip(reading->want);
+		int r = 0;
+
+		if (vip == NULL)
+			return -ENOMEM;
+		vip->index = item.index;
+		vip->remove = remove;
+		if (!remove)
+			r = read_vip(reading, object, &item, vip);
+		else if (json_check(object, remove_fields, &item, reading->errors))
+			(void)want_endpoint(object, &item, reading->errors, &vip->endpoint);
+		if (r < 0)
+			return r;
+		item.index++;
+	}
+	return 0;
+}
+
+/** Bounds what is collected: no more VIPs than can be served and none removed that are not. */
+static bool
+check_counts(struct reading *reading, const cJSON *params)
+{
+	struct json_path path = { .name = "vips" };
+	uint64_t adds = (uint64_t)cJSON_GetArraySize(json_get(params, "vips"));
+	uint64_t removes = (uint64_t)cJSON_GetArraySize(json_get(params, "remove"));
+	uint32_t limit = reading->options->limits.vips;
+
+	for (uint32_t i = 0; i < reading->want->vip_count; i++) {
+		adds += !reading->want->vips[i].remove;
+		removes += reading->want->vips[i].remove;
+	}
+	if (adds > limit)
+		json_error_add(reading->errors, &path, "limit_exceeded",
+			       "raise limits.vips in the plane's configuration",
+			       "%llu VIPs are needed, limits.vips is %u", (unsigned long long)adds, limit);
+	path.name = "remove";
+	if (removes > limit)
+		json_error_add(reading->errors, &path, "limit_exceeded", "name each VIP once",
+			       "%llu VIPs are to be removed, limits.vips is %u",
+			       (unsigned long long)removes, limit);
+	if (reading->want->full && removes > 0)
+		json_error_add(reading->errors, json_get(params, "remove") != NULL ? &path : NULL,
+			       "invalid_value", "leave out the VIPs that shall go",
+			       "\"remove\" cannot stand in a change that is \"full\"");
+	return reading->errors->count == 0;
+}
+
+int
+want_add_part(struct want *want, const struct plane_options *options, const cJSON *params,
+	      struct json_errors *errors)
+{
+	struct reading reading = { .want = want, .options = options, .errors = errors };
+	struct json_path path = { .name = "generation" };
+	uint64_t generation;
+	int r;
+
+	if (!json_check(params, prepare_fields, NULL, errors))
+		return -EINVAL;
+	generation = (uint64_t)json_get_integer(params, "generation", 0);
+	if (want->part_count > 0 && generation != want->generation) {
+		json_error_add(errors, &path, "generation_out_of_order",
+			       "send all parts of a generation before the next one",
+			       "this part is of generation %llu, but earlier parts are of %llu",
+			       (unsigned long long)generation, (unsigned long long)want->generation);
+		return -EINVAL;
+	}
+	want->generation = generation;
+	want->full = want->full || json_get_boolean(params, "full", false);
+	want->more = json_get_boolean(params, "more", false);
+	want->part_count++;
+	if (!check_counts(&reading, params))
+		return -EINVAL;
+	r = read_array(&reading, json_get(params, "vips"), "vips", false);
+	if (r == 0)
+		r = read_array(&reading, json_get(params, "remove"), "remove", true);
+	if (r == 0 && errors->count > 0)
+		r = -EINVAL;
+	return r;
+}
+
+static int
+compare_vips(const void *a, const void *b)
+{
+	const struct want_vip *left = a, *right = b;
+	int order = state_compare_endpoints(&left->endpoint, &right->endpoint);
+
+	if (order == 0)
+		order = (left->part > right->part) - (left->part < right->part);
+	if (order == 0)
+		order = (int)left->remove - (int)right->remove;
+	if (order == 0)
+		order = (left->index > right->index) - (left->index < right->index);
+	return order;
+}
+
+void
+want_sort(struct want *want)
+{
+	if (want->vip_count > 1)
+		qsort(want->vips, want->vip_count, sizeof want->vips[0], compare_vips);
+}
+
+const struct json_path *
+want_path(const struct want *want, const struct want_vip *vip, const char *member,
+	  struct want_place *ret_place)
+{
+	if (vip->part != want->part_count)
+		return NULL;
+	ret_place->array = (struct json_path){ .name = vip->remove ? "remove" : "vips" };
+	ret_place->item = (struct json_path){ .parent = &ret_place->array, .index = vip->index };
+	ret_place->member = (struct json_path){ .parent = &ret_place->item, .name = member };
+	return member != NULL ? &ret_place->member : &ret_place->item;
+}
+
+void
+want_clear(struct want *want)
+{
+	for (uint32_t i = 0; i < want->vip_count; i++)
+		free(want->vips[i].backends);
+	free(want->vips);
+	*want = (struct want){ 0 };
+}

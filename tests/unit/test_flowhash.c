@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Goal: the flow hash is SipHash-1-3 of the documented 40 bytes, and every bit of a flow and of the
+ * key counts. Method: hashes that OpenSSL gave for the documented bytes, e.g. for the first row
+ * (source, destination, ports, protocol, 3 zero bytes; IPv4 as IPv4-mapped; key 00 01 .. 0f; the
+ * printed bytes are the hash little-endian)
+ *
+ *   echo 00000000000000000000ffffc633640700000000000000000000ffffc000020a9c40005006000000 |
+ *     xxd -r -p | openssl mac -macopt hexkey:000102030405060708090a0b0c0d0e0f -macopt size:8 \
+ *     -macopt c-rounds:1 -macopt d-rounds:3 SIPHASH
+ *
+ * and single-bit changes of everything, counting how many bits of the hash turn.
+ */
+#include "flowhash.h"
+#include "run.h"
+
+#include "../frames.h"
+
+static const struct fl_key key = { { 0x0706050403020100, 0x0f0e0d0c0b0a0908 } };
+
+static struct fl_addr
+address(const char *text)
+{
+	struct fl_addr result;
+	fl_be32 word;
+
+	if (inet_pton(AF_INET, text, &word) == 1)
+		return fl_addr_from_ipv4(word);
+	frame_put_address(AF_INET6, text, (uint8_t *)result.word);
+	return result;
+}
+
+static const struct known_hash {
+	const char *src, *dst;
+	uint16_t src_port, dst_port;
+	uint8_t ip_proto;
+	uint64_t hash;
+} known[] = {
+	{ "198.51.100.7", "192.0.2.10", 40000, 80, 6, 0x9d8ec1e9f3cde5fd },
+	{ "198.51.100.7", "192.0.2.10", 40000, 80, 17, 0x4d7d6730126cfe2f },
+	{ "2001:db8::c:7", "2001:db8::a", 40000, 443, 6, 0x55d33d4f2b5f2804 },
+	{ "0.0.0.0", "255.255.255.255", 0, 65535, 17, 0x60c8ee78731401cd },
+};
+
+static struct fl_packet
+packet_of(const struct known_hash *flow)
+{
+	return (struct fl_packet){ .src = address(flow->src),
+				   .to = { .address = address(flow->dst),
+					   .port = htons(flow->dst_port),
+					   .ip_proto = flow->ip_proto },
+				   .src_port = htons(flow->src_port) };
+}
+
+START_TEST(test_flowhash_is_siphash_of_the_documented_bytes)
+{
+	for (uint32_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+		struct fl_packet packet = packet_of(&known[i]);
+
+		ck_assert_msg(fl_flow_hash(&key, &packet) == known[i].hash,
+			      "row %u: %016lx instead of %016lx", i, fl_flow_hash(&key, &packet),
+			      known[i].hash);
+	}
+}
+END_TEST
+
+START_TEST(test_flowhash_ignores_what_is_not_the_flow)
+{
+	struct fl_packet packet = packet_of(&known[0]);
+
+	packet.l3_bytes = 1234;
+	packet.l4_offset = 60;
+	packet.traffic_class = 0xff;
+	packet.is_ipv6 = true;
+	packet.on_vip = FL_DROP_FRAGMENT;
+	ck_assert_uint_eq(fl_flow_hash(&key, &packet), known[0].hash);
+}
+END_TEST
+
+/* Turned bits of the hash after one flipped bit: 32 +- 4 (one standard deviation); 8 is six of them
+ * away. */
+static void
+check_turned(uint64_t hash)
+{
+	int turned = __builtin_popcountll(hash ^ known[0].hash);
+
+	ck_assert_int_ge(turned, 8);
+	ck_assert_int_le(turned, 56);
+}
+
+START_TEST(test_flowhash_turns_with_every_bit_of_the_flow)
+{
+	const struct fl_packet packet = packet_of(&known[0]);
+	struct fl_packet other;
+
+	for (uint32_t bit = 0; bit < 128; bit++) {
+		other = packet;
+		other.src.word[bit / 32] ^= 1u << bit % 32;
+		check_turned(fl_flow_hash(&key, &other));
+		other = packet;
+		other.to.address.word[bit / 32] ^= 1u << bit % 32;
+		check_turned(fl_flow_hash(&key, &other));
+	}
+	for (uint32_t bit = 0; bit < 16; bit++) {
+		other = packet;
+		other.src_port ^= (uint16_t)(1u << bit);
+		check_turned(fl_flow_hash(&key, &other));
+		other = packet;
+		other.to.port ^= (uint16_t)(1u << bit);
+		check_turned(fl_flow_hash(&key, &other));
+	}
+	for (uint32_t bit = 0; bit < 8; bit++) {
+		other = packet;
+		other.to.ip_proto ^= (uint8_t)(1u << bit);
+		check_turned(fl_flow_hash(&key, &other));
+	}
+}
+END_TEST
+
+START_TEST(test_flowhash_turns_with_every_bit_of_the_key)
+{
+	struct fl_packet packet = packet_of(&known[0]);
+
+	for (uint32_t bit = 0; bit < 128; bit++) {
+		struct fl_key other = key;
+
+		other.word[bit / 64] ^= 1ull << bit % 64;
+		check_turned(fl_flow_hash(&other, &packet));
+	}
+}
+END_TEST
+
+START_TEST(test_flowhash_tells_directions_apart)
+{
+	struct known_hash back = known[0];
+	struct fl_packet packet;
+
+	back.src = known[0].dst;
+	back.dst = known[0].src;
+	back.src_port = known[0].dst_port;
+	back.dst_port = known[0].src_port;
+	packet = packet_of(&back);
+	check_turned(fl_flow_hash(&key, &packet));
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = { test_flowhash_is_siphash_of_the_documented_bytes,
+				       test_flowhash_ignores_what_is_not_the_flow,
+				       test_flowhash_turns_with_every_bit_of_the_flow,
+				       test_flowhash_turns_with_every_bit_of_the_key,
+				       test_flowhash_tells_directions_apart,
+				       NULL };
+
+	return run_tests("flowhash", tests);
+}
