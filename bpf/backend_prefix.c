@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../dataplane/plane/addr.h"
+#include "addr.h"
 
 enum {
 	MAPPED_BITS = 96, /* what an IPv4 prefix is longer by when it is written as IPv6 */

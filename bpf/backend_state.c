@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../dataplane/plane/json.h"
+#include "json.h"
 
 enum {
 	LOCK_STEP_MS = 50,
@@ -193,13 +193,15 @@ int
 backend_state_save(const char *dir, const struct backend_state *state,
 		   struct backend_report *report)
 {
-	char path[FILE_PATH_MAX], here[NAMESPACE_TEXT_MAX];
+	char path[FILE_PATH_MAX], half[FILE_PATH_MAX], here[NAMESPACE_TEXT_MAX];
 	char *text = NULL;
 	cJSON *root;
 	int r;
 
 	(void)snprintf(path, sizeof path, "%s/state.json", dir);
+	(void)snprintf(half, sizeof half, "%s/state.json.new", dir);
 	if (backend_state_is_empty(state)) {
+		(void)unlink(half); /* of a process that was killed while it wrote */
 		if (unlink(path) < 0 && errno != ENOENT)
 			return file_fail(report, "remove", path);
 		return 0;

@@ -24,7 +24,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "../dataplane/plane/addr.h"
+#include "addr.h"
 #include "backend_report.h"
 #include "backend_tables.h"
 
@@ -74,7 +74,7 @@ struct backend_sysctl {
 /** A filter that was attached. */
 struct backend_hook {
 	struct backend_link link;
-	uint32_t owner; /**< interface index of the setup; also the filter's handle */
+	uint32_t owner; /**< interface index of the setup */
 	bool egress;
 };
 

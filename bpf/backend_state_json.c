@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../dataplane/plane/json.h"
+#include "json.h"
 #include "backend_prefix.h"
 #include "backend_state.h"
 

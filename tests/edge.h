@@ -42,13 +42,14 @@ edge_destroy(const struct edge *edge)
 		abort();
 }
 
-/** A copy of @p bytes that ends at the unmapped page; before it lies EDGE_FILL. */
+/** A copy of @p bytes that ends at the unmapped page; at least 256 bytes of EDGE_FILL lie before
+ * it. */
 static inline uint8_t *
 edge_put(const struct edge *edge, const uint8_t *bytes, size_t size)
 {
-	if (size > EDGE_BYTES)
+	if (size > EDGE_BYTES - 256)
 		abort();
-	memset(edge->start, EDGE_FILL, EDGE_BYTES);
+	memset(edge->end - size - 256, EDGE_FILL, 256);
 	return memcpy(edge->end - size, bytes, size);
 }
 

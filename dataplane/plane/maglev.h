@@ -7,6 +7,30 @@
  * Off the packet path. Not thread-safe: one builder, one thread. The result depends on the
  * address and weight of each backend and on the row count only: any order of the same set gives
  * the same table on every machine.
+ *
+ * Maglev in its idea (each backend goes through the rows in an order of its own, in turns in
+ * proportion to its weight) with exact shares and without the paper's long tail; why, and what
+ * else was measured, is in docs/decisions/0002-maglev-build.md. The rule, for M rows and the
+ * backends of positive weight w_i with sum W. All is unsigned 64-bit arithmetic that wraps; G =
+ * 0x9e3779b97f4a7c15; scale(h, n) = ((h >> 32) * n) >> 32; mix(x) is, in this order:
+ * x ^= x >> 30; x *= 0xbf58476d1ce4e5b9; x ^= x >> 27; x *= 0x94d049bb133111eb; x ^= x >> 31.
+ *
+ * 1. Identity: id_i = mix(mix(high + G) ^ low), of the address's two halves read big-endian. The
+ *    backends' order is by id, equal ones by address.
+ * 2. Share: need_i = floor(w_i M / W), remainder_i = w_i M mod W, K = M - sum of need_i rows are left over.
+ * 3. Larger remainders first: T is the K-th largest remainder. Who has a larger one gets one
+ *    left-over row more; who has just T may get one more, as step 6 decides.
+ * 4. Walk: h = mix(id_i + G); the walk of i begins at row scale(h, M) and goes on by
+ *    1 + scale(h << 32, M - 1) modulo M. Turn after turn, in the backends' order, each backend that
+ *    still needs rows looks at the next ceil(need_i / MAGLEV_LAP_TURNS) rows of its walk (need_i of
+ *    step 2) and takes each that is free, until it needs no more. K rows stay free.
+ * 5. In the backends' order, each with a remainder above T takes the first free row at or after
+ *    scale(mix(id_i + 2G), M), going round.
+ * 6. Each row r still free, ascending, goes to one of the backends with remainder T: the first without such
+ *    a row whose id is at least mix(r + 3G), in the backends' order, going round.
+ *
+ * So each backend owns floor or ceil of its due. Walks do not push each other aside: a removal moves rows of others only
+ * where the shares' last rows are given out.
  */
 #ifndef PLANE_MAGLEV_H
 #define PLANE_MAGLEV_H
@@ -21,6 +45,7 @@ enum {
 	MAGLEV_ROWS_PER_BACKEND_MIN = 10,   /**< fewer: refused */
 	MAGLEV_ROWS_PER_BACKEND_GOOD = 100, /**< fewer: shares get uneven, the caller warns */
 	MAGLEV_WEIGHT_MAX = 65535,
+	MAGLEV_LAP_TURNS = 8,               /**< turns in which a backend looks at as many rows as it needs */
 	MAGLEV_BACKENDS_MAX = 65535,
 	MAGLEV_NONE = 0xffff, /**< a row that nobody owns */
 };
@@ -44,7 +69,10 @@ uint32_t maglev_row_count_needed(uint32_t backend_count);
 
 /**
  * Make a builder with the memory for tables of up to @p row_count_max rows and @p backend_count_max
- * backends. No later call allocates.
+ * backends; it grows with their sum. No later call allocates.
+ *
+ * @param row_count_max 251 ... MAGLEV_ROWS_MAX.
+ * @param backend_count_max 1 ... MAGLEV_BACKENDS_MAX.
  * @return 0; -EINVAL: out of range; -ENOMEM.
  */
 int maglev_create(uint32_t row_count_max, uint32_t backend_count_max, struct maglev **ret_maglev);
@@ -62,7 +90,7 @@ struct maglev_request {
 
 /**
  * Fill a table. A set without positive weight fills it with MAGLEV_NONE.
- * @return 0; -EINVAL: row_count is not valid or above the builder's; -E2BIG: more backends than
+ * @return 0; -EINVAL: row_count is not valid or above the builder's, or an index is MAGLEV_NONE; -E2BIG: more backends than
  *         row_count / MAGLEV_ROWS_PER_BACKEND_MIN or than the builder's; -EEXIST: an address twice.
  */
 int maglev_build(struct maglev *maglev, const struct maglev_request *request);

@@ -77,7 +77,7 @@ struct state_set {
 struct state_scratch {
 	uint64_t identities[STATE_VIP_SLOTS_MAX + 1];
 	uint32_t counts[STATE_VIP_SLOTS_MAX + 1];
-	uint16_t translated[STATE_VIP_SLOTS_MAX + 1];
+	uint32_t translated[STATE_VIP_SLOTS_MAX + 1];
 	bool used[STATE_VIP_SLOTS_MAX + 1];
 	struct maglev_backend backends[STATE_VIP_SLOTS_MAX + 1];
 };

@@ -22,7 +22,7 @@ static const struct json_field prepare_fields[] = {
 
 static const struct json_field vip_fields[] = {
 	WANT_ENDPOINT_FIELDS,
-	{ .name = "table_size", .kind = JSON_KIND_INTEGER, .min = 0, .max = INT32_MAX },
+	{ .name = "table_size", .kind = JSON_KIND_INTEGER, .min = 251, .max = MAGLEV_ROWS_MAX },
 	{ .name = "backends", .kind = JSON_KIND_ARRAY, .required = true, .max = STATE_VIP_SLOTS_MAX },
 	{ 0 },
 };

@@ -9,6 +9,13 @@
 #include <check.h>
 #include <stdlib.h>
 
+/** For loops of many: libcheck's own assertions write to a pipe each time. */
+#define CHECK(condition)                                \
+	do {                                            \
+		if (!(condition))                       \
+			ck_abort_msg("%s", #condition); \
+	} while (0)
+
 /** @param tests ends with NULL. @return what main() returns. */
 static inline int
 run_tests(const char *name, const TTest *const *tests)

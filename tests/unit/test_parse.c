@@ -157,7 +157,7 @@ START_TEST(test_parse_holds_every_ipv4_length_against_frame_and_headers)
 			expected = FL_DROP_BAD_LENGTH;
 		else if (total < 40)
 			expected = FL_DROP_TRUNCATED;
-		ck_assert_int_eq(parse_frame(bytes), expected);
+		CHECK(parse_frame(bytes) == expected);
 	}
 }
 END_TEST
@@ -174,7 +174,7 @@ START_TEST(test_parse_holds_every_ipv6_length_against_frame_and_headers)
 			expected = FL_DROP_BAD_LENGTH;
 		else if (payload < 20)
 			expected = FL_DROP_TRUNCATED;
-		ck_assert_int_eq(parse_frame(bytes), expected);
+		CHECK(parse_frame(bytes) == expected);
 	}
 }
 END_TEST
@@ -207,11 +207,11 @@ START_TEST(test_parse_needs_a_whole_transport_header)
 			bytes = frame_build(&spec, frame);
 			frame_put16(frame + (family == 0 ? 16 : 18),
 				    l4_bytes + (family == 0 ? 20 : 0));
-			ck_assert_int_eq(parse_frame(bytes),
-					 l4_bytes < 20 ? FL_DROP_TRUNCATED : FL_FORWARD);
+			CHECK(parse_frame(bytes) ==
+			      (l4_bytes < 20 ? FL_DROP_TRUNCATED : FL_FORWARD));
 			frame[family == 0 ? 23 : 20] = 17;
-			ck_assert_int_eq(parse_frame(bytes),
-					 l4_bytes < 8 ? FL_DROP_TRUNCATED : FL_FORWARD);
+			CHECK(parse_frame(bytes) ==
+			      (l4_bytes < 8 ? FL_DROP_TRUNCATED : FL_FORWARD));
 		}
 }
 END_TEST
@@ -230,13 +230,12 @@ START_TEST(test_parse_refuses_every_wrong_version_and_header_length)
 			expected = FL_DROP_BAD_LENGTH;
 		else if ((first & 15) * 4 + 20 > bytes - 14)
 			expected = FL_DROP_TRUNCATED;
-		ck_assert_int_eq(parse_frame(bytes), expected);
+		CHECK(parse_frame(bytes) == expected);
 	}
 	bytes = frame_build(&tcp6, frame);
 	for (uint32_t first = 0; first <= 0xff; first++) {
 		frame[14] = (uint8_t)first;
-		ck_assert_int_eq(parse_frame(bytes),
-				 first >> 4 == 6 ? FL_FORWARD : FL_DROP_BAD_HEADER);
+		CHECK(parse_frame(bytes) == (first >> 4 == 6 ? FL_FORWARD : FL_DROP_BAD_HEADER));
 	}
 }
 END_TEST
@@ -343,7 +342,7 @@ START_TEST(test_parse_knows_every_ether_type)
 		else if (type == 0x8100 || type == 0x88a8)
 			expected = FL_PASS_VLAN;
 		frame_put16(frame + 12, type);
-		ck_assert_int_eq(parse_frame(bytes), expected);
+		CHECK(parse_frame(bytes) == expected);
 	}
 }
 END_TEST

@@ -32,8 +32,8 @@ START_TEST(test_row_index_gives_each_row_its_share)
 			uint64_t first = ((row << 32) + count - 1) / count;
 			uint64_t next = (((row + 1) << 32) + count - 1) / count;
 
-			ck_assert_uint_eq(fl_row_index(first, row_counts[i]), row);
-			ck_assert_uint_eq(fl_row_index(next - 1, row_counts[i]), row);
+			CHECK(fl_row_index(first, row_counts[i]) == row);
+			CHECK(fl_row_index(next - 1, row_counts[i]) == row);
 		}
 	}
 }
@@ -53,10 +53,10 @@ START_TEST(test_row_word_keeps_its_fields_apart)
 	for (uint32_t cur = 0; cur <= 0xffff; cur++) {
 		uint64_t row = fl_row_stable(cur);
 
-		ck_assert_uint_eq(fl_row_cur(row), cur);
-		ck_assert_uint_eq(row >> 16 & 0xffff, FL_ROW_NONE); /* no previous owner */
-		ck_assert_uint_eq(row >> 32 & 0xffffff, 0);	    /* until nothing */
-		ck_assert_uint_eq(row >> 56, FL_ROW_STABLE);
+		CHECK(fl_row_cur(row) == cur);
+		CHECK((row >> 16 & 0xffff) == FL_ROW_NONE); /* no previous owner */
+		CHECK((row >> 32 & 0xffffff) == 0);	    /* until nothing */
+		CHECK(row >> 56 == FL_ROW_STABLE);
 	}
 	ck_assert_uint_eq(fl_row_cur(0xffffffffffff0007), 7);
 }

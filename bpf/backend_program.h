@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The two programs of backend.bpf.c in the kernel: load, fill, pin, read counters.
+ *
+ * Pins of one setup are in PIN_DIR/<interface>: decap, mss, counters. The directory is this user's,
+ * mode 0700. The counters live on when a setup is changed; the other maps are made new with each
+ * load, so that a packet sees the old set of VIPs and balancers or the new one, never a half.
+ */
+#ifndef BACKEND_PROGRAM_H
+#define BACKEND_PROGRAM_H
+
+#include "backend_state.h"
+
+struct backend_programs; /* loaded, not attached */
+
+/**
+ * The largest MSS that a VIP may announce: what is left of @p setup's MTU after the outer header
+ * (20 bytes when every allowed balancer is IPv4, else 40), the inner one and TCP's 20.
+ */
+uint32_t backend_mss_max(const struct backend_setup *setup, bool is_ipv6);
+
+/**
+ * Check that pins can be made: the directory is, or can be made, on a bpffs.
+ *
+ * @param ret_made this call made it.
+ * @return 0; -ENOTSUP: not on a bpffs; -EACCES: others may write there; or -errno; reported.
+ */
+int backend_pin_dir_make(const char *pin_dir, bool *ret_made, struct backend_report *report);
+
+/**
+ * Load the programs for @p setup.
+ *
+ * @param ret_programs set on success only; backend_programs_destroy().
+ * @return 0 or -errno, reported with the kernel's or libbpf's own words.
+ */
+int backend_programs_load(const char *pin_dir, const struct backend_setup *setup,
+			  struct backend_programs **ret_programs, struct backend_report *report);
+
+/** NULL is fine. What is attached or pinned stays. */
+void backend_programs_destroy(struct backend_programs *programs);
+
+/** Descriptor of the program for a hook; borrowed. */
+int backend_programs_fd(const struct backend_programs *programs, bool egress);
+
+/** Pin in place of what is pinned for the interface @p name. @return 0 or -errno, reported. */
+int backend_programs_pin(const struct backend_programs *programs, const char *pin_dir,
+			 const char *name, struct backend_report *report);
+
+/** Remove the pins of the interface @p name; fine when there are none. @return 0 or -errno, reported. */
+int backend_programs_unpin(const char *pin_dir, const char *name, struct backend_report *report);
+
+/**
+ * Open the pinned program of a hook.
+ * @return a descriptor that the caller closes; -ENOENT: not pinned; -errno.
+ */
+int backend_pinned_open(const char *pin_dir, const char *name, bool egress);
+
+/** Sum the pinned counters over the CPUs. @return 0; -ENOENT: not pinned; -errno. */
+int backend_counters_read(const char *pin_dir, const char *name,
+			  struct backend_count ret_counts[BACKEND_COUNTERS]);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One VIP of a change: its backends get slots, its table is built, and how much of it moves is counted.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "change.h"
+#include "digest.h"
+
+/** In `translated`: a backend of the old incarnation that the new one does not have. */
+#define GONE UINT32_MAX
+
+static struct fl_vip_key
+endpoint_key(const struct addr_endpoint *endpoint)
+{
+	struct fl_vip_key key = { .port = fl_to_be16(endpoint->port),
+				  .ip_proto = endpoint->protocol };
+
+	memcpy(&key.address, endpoint->address.bytes, sizeof key.address);
+	return key;
+}
+
+/** The backends as wanted, with their next hops; those that stay are marked by their old slot index. */
+static int
+take_backends(struct state *state, const struct want_vip *want, struct state_vip *vip)
+{
+	for (uint32_t i = 0; i < want->backend_count; i++) {
+		struct state_backend *backend = &vip->backends[i];
+		int r;
+
+		backend->address = want->backends[i].address;
+		backend->weight = want->backends[i].weight;
+		r = nexthop_take(state->nexthops, &backend->address, &backend->hop);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static bool
+fits_in_place(const struct state_vip *old, const struct want_vip *want)
+{
+	uint32_t added = 0;
+
+	if (old == NULL || old->row_count != want->table_size)
+		return false;
+	for (uint32_t i = 0; i < want->backend_count; i++)
+		added += state_find_backend(old, &want->backends[i].address) == NULL;
+	return added <= old->slot_count - old->backend_count;
+}
+
+/**
+ * A backend that stays keeps its slot; a new one gets one that no backend of the old set has: those
+ * that leave with this change are not free before every packet core has passed.
+ */
+static void
+assign_slots_in_place(struct state *state, const struct state_vip *old, struct state_vip *vip)
+{
+	bool *used = state->scratch->used;
+	uint32_t next = 0;
+
+	memset(used, 0, old->slot_count * sizeof used[0]);
+	for (uint32_t i = 0; i < old->backend_count; i++)
+		used[old->backends[i].slot_index] = true;
+	for (uint32_t i = 0; i < vip->backend_count; i++) {
+		struct state_backend *backend = &vip->backends[i];
+		const struct state_backend *before = state_find_backend(old, &backend->address);
+
+		if (before != NULL) {
+			backend->slot_index = before->slot_index;
+			continue;
+		}
+		while (used[next])
+			next++;
+		assert(next < old->slot_count);
+		backend->slot_index = (uint16_t)next++;
+	}
+}
+
+static int
+build_rows(struct change *change, struct change_item *item, struct json_errors *errors)
+{
+	struct state *state = change->state;
+	struct state_vip *vip = item->new;
+	struct state_scratch *scratch = state->scratch;
+	struct maglev_request request = { .backends = scratch->backends,
+					  .backend_count = vip->backend_count,
+					  .row_count = vip->row_count };
+	struct want_place place;
+	int r;
+
+	item->owners = malloc(vip->row_count * sizeof item->owners[0]);
+	if (item->owners == NULL)
+		return -ENOMEM;
+	request.rows = item->owners;
+	for (uint32_t i = 0; i < vip->backend_count; i++)
+		scratch->backends[i] = (struct maglev_backend){
+			.address = vip->backends[i].address,
+			.index = vip->backends[i].slot_index,
+			.weight = vip->backends[i].weight,
+		};
+	r = maglev_build(state->maglev, &request);
+	if (r == 0)
+		return 0;
+	/* what can be wrong with a request was checked: this is a bug, and must not become a wrong table */
+	json_error_add(errors, want_path(&change->want, item->want, NULL, &place), "internal", NULL,
+		       "the table of %u rows could not be built: %s", vip->row_count, strerror(-r));
+	return -EINVAL;
+}
+
+static void
+count_rows(struct state *state, struct change_item *item)
+{
+	uint32_t *counts = state->scratch->counts;
+	struct state_vip *vip = item->new;
+
+	memset(counts, 0, sizeof state->scratch->counts);
+	for (uint32_t row = 0; row < vip->row_count; row++)
+		counts[item->owners[row]]++;
+	for (uint32_t i = 0; i < vip->backend_count; i++)
+		vip->backends[i].rows = counts[vip->backends[i].slot_index];
+}
+
+static uint64_t
+rows_digest(struct state *state, const struct change_item *item)
+{
+	const struct state_vip *vip = item->new;
+	uint64_t *identities = state->scratch->identities;
+
+	for (uint32_t i = 0; i < vip->backend_count; i++)
+		identities[vip->backends[i].slot_index] = digest_address(&vip->backends[i].address);
+	return digest_vip(&(struct digest_table){
+		.key = &vip->key,
+		.row_count = vip->row_count,
+		.owners = item->owners,
+		.identities = identities,
+	});
+}
+
+/* --- what moves --- */
+
+static uint32_t
+rows_owned(const struct state_vip *vip)
+{
+	uint32_t rows = 0;
+
+	for (uint32_t i = 0; vip != NULL && i < vip->backend_count; i++)
+		rows += vip->backends[i].rows;
+	return rows;
+}
+
+/** Rows of the new table whose flows had another owner. Tables of two sizes are laid over each other by hash. */
+static uint32_t
+count_moved(const struct state *state, const struct change_item *item)
+{
+	const struct state_vip *old = item->old, *new = item->new;
+	const struct fl_row *rows = &state->tables->rows[old->row_base];
+	uint32_t *translated = state->scratch->translated;
+	uint32_t moved = 0;
+
+	translated[FL_ROW_NONE] = FL_ROW_NONE;
+	for (uint32_t i = 0; i < old->backend_count; i++) {
+		const struct state_backend *backend = &old->backends[i];
+		const struct state_backend *after = state_find_backend(new, &backend->address);
+
+		translated[backend->slot_index] = after != NULL ? after->slot_index : GONE;
+	}
+	for (uint32_t row = 0; row < new->row_count; row++) {
+		uint64_t before = (uint64_t)row * old->row_count / new->row_count;
+
+		moved += translated[fl_row_cur(rows[before].word)] != item->owners[row];
+	}
+	return moved;
+}
+
+static uint32_t
+growth(uint64_t before, uint64_t after)
+{
+	return after > before ? (uint32_t)(after - before) : 0;
+}
+
+/** Rows that an owner has more than before: those had to come from another one, in any table. */
+static uint32_t
+count_minimum(const struct change_item *item)
+{
+	const struct state_vip *old = item->old, *new = item->new;
+	uint64_t size = new->row_count;
+	uint64_t nobody = (old->row_count - rows_owned(old)) * size / old->row_count;
+	uint32_t minimum = growth(nobody, new->row_count - rows_owned(new));
+
+	for (uint32_t i = 0; i < new->backend_count; i++) {
+		const struct state_backend *backend = &new->backends[i];
+		const struct state_backend *before = state_find_backend(old, &backend->address);
+		uint64_t rows_before = before != NULL ? before->rows : 0;
+
+		minimum += growth(rows_before * size / old->row_count, backend->rows);
+	}
+	return minimum;
+}
+
+static void
+count_changes(const struct state *state, struct change_item *item)
+{
+	if (item->old == NULL) {
+		item->rows_moved = rows_owned(item->new);
+		item->rows_minimum = item->rows_moved;
+		return;
+	}
+	item->rows_moved = count_moved(state, item);
+	item->rows_minimum = count_minimum(item);
+	if (item->rows_minimum > item->rows_moved)
+		item->rows_minimum = item->rows_moved; /* rounding between tables of two sizes */
+}
+
+int
+change_build_vip(struct change *change, struct change_item *item, struct json_errors *errors)
+{
+	struct state *state = change->state;
+	const struct want_vip *want = item->want;
+	struct state_vip *vip;
+	int r = state_vip_create(want->backend_count, &item->new);
+
+	if (r < 0)
+		return r;
+	vip = item->new;
+	vip->endpoint = want->endpoint;
+	vip->key = endpoint_key(&want->endpoint);
+	vip->row_count = want->table_size;
+	r = take_backends(state, want, vip);
+	if (r < 0)
+		return r;
+	item->in_place = fits_in_place(item->old, want);
+	if (item->in_place) {
+		assign_slots_in_place(state, item->old, vip);
+	} else {
+		for (uint32_t i = 0; i < vip->backend_count; i++)
+			vip->backends[i].slot_index = (uint16_t)i;
+	}
+	r = build_rows(change, item, errors);
+	if (r < 0)
+		return r;
+	count_rows(state, item);
+	vip->digest = rows_digest(state, item);
+	count_changes(state, item);
+	return 0;
+}

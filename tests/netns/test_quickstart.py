@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Goal: what the README promises a stranger is true, and the quickstart leaves nothing behind.
+Method: run it as the README says, twice; compare the machine's namespaces, mounts and programs before and after. Then keep
+one running and type the commands of the README's worked example into it: same output but for numbers.
+"""
+
+import re
+import subprocess
+
+import pytest
+
+from lab import BUILD, TOP
+
+QUICKSTART = TOP / "tools" / "quickstart"
+OURS = ("fairleadd", "fairlead-dpdk", "fairlead-backend", "nginx")
+
+
+def quickstart(*argv):
+    return subprocess.run([QUICKSTART, *argv], capture_output=True, text=True, timeout=300,
+                          check=False, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                                            "FAIRLEAD_BUILD": str(BUILD), "HOME": "/nonexistent"})
+
+
+def machine():
+    """What a run could leave behind."""
+    def lines(*argv):
+        return sorted(subprocess.run(argv, capture_output=True, text=True,
+                                     check=True).stdout.splitlines())
+    processes = [line for line in lines("ps", "-e", "-o", "pid=,comm=")
+                 if line.split(maxsplit=1)[1] in OURS]
+    mounts = sorted(line.split()[1] for line in open("/proc/mounts", encoding="utf-8"))
+    return {"namespaces": lines("ip", "netns", "list"), "mounts": mounts, "processes": processes,
+            "links": lines("ip", "-o", "link", "show", "type", "veth")}
+
+
+def test_quickstart_twice_leaves_nothing():
+    before = machine()
+    for _ in range(2):
+        result = quickstart()
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert "web: 1000 of 1000 answered" in result.stdout
+        assert "web6: 200 of 200 answered" in result.stdout
+        assert "echo: 100 of 100 answered" in result.stdout
+        assert machine() == before
+
+
+def test_quickstart_refuses_unknown_arguments():
+    result = quickstart("--kepe")
+    assert result.returncode == 64
+    assert "--kepe" in result.stderr and result.stdout == ""
+
+
+@pytest.fixture(name="kept", scope="module")
+def kept_fixture():
+    result = quickstart("--keep")
+    assert result.returncode == 0, result.stdout + result.stderr
+    yield result.stdout
+    assert quickstart("--stop").returncode == 0
+
+
+def readme_examples():
+    """(command, output) of each `$ command` in the README's console blocks."""
+    text = (TOP / "README.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            yield command, output
+
+
+def shape(text):
+    """Output with everything that differs from run to run masked."""
+    text = re.sub(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", "M", text)
+    text = re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{16}\b", "H", text)
+    text = re.sub(r"[0-9][0-9.,]*", "N", text)
+    text = re.sub(r"\bb[N]\b|\bbN", "bN", text)
+    return [" ".join(line.split()) for line in text.strip().splitlines()]
+
+
+def test_the_readme_worked_example_is_what_it_prints(kept):
+    alias = re.search(r"alias fl='(.*)'", kept).group(1)
+    client = re.search(r"sudo (nsenter --net=\S+) curl", kept).group(1)
+    examples = list(readme_examples())
+    assert len(examples) >= 4
+    for command, expected in examples:
+        words = command.replace("fairlead ", alias + " ", 1) if command.startswith("fairlead ") \
+            else f"{client} {command}"
+        result = subprocess.run(["bash", "-c", words], capture_output=True, text=True, timeout=60,
+                                check=False, cwd=TOP)
+        assert shape(result.stdout + result.stderr) == shape(expected), command
+
+
+def test_the_readme_commands_exist():
+    text = (TOP / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^sudo (tools/\S+)", text, re.MULTILINE)
+    assert commands == ["tools/quickstart", "tools/check"]
+    assert "tools/check" in (TOP / ".ci" / "run").read_text(encoding="utf-8")
+    for command in commands:
+        assert (TOP / command).stat().st_mode & 0o111

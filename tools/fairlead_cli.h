@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The command line `fairlead`: what its files share. fairlead.c has the command table, from which
+ * dispatch, help and suggestions come; fairlead_args.c reads the arguments; fairlead_client.c talks to the
+ * daemon; fairlead_out.c prints; the others are the commands.
+ *
+ * Every function that does something returns the process's exit code (sysexits.h; 0 done, 1 the answer is no), and has
+ * printed why when it is not 0.
+ */
+#ifndef TOOLS_FAIRLEAD_CLI_H
+#define TOOLS_FAIRLEAD_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "json.h"
+
+enum {
+	CLI_WORDS_MAX = 8,           /**< noun, verb and arguments */
+	CLI_TIMEOUT_SECONDS = 10,    /**< default of --timeout */
+	CLI_TIMEOUT_SECONDS_MAX = 3600,
+	CLI_ANSWER_NO = 1,
+	/* Newlines take six bytes each once printed as JSON; a line holds 1 MiB. */
+	CLI_TEXT_PART_BYTES = 160 << 10,
+	TABLE_COLUMNS_MAX = 12,
+};
+
+/** Options by bit, to say which command takes which. */
+enum cli_option {
+	CLI_OPTION_VIP = 1 << 0,
+	CLI_OPTION_SRC = 1 << 1,
+	CLI_OPTION_PLANE = 1 << 2,
+	CLI_OPTION_YES = 1 << 3,
+	CLI_OPTION_IF_GENERATION = 1 << 4,
+};
+
+struct cli;
+
+struct cli_command {
+	const char *noun;
+	const char *verb;      /**< NULL: the noun alone */
+	const char *arguments; /**< for the usage line; "" none */
+	const char *summary;
+	const char *examples; /**< lines of two spaces, command and newline */
+	uint32_t argument_count; /**< exactly so many */
+	uint32_t options;        /**< enum cli_option it takes */
+	uint32_t options_needed;
+	int (*run)(struct cli *cli);
+};
+
+struct cli {
+	const struct cli_command *command;
+	const char *words[CLI_WORDS_MAX]; /**< noun, verb, arguments */
+	uint32_t word_count;
+	const char **arguments; /**< behind noun and verb */
+	const char *socket;
+	const char *vip;
+	const char *src;
+	const char *plane;
+	const char *if_generation;
+	uint32_t options_given; /**< enum cli_option */
+	int64_t timeout_ms;
+	bool json;
+	bool pretty;
+	bool help;
+	bool version;
+	bool color;
+	struct cli_client *client; /**< NULL: not connected yet */
+};
+
+/* --- fairlead.c --- */
+
+extern const struct cli_command cli_commands[]; /**< ends with a NULL noun */
+
+/* --- fairlead_args.c --- */
+
+/** Fill @p cli from the arguments. @return 0 or EX_USAGE, said why. */
+int args_read(struct cli *cli, int argc, char **argv);
+
+/** Find the command of the words, check its arguments and options. @return 0 or EX_USAGE, said why. */
+int args_find_command(struct cli *cli);
+
+/** Help on what the words name: everything, a noun, or one command. */
+void args_help(const struct cli *cli);
+
+/* --- fairlead_client.c --- */
+
+/** Ask the daemon; connects first. Takes @p params. @param ret_result set with 0 only; owned by the caller. */
+int client_call(struct cli *cli, const char *method, cJSON *params, cJSON **ret_result);
+void client_close(struct cli *cli);
+
+/** Whether a daemon listens; prints nothing. */
+bool client_is_there(const struct cli *cli);
+
+/* --- fairlead_out.c --- */
+
+/** Say what went wrong, as the sentence or as one JSON object on stderr. @return @p exit_code. */
+int out_error(const struct cli *cli, int exit_code, const struct json_error *error);
+
+/** The same, from parts; hint may be "". */
+int out_fail(const struct cli *cli, int exit_code, const char *code, const char *hint,
+	     const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/** Several errors of one document; @p file NULL: not of a file. */
+int out_errors(const struct cli *cli, int exit_code, const struct json_errors *errors,
+	       const char *file);
+
+/** One JSON document on stdout. @return 0; EX_SOFTWARE. */
+int out_json(const struct cli *cli, const cJSON *root);
+
+/** A sentence on stderr that begins "warning: "; nothing under --json, where the document has them. */
+void out_warning(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** Text from outside, control characters escaped. */
+void out_text(FILE *stream, const char *text);
+
+/** printf() to stdout whose result goes through out_text(), newlines kept. */
+void out_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** A word of a state, coloured where colours are on: good ones green, others yellow. */
+void out_state(const struct cli *cli, const char *word, bool good);
+
+struct table_column {
+	const char *title;
+	bool right; /**< numbers */
+};
+
+struct table {
+	const struct table_column *columns; /**< ends with a NULL title */
+	uint32_t column_count;
+	size_t cell_count;
+	size_t cell_capacity;
+	char **cells; /**< row by row */
+	bool no_memory;
+};
+
+struct table table_begin(const struct table_column *columns);
+void table_text(struct table *table, const char *text);
+void table_number(struct table *table, uint64_t number);
+
+/** Prints and frees. @return 0; EX_OSERR. */
+int table_end(const struct cli *cli, struct table *table);
+
+/* --- commands --- */
+
+int command_config_check(struct cli *cli);
+int command_config_diff(struct cli *cli);
+int command_config_apply(struct cli *cli);
+int command_config_show(struct cli *cli);
+int command_vip_list(struct cli *cli);
+int command_vip_show(struct cli *cli);
+int command_backend_list(struct cli *cli);
+int command_backend_drain(struct cli *cli);
+int command_backend_undrain(struct cli *cli);
+int command_backend_weight(struct cli *cli);
+int command_status(struct cli *cli);
+int command_flow_explain(struct cli *cli);
+int command_version(struct cli *cli);
+
+/** Warnings, planes away and planes that failed, of the answer to a change. */
+void change_print_notes(const struct cli *cli, const cJSON *answer);
+
+#endif
