@@ -194,8 +194,7 @@ outer_read_ipv6(struct __sk_buff *skb, struct outer *ret_outer)
 	ret_outer->is_fragment = false;
 	ret_outer->protocol = header.nexthdr;
 	ret_outer->header_bytes = sizeof header;
-	ret_outer->total_bytes =
-		declared_bytes(skb, sizeof header, bpf_ntohs(header.payload_len));
+	ret_outer->total_bytes = declared_bytes(skb, sizeof header, bpf_ntohs(header.payload_len));
 	__builtin_memcpy(&ret_outer->source, &header.saddr, sizeof ret_outer->source);
 	if (header.version != 6 || ret_outer->total_bytes > skb->len - ETH_HLEN)
 		return false;

@@ -8,6 +8,8 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 
+#include "backend_link.h"
+
 enum {
 	IPV4_BITS = 32,
 	IPV6_BITS = 128,
@@ -61,9 +63,9 @@ survey_message(const struct nlmsghdr *message, void *context)
 			continue;
 		for (uint32_t i = 0; i < survey->setup->vip_count; i++) {
 			if (memcmp(&survey->setup->vips[i], &address, sizeof address) == 0)
-				survey->places[i] |= header->ifa_index == survey->lo_index ?
-							     PLACE_LO :
-							     PLACE_ELSEWHERE;
+				survey->places[i] |= header->ifa_index == survey->lo_index
+							     ? PLACE_LO
+							     : PLACE_ELSEWHERE;
 		}
 	}
 	return MNL_CB_OK;
@@ -102,10 +104,16 @@ int
 backend_address_plan(struct backend_state *state, const struct backend_setup *setup,
 		     struct mnl_socket *netlink, struct backend_report *report)
 {
+	struct backend_link_info lo;
 	char text[ADDR_TEXT_MAX];
 	struct survey survey;
-	int r = survey_take(setup, netlink, &survey);
+	int r = backend_link_read("lo", &lo);
 
+	if (r < 0 || !lo.is_up)
+		return backend_report_fail(report, -ENETDOWN,
+					   "lo is down, so no VIP on it can be reached; "
+					   "run: ip link set lo up");
+	r = survey_take(setup, netlink, &survey);
 	if (r < 0)
 		return backend_report_fail(report, r, "cannot list the host's addresses: %s",
 					   strerror(-r));
@@ -119,8 +127,7 @@ backend_address_plan(struct backend_state *state, const struct backend_setup *se
 		if ((survey.places[i] & PLACE_LO) != 0 || claim_has(state, &setup->vips[i]))
 			continue;
 		if (state->address_count == BACKEND_ADDRESSES_MAX)
-			return backend_report_fail(report, -ENOSPC,
-						   "more than %d addresses on lo",
+			return backend_report_fail(report, -ENOSPC, "more than %d addresses on lo",
 						   BACKEND_ADDRESSES_MAX);
 		state->addresses[state->address_count++] = setup->vips[i];
 	}
@@ -171,10 +178,10 @@ backend_address_apply(const struct backend_state *state, struct mnl_socket *netl
 		if (r < 0 && r != -EEXIST)
 			return backend_report_fail(report, r, "cannot add %s to lo: %s%s",
 						   addr_format(address, text), strerror(-r),
-						   addr_is_ipv4(address) ?
-							   "" :
-							   "; IPv6 must not be disabled on lo "
-							   "(net.ipv6.conf.lo.disable_ipv6)");
+						   addr_is_ipv4(address)
+							   ? ""
+							   : "; IPv6 must not be disabled on lo "
+							     "(net.ipv6.conf.lo.disable_ipv6)");
 	}
 	return 0;
 }

@@ -3,8 +3,8 @@
  * @file
  * Interfaces and their tc hooks: the clsact qdisc and the two filters of this program.
  *
- * The filters have a fixed priority. The handle of the one at ingress is fixed too; that of the one at
- * egress is the index of the interface that was named with --interface, so that several setups
+ * The filters have a fixed priority. The handle of the one at ingress is fixed too; that of the one
+ * at egress is the index of the interface that was named with --interface, so that several setups
  * can share a reply interface. A later process finds and replaces them by these numbers.
  */
 #ifndef BACKEND_LINK_H
@@ -14,7 +14,8 @@
 #include "backend_state.h"
 
 enum {
-	BACKEND_FILTER_PRIORITY = 4100, /**< late, so that filters of others see packets as they came */
+	BACKEND_FILTER_PRIORITY =
+		4100, /**< late, so that filters of others see packets as they came */
 	BACKEND_DECAP_HANDLE = 1,
 };
 

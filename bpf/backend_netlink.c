@@ -46,8 +46,8 @@ backend_netlink_call(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb
 		size = mnl_socket_recvfrom(socket, buffer, BACKEND_NETLINK_BYTES_MAX);
 		if (size < 0 && errno == EINTR)
 			continue;
-		r = size < 0 ? -1 :
-			       mnl_cb_run(buffer, (size_t)size, request->nlmsg_seq, port, callback,
+		r = size < 0 ? -1
+			     : mnl_cb_run(buffer, (size_t)size, request->nlmsg_seq, port, callback,
 					  context);
 	}
 	r = r < 0 ? -errno : 0;

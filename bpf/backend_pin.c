@@ -47,22 +47,17 @@ is_on_bpffs(const char *path)
 	return statfs(path, &status) == 0 && status.f_type == BPF_FS_MAGIC;
 }
 
-/* The directory is the caller's; nobody else can put or take pins there. */
+/* An existing directory is the caller's: nobody else can put or take pins there. */
 static int
-pin_dir_check(const char *pin_dir, struct backend_report *report)
+pin_dir_inspect(const char *pin_dir, const struct stat *status, struct backend_report *report)
 {
-	struct stat status;
-
 	if (!is_on_bpffs(pin_dir))
 		return backend_report_fail(report, -ENOTSUP,
 					   "%s is not on a BPF file system; mount one: "
 					   "mount -t bpf bpf %s",
 					   pin_dir, pin_dir);
-	if (stat(pin_dir, &status) < 0)
-		return backend_report_fail(report, -errno, "cannot read %s: %s", pin_dir,
-					   strerror(errno));
-	if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() ||
-	    ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0))
+	if (!S_ISDIR(status->st_mode) || status->st_uid != geteuid() ||
+	    ((status->st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status->st_mode & S_ISVTX) == 0))
 		return backend_report_fail(report, -EACCES,
 					   "others may change %s; make it yours alone: "
 					   "chown %d %s; chmod 0700 %s",
@@ -71,16 +66,19 @@ pin_dir_check(const char *pin_dir, struct backend_report *report)
 }
 
 int
-backend_pin_dir_make(const char *pin_dir, bool *ret_made, struct backend_report *report)
+backend_pin_dir_check(const char *pin_dir, bool *ret_missing, struct backend_report *report)
 {
 	char copy[BACKEND_PATH_MAX];
-	const char *parent;
 	struct stat status;
+	const char *parent;
 
 	if (lstat(pin_dir, &status) == 0) {
-		*ret_made = false;
-		return pin_dir_check(pin_dir, report);
+		*ret_missing = false;
+		return pin_dir_inspect(pin_dir, &status, report);
 	}
+	if (errno != ENOENT)
+		return backend_report_fail(report, -errno, "cannot read %s: %s", pin_dir,
+					   strerror(errno));
 	(void)snprintf(copy, sizeof copy, "%s", pin_dir);
 	parent = dirname(copy);
 	if (!is_on_bpffs(parent))
@@ -88,10 +86,16 @@ backend_pin_dir_make(const char *pin_dir, bool *ret_made, struct backend_report 
 					   "%s is not a directory on a BPF file system; mount one: "
 					   "mkdir -p %s && mount -t bpf bpf %s",
 					   parent, parent, parent);
-	if (mkdir(pin_dir, 0700) < 0)
+	*ret_missing = true;
+	return 0;
+}
+
+int
+backend_pin_dir_make(const char *pin_dir, struct backend_report *report)
+{
+	if (mkdir(pin_dir, 0700) < 0 && errno != EEXIST)
 		return backend_report_fail(report, -errno, "cannot make the directory %s: %s",
 					   pin_dir, strerror(errno));
-	*ret_made = true;
 	return 0;
 }
 

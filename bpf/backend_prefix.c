@@ -54,9 +54,8 @@ backend_prefix_parse(const char *text, struct backend_prefix *ret_prefix)
 		return -EINVAL;
 	memcpy(prefix.address.bytes, address.bytes, sizeof prefix.address.bytes);
 	if (slash != NULL) {
-		length = length_parse(slash + 1,
-				      addr_is_ipv4(&address) ? ADDRESS_BITS - MAPPED_BITS :
-							       ADDRESS_BITS);
+		length = length_parse(slash + 1, addr_is_ipv4(&address) ? ADDRESS_BITS - MAPPED_BITS
+									: ADDRESS_BITS);
 		if (length < 0)
 			return -EINVAL;
 		prefix.bits = (uint32_t)length + (addr_is_ipv4(&address) ? MAPPED_BITS : 0);

@@ -21,8 +21,8 @@ enum {
 int backend_prefix_parse(const char *text, struct backend_prefix *ret_prefix);
 
 /** Writes at most BACKEND_PREFIX_TEXT_MAX bytes; no length for a single host. @return @p text. */
-char *backend_prefix_format(const struct backend_prefix *prefix,
-			    char text[BACKEND_PREFIX_TEXT_MAX]);
+char *
+backend_prefix_format(const struct backend_prefix *prefix, char text[BACKEND_PREFIX_TEXT_MAX]);
 
 /** All addresses of the prefix are IPv4. */
 bool backend_prefix_is_ipv4(const struct backend_prefix *prefix);

@@ -11,7 +11,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+/* bpftool writes the object as one string, longer than ISO C promises to take. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverlength-strings"
 #include "backend.skel.h"
+#pragma GCC diagnostic pop
 #include "backend_pin.h"
 #include "backend_prefix.h"
 
@@ -27,23 +31,36 @@ struct backend_programs {
 };
 
 /*
- * What libbpf last complained about. libbpf gives its messages to one function of the process, so
- * this is one variable of the process; it is read right after a failed call.
+ * What libbpf complained about, with "; " before it. libbpf gives its messages to one function of
+ * the process, so this is one variable of the process; it is read right after a failed call.
  */
-static char libbpf_line[LIBBPF_LINE_MAX];
+static char libbpf_words[LIBBPF_LINE_MAX];
 
 static int __attribute__((format(printf, 2, 0)))
 libbpf_print(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char line[LIBBPF_LINE_MAX];
+	char line[LIBBPF_LINE_MAX - 2];
 
-	/* The first warning names the cause; what follows is the verifier's log and its consequences. */
-	if (level != LIBBPF_WARN || libbpf_line[0] != '\0')
+	/* The first warning names the cause; what follows are logs and consequences. */
+	if (level != LIBBPF_WARN || libbpf_words[0] != '\0')
 		return 0;
 	(void)vsnprintf(line, sizeof line, format, args);
 	line[strcspn(line, "\n")] = '\0';
-	(void)snprintf(libbpf_line, sizeof libbpf_line, "%s", line);
+	(void)snprintf(libbpf_words, sizeof libbpf_words, "; %s", line);
 	return 0;
+}
+
+void
+backend_libbpf_listen(void)
+{
+	libbpf_words[0] = '\0';
+	(void)libbpf_set_print(libbpf_print);
+}
+
+const char *
+backend_libbpf_words(void)
+{
+	return libbpf_words;
 }
 
 uint32_t
@@ -125,17 +142,14 @@ backend_programs_load(const char *pin_dir, const struct backend_setup *setup,
 
 	if (programs == NULL)
 		return backend_report_fail(report, r, "out of memory");
-	libbpf_line[0] = '\0';
-	(void)libbpf_set_print(libbpf_print);
+	backend_libbpf_listen();
 	programs->skeleton = fairlead_backend__open();
 	if (programs->skeleton != NULL)
 		r = skeleton_load(programs->skeleton, pin_dir, setup);
 	if (r < 0) {
 		backend_programs_destroy(programs);
-		return backend_report_fail(report, r,
-					   "%s: the kernel refused the programs: %s%s%s",
-					   setup->link.name, strerror(-r),
-					   libbpf_line[0] == '\0' ? "" : "; ", libbpf_line);
+		return backend_report_fail(report, r, "%s: the kernel refused the programs: %s%s",
+					   setup->link.name, strerror(-r), libbpf_words);
 	}
 	*ret_programs = programs;
 	return 0;
@@ -153,13 +167,13 @@ backend_programs_destroy(struct backend_programs *programs)
 int
 backend_programs_fd(const struct backend_programs *programs, bool egress)
 {
-	return bpf_program__fd(egress ? programs->skeleton->progs.fairlead_mss :
-					programs->skeleton->progs.fairlead_decap);
+	return bpf_program__fd(egress ? programs->skeleton->progs.fairlead_mss
+				      : programs->skeleton->progs.fairlead_decap);
 }
 
 int
-backend_programs_pin(const struct backend_programs *programs, const char *pin_dir,
-		     const char *name, struct backend_report *report)
+backend_programs_pin(const struct backend_programs *programs, const char *pin_dir, const char *name,
+		     struct backend_report *report)
 {
 	int counters = bpf_map__fd(programs->skeleton->maps.counters);
 	int r;

@@ -20,13 +20,22 @@ struct backend_programs; /* loaded, not attached */
  */
 uint32_t backend_mss_max(const struct backend_setup *setup, bool is_ipv6);
 
+/** From now on libbpf's complaints are kept for backend_libbpf_words() instead of printed. */
+void backend_libbpf_listen(void);
+
+/** "; " and libbpf's first complaint since backend_libbpf_listen(), or "". Borrowed. */
+const char *backend_libbpf_words(void);
+
 /**
- * Check that pins can be made: the directory is, or can be made, on a bpffs.
+ * Check that pins can be made: the directory is on a bpffs, or can be made on one.
  *
- * @param ret_made this call made it.
+ * @param ret_missing it is not there yet: backend_pin_dir_make().
  * @return 0; -ENOTSUP: not on a bpffs; -EACCES: others may write there; or -errno; reported.
  */
-int backend_pin_dir_make(const char *pin_dir, bool *ret_made, struct backend_report *report);
+int backend_pin_dir_check(const char *pin_dir, bool *ret_missing, struct backend_report *report);
+
+/** Make it, mode 0700; fine when it is there. @return 0 or -errno, reported. */
+int backend_pin_dir_make(const char *pin_dir, struct backend_report *report);
 
 /**
  * Load the programs for @p setup.
@@ -47,7 +56,8 @@ int backend_programs_fd(const struct backend_programs *programs, bool egress);
 int backend_programs_pin(const struct backend_programs *programs, const char *pin_dir,
 			 const char *name, struct backend_report *report);
 
-/** Remove the pins of the interface @p name; fine when there are none. @return 0 or -errno, reported. */
+/** Remove the pins of the interface @p name; fine when there are none. @return 0 or -errno,
+ * reported. */
 int backend_programs_unpin(const char *pin_dir, const char *name, struct backend_report *report);
 
 /**

@@ -5,15 +5,15 @@
  *
  * Two parts. *Setups* are what was asked for: one for each `up --interface`. *Claims* are what was
  * changed for them: a setting with its original value, an address that was added, a qdisc that was
- * made, a filter that was attached. A claim is saved before its change is made and forgotten after it
- * was undone; undoing a change that never happened is harmless. So whatever moment the program
+ * made, a filter that was attached. A claim is saved before its change is made and forgotten after
+ * it was undone; undoing a change that never happened is harmless. So whatever moment the program
  * dies at, the next `up` or `down` finds every change in the file.
  *
  * Claims are shared: one that several setups want stays until the last of them is gone, and keeps
  * the value that was there before the first.
  *
- * One file, DIR/state.json, replaced as a whole (write, fsync, rename); absent while there is nothing
- * to remember. Whoever reads it to change it holds a lock (flock) on DIR itself.
+ * One file, DIR/state.json, replaced as a whole (write, fsync, rename); absent while there is
+ * nothing to remember. Whoever reads it to change it holds a lock (flock) on DIR itself.
  */
 #ifndef BACKEND_STATE_H
 #define BACKEND_STATE_H
@@ -35,7 +35,7 @@ enum {
 	BACKEND_ADDRESSES_MAX = BACKEND_SETUPS_MAX * BACKEND_VIPS_MAX,
 	BACKEND_HOOKS_MAX = 2 * BACKEND_SETUPS_MAX * (BACKEND_REPLIES_MAX + 2),
 	BACKEND_QDISCS_MAX = BACKEND_HOOKS_MAX,
-	BACKEND_PATH_MAX = 256,          /**< --state-dir and --pin-dir with their NUL */
+	BACKEND_PATH_MAX = 256,		  /**< --state-dir and --pin-dir with their NUL */
 	BACKEND_LOCK_WAIT_MS_MAX = 10000, /**< how long another process may hold the lock */
 };
 
@@ -47,13 +47,14 @@ struct backend_link {
 
 struct backend_setup {
 	struct backend_link link; /**< where encapsulated packets come in */
-	uint32_t mtu;             /**< bytes, of the path that they take */
+	uint32_t mtu;		  /**< bytes, of the path that they take */
 	uint32_t vip_count;
 	struct addr vips[BACKEND_VIPS_MAX];
 	uint32_t from_count; /**< 0: any source is allowed */
 	struct backend_prefix from[BACKEND_PREFIXES_MAX];
 	uint32_t reply_count;
-	struct backend_link replies[BACKEND_REPLIES_MAX]; /**< other interfaces that answers leave by */
+	struct backend_link
+		replies[BACKEND_REPLIES_MAX]; /**< other interfaces that answers leave by */
 };
 
 enum backend_sysctl_key {
@@ -121,8 +122,8 @@ int backend_state_lock(const char *dir, int *ret_lock, struct backend_report *re
  * @return 0; -EBADMSG: damaged; -EXDEV: it tells of another network namespace; or the negative
  *         errno of reading it.
  */
-int backend_state_load(const char *dir, struct backend_state *ret_state,
-		       struct backend_report *report);
+int
+backend_state_load(const char *dir, struct backend_state *ret_state, struct backend_report *report);
 
 /** Replace the file; removes it when the state is empty. @return 0 or -errno, reported. */
 int backend_state_save(const char *dir, const struct backend_state *state,

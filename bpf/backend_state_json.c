@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The saved state as JSON. Only this program writes it, but it is read as strictly as what comes from
- * outside: a damaged file must not make root write to a wrong place.
+ * The saved state as JSON. Only this program writes it, but it is read as strictly as what comes
+ * from outside: a damaged file must not make root write to a wrong place.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -140,8 +140,7 @@ setup_write(cJSON *item, const struct backend_setup *setup)
 
 	if (item == NULL || !link_write(item, &setup->link) ||
 	    cJSON_AddNumberToObject(item, "mtu", setup->mtu) == NULL ||
-	    !addresses_write(cJSON_AddArrayToObject(item, "vips"), setup->vips,
-			     setup->vip_count) ||
+	    !addresses_write(cJSON_AddArrayToObject(item, "vips"), setup->vips, setup->vip_count) ||
 	    !links_write(cJSON_AddArrayToObject(item, "replies"), setup->replies,
 			 setup->reply_count))
 		return false;
@@ -213,7 +212,8 @@ backend_state_to_json(const struct backend_state *state)
 	return root;
 }
 
-/* The readers return false for "not what this program writes". Counts are bounded by json_check(). */
+/* The readers return false for "not what this program writes". Counts are bounded by json_check().
+ */
 
 static bool
 check(const cJSON *object, const struct json_field *fields)
@@ -239,7 +239,7 @@ links_read(const cJSON *array, struct backend_link *links, uint32_t *ret_count)
 	const cJSON *item;
 	uint32_t count = 0;
 
-	cJSON_ArrayForEach(item, array) {
+	cJSON_ArrayForEach (item, array) {
 		if (!check(item, link_fields))
 			return false;
 		link_read(item, &links[count++]);
@@ -254,7 +254,7 @@ addresses_read(const cJSON *array, struct addr *addresses, uint32_t *ret_count)
 	const cJSON *item;
 	uint32_t count = 0;
 
-	cJSON_ArrayForEach(item, array) {
+	cJSON_ArrayForEach (item, array) {
 		if (!cJSON_IsString(item) || addr_parse(item->valuestring, &addresses[count]) < 0)
 			return false;
 		count++;
@@ -272,7 +272,7 @@ setup_read(const cJSON *item, struct backend_setup *ret_setup)
 		return false;
 	link_read(item, &ret_setup->link);
 	ret_setup->mtu = (uint32_t)json_get_integer(item, "mtu", 0);
-	cJSON_ArrayForEach(from, json_get(item, "from")) {
+	cJSON_ArrayForEach (from, json_get(item, "from")) {
 		if (!cJSON_IsString(from) ||
 		    backend_prefix_parse(from->valuestring,
 					 &ret_setup->from[ret_setup->from_count]) < 0)
@@ -325,15 +325,15 @@ backend_state_from_json(const cJSON *root, struct backend_state *ret_state)
 	(void)snprintf(ret_state->pin_dir, sizeof ret_state->pin_dir, "%s",
 		       json_get_string(root, "pin_dir", ""));
 	ret_state->pin_dir_made = json_get_boolean(root, "pin_dir_made", false);
-	cJSON_ArrayForEach(item, json_get(root, "setups")) {
+	cJSON_ArrayForEach (item, json_get(root, "setups")) {
 		if (!setup_read(item, &ret_state->setups[ret_state->setup_count++]))
 			return -EBADMSG;
 	}
-	cJSON_ArrayForEach(item, json_get(root, "sysctls")) {
+	cJSON_ArrayForEach (item, json_get(root, "sysctls")) {
 		if (!sysctl_read(item, &ret_state->sysctls[ret_state->sysctl_count++]))
 			return -EBADMSG;
 	}
-	cJSON_ArrayForEach(item, json_get(root, "hooks")) {
+	cJSON_ArrayForEach (item, json_get(root, "hooks")) {
 		if (!hook_read(item, &ret_state->hooks[ret_state->hook_count++]))
 			return -EBADMSG;
 	}

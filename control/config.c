@@ -36,7 +36,7 @@ static const struct json_field vip_fields[] = {
 	{ "address", JSON_KIND_STRING, true, 1, ADDR_TEXT_MAX },
 	{ "port", JSON_KIND_INTEGER, true, 1, 65535 },
 	{ "protocol", JSON_KIND_STRING, true, 1, 8 },
-	{ "table_size", JSON_KIND_INTEGER, false, 1, INT32_MAX },
+	{ "table_size", JSON_KIND_INTEGER, false, -JSON_INTEGER_MAX, JSON_INTEGER_MAX },
 	{ "backends", JSON_KIND_ARRAY, true, 1, CONTROL_VIP_BACKENDS_MAX },
 	{ NULL },
 };
@@ -134,8 +134,8 @@ item_address(const struct item *item, const char *what, struct addr *ret_address
 	if (class != ADDR_USABLE)
 		json_error_add(item->errors, &path, "address_not_usable",
 			       "use a unicast address that is routed to it",
-			       "%s is a %s address, which cannot be a %s", text,
-			       addr_class_name(class), what);
+			       "%s cannot be a %s: the address is %s", text, what,
+			       addr_class_name(class));
 }
 
 static void
@@ -179,7 +179,7 @@ config_read_table_size(const struct item *item, struct config_vip *vip)
 	if (!item_integer(item, "table_size", &size))
 		return;
 	vip->table_size = table_size_nearest(size);
-	if (vip->table_size == size || size < 1 || size > INT32_MAX)
+	if (vip->table_size == size)
 		return;
 	snprintf(hint, sizeof hint, "the nearest valid size is %u", vip->table_size);
 	json_error_add(item->errors, &path, "out_of_range", hint,

@@ -291,7 +291,7 @@ check_kept_backends(const struct change *change, struct json_errors *errors)
 		(void)next_endpoint(change, i, &item);
 		if (item < change->items + change->item_count && item->next_index == i)
 			continue; /* named: checked above */
-		for (uint32_t j = 0; j < vip->backend_count; j++) {
+		for (uint32_t j = 0; j < vip->backend_count && errors->count < JSON_ERRORS_MAX; j++) {
 			const struct addr *address = &vip->backends[j].address;
 			const struct change_item *added;
 			struct want_place place;
@@ -382,9 +382,11 @@ change_build(struct change *change, struct json_errors *errors)
 		r = check(change, errors);
 	for (uint32_t i = 0; r == 0 && i < change->item_count; i++)
 		if (change->items[i].kind == CHANGE_ADDED || change->items[i].kind == CHANGE_CHANGED)
-			r = change_build_vip(change, &change->items[i], errors);
+			r = change_plan_vip(change, &change->items[i]);
 	if (r == 0)
-		r = change_reserve(change, errors);
+		r = change_reserve(change, errors); /* bounds the work and the memory of what follows */
+	for (uint32_t i = 0; r == 0 && i < change->item_count; i++)
+		r = change_fill_vip(change, &change->items[i], errors);
 	if (r < 0)
 		return r;
 	summarize(change);

@@ -70,10 +70,13 @@ const char *change_kind_name(enum change_kind kind);
 
 /* --- between change.c, change_reserve.c and change_build.c --- */
 
-/** Take ranges and records for every new incarnation. @return 0; -EINVAL. */
+/** Make item->new with its backends and their slot indexes. @return 0; -ENOMEM. */
+int change_plan_vip(struct change *change, struct change_item *item);
+
+/** Take ranges and records for every new incarnation, and draw up the VIP buckets. @return 0; -EINVAL; -ENOMEM. */
 int change_reserve(struct change *change, struct json_errors *errors);
 
-/** Build item->new but for what change_reserve() sets. @return 0; -ENOMEM; -EINVAL. */
-int change_build_vip(struct change *change, struct change_item *item, struct json_errors *errors);
+/** Build the table of item->new, if there is one, and count what moves. @return 0; -ENOMEM; -EINVAL. */
+int change_fill_vip(struct change *change, struct change_item *item, struct json_errors *errors);
 
 #endif

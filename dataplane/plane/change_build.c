@@ -23,7 +23,7 @@ endpoint_key(const struct addr_endpoint *endpoint)
 	return key;
 }
 
-/** The backends as wanted, with their next hops; those that stay are marked by their old slot index. */
+/** The backends as wanted. Their next hops are looked up from here on, so that a commit finds them. */
 static int
 take_backends(struct state *state, const struct want_vip *want, struct state_vip *vip)
 {
@@ -216,7 +216,7 @@ count_changes(const struct state *state, struct change_item *item)
 }
 
 int
-change_build_vip(struct change *change, struct change_item *item, struct json_errors *errors)
+change_plan_vip(struct change *change, struct change_item *item)
 {
 	struct state *state = change->state;
 	const struct want_vip *want = item->want;
@@ -234,16 +234,33 @@ change_build_vip(struct change *change, struct change_item *item, struct json_er
 		return r;
 	item->in_place = fits_in_place(item->old, want);
 	if (item->in_place) {
+		vip->record = item->old->record;
+		vip->row_base = item->old->row_base;
+		vip->slot_base = item->old->slot_base;
+		vip->slot_count = item->old->slot_count;
 		assign_slots_in_place(state, item->old, vip);
 	} else {
 		for (uint32_t i = 0; i < vip->backend_count; i++)
 			vip->backends[i].slot_index = (uint16_t)i;
 	}
+	return 0;
+}
+
+int
+change_fill_vip(struct change *change, struct change_item *item, struct json_errors *errors)
+{
+	struct state *state = change->state;
+	int r;
+
+	if (item->kind == CHANGE_REMOVED)
+		item->rows_moved = item->rows_minimum = rows_owned(item->old);
+	if (item->new == NULL)
+		return 0;
 	r = build_rows(change, item, errors);
 	if (r < 0)
 		return r;
 	count_rows(state, item);
-	vip->digest = rows_digest(state, item);
+	item->new->digest = rows_digest(state, item);
 	count_changes(state, item);
 	return 0;
 }

@@ -200,6 +200,7 @@ scan_check_names(struct scan *scan)
 	size_t count = scan->name_count - frame->names_base;
 	const struct name *second = NULL; /* of the pairs the one that shows first in the text */
 
+	scan->name_count = frame->names_base;
 	if (count < 2)
 		return 0;
 	qsort_r(names, count, sizeof *names, name_compare, (void *)(uintptr_t)scan->text);
@@ -213,7 +214,6 @@ scan_check_names(struct scan *scan)
 		if (second == NULL || later->offset < second->offset)
 			second = later;
 	}
-	scan->name_count = frame->names_base;
 	if (second == NULL)
 		return 0;
 	frame->name = *second;

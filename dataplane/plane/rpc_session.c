@@ -437,6 +437,10 @@ rpc_session_notify(struct rpc_session *session, const char *method, cJSON *param
 	struct rpc_writer writer = rpc_write_begin(&session->output.buffer, RPC_REPLY_BYTES_MAX);
 	int r;
 
+	if (session->error < 0) {
+		cJSON_Delete(params);
+		return session->error;
+	}
 	rpc_write_text(&writer, "{\"jsonrpc\":\"2.0\",\"method\":");
 	rpc_write_string(&writer, method);
 	if (params != NULL) {
@@ -446,9 +450,8 @@ rpc_session_notify(struct rpc_session *session, const char *method, cJSON *param
 	rpc_write_text(&writer, "}");
 	r = rpc_write_end(&writer);
 	cJSON_Delete(params);
-	if (session->error == 0 && r == 0)
-		session_bound_output(session, start);
-	if (session->error < 0)
-		return session->error;
-	return r == 0 || r == -ENOMEM ? r : -ENOBUFS;
+	if (r < 0)
+		return r == -ENOMEM ? r : -ENOBUFS;
+	session_bound_output(session, start);
+	return session->error;
 }

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "memory.h"
+
+enum {
+	MBUF_OVERHEAD_BYTES = 128 + 128, /* struct rte_mbuf; pool header, trailer, and its pointer in the ring */
+	EAL_MB = 16,			 /* heap headers, queues of drivers, workers, rounding to pages */
+};
+
+uint32_t
+memory_buffers_per_worker(const struct config *config)
+{
+	uint32_t count = MEMORY_POOL_CACHE * 2 + FL_BURST_MAX;
+
+	for (uint32_t i = 0; i < config->port_count; i++) {
+		const struct config_port *port = &config->ports[i];
+
+		count += 2u * port->descriptors;
+		if (port->is_af_xdp)
+			count += MEMORY_AF_XDP_PACKETS;
+		if (port->host == CONFIG_HOST_TAP)
+			count += 3 * MEMORY_RING_PACKETS; /* TAP both ways, and the ring to it */
+	}
+	return count;
+}
+
+uint64_t
+memory_buffer_bytes(const struct config *config)
+{
+	return (uint64_t)memory_buffers_per_worker(config) * config->worker_count *
+	       (MEMORY_BUFFER_BYTES + MBUF_OVERHEAD_BYTES);
+}
+
+uint64_t
+memory_table_bytes(const struct config *config)
+{
+	struct plane_tables_size size = plane_tables_size(&config->limits);
+	uint64_t counters = ((uint64_t)size.vip_count + size.backend_count) *
+			    sizeof(struct fl_counter) * config->worker_count;
+
+	return (uint64_t)size.vip_bucket_count * sizeof(struct fl_vip_bucket) +
+	       (uint64_t)size.vip_count * sizeof(struct fl_vip) +
+	       (uint64_t)size.backend_count * sizeof(struct fl_backend) +
+	       (uint64_t)size.row_count * sizeof(struct fl_row) + counters;
+}
+
+uint64_t
+memory_needed_mb(const struct config *config)
+{
+	return ((memory_table_bytes(config) + memory_buffer_bytes(config)) >> 20) + EAL_MB;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whose is a program on the interface? It is a dead plane's, and may be replaced, when it is pinned in this plane's
+ * directory (whose lock says that its owner is gone), or when it bears our name and no process has a socket on the queue.
+ * For the second the kernel wants CAP_SYS_ADMIN; without it such a program is refused like a foreign one.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+
+#include "log.h"
+#include "steer.h"
+#include "steer.skel.h"
+#include "steering.h"
+#include "xsk_queue.h"
+
+enum {
+	PATH_BYTES_MAX = 512,
+	MAPS_MAX = 8, /* of one program */
+	TRY_MS = 10,
+};
+
+static void
+pin_path(const char *directory, uint32_t id, char ret_path[PATH_BYTES_MAX])
+{
+	(void)snprintf(ret_path, PATH_BYTES_MAX, "%.480s/steer_%u", directory, id);
+}
+
+/** What is on the interface; also the flag of its mode. @return 0; or a negative errno. */
+static int
+query(uint32_t ifindex, uint32_t *ret_id, uint32_t *ret_flags)
+{
+	struct bpf_xdp_query_opts present = { .sz = sizeof present };
+	int r = bpf_xdp_query((int)ifindex, 0, &present);
+
+	if (r < 0)
+		return r;
+	*ret_flags = 0;
+	*ret_id = present.prog_id;
+	if (present.attach_mode == XDP_ATTACHED_SKB || present.skb_prog_id != 0)
+		*ret_flags = XDP_FLAGS_SKB_MODE;
+	else if (present.attach_mode == XDP_ATTACHED_DRV)
+		*ret_flags = XDP_FLAGS_DRV_MODE;
+	else if (present.attach_mode == XDP_ATTACHED_HW)
+		*ret_flags = XDP_FLAGS_HW_MODE;
+	if (*ret_id == 0)
+		*ret_id = present.drv_prog_id != 0 ? present.drv_prog_id : present.skb_prog_id;
+	return 0;
+}
+
+/** The name of the program behind @p fd. */
+static void
+program_name(int fd, char ret_name[BPF_OBJ_NAME_LEN])
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t info_bytes = sizeof info;
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &info_bytes) < 0)
+		(void)snprintf(ret_name, BPF_OBJ_NAME_LEN, "name hidden");
+	else
+		(void)snprintf(ret_name, BPF_OBJ_NAME_LEN, "%s", info.name);
+}
+
+/** Wait for a queue whose process may have died a moment ago. @return 0 or the negative errno that stays. */
+static int
+wait_for_queue(uint32_t ifindex, uint32_t queue)
+{
+	int r = xsk_queue_try(ifindex, queue);
+
+	for (uint32_t waited = 0; r == -EBUSY && waited < STEER_WAIT_MS_MAX; waited += TRY_MS) {
+		(void)nanosleep(&(struct timespec){ .tv_nsec = TRY_MS * 1000000 }, NULL);
+		r = xsk_queue_try(ifindex, queue);
+	}
+	return r;
+}
+
+static int
+detach(const char *interface, int program, uint32_t flags, struct failure *failure)
+{
+	const struct bpf_xdp_attach_opts expected = { .sz = sizeof expected,
+						      .old_prog_fd = program };
+	int r = bpf_xdp_detach((int)if_nametoindex(interface), flags, &expected);
+
+	if (r < 0)
+		return failure_set(failure, r == -EPERM ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
+				   "interface %s: the XDP program that an earlier start left cannot be "
+				   "detached: %s",
+				   interface, strerror(-r));
+	return 0;
+}
+
+/** A program that is not pinned here: ours by name and nobody's by its queue, or another's. */
+static int
+evict_unpinned(const char *interface, uint32_t id, uint32_t flags, uint32_t queue,
+	       struct failure *failure)
+{
+	int program = bpf_prog_get_fd_by_id(id);
+	char name[BPF_OBJ_NAME_LEN];
+	int r;
+
+	program_name(program, name);
+	if (strcmp(name, STEERING_XDP_NAME) != 0) {
+		r = failure_set(failure, EXIT_UNAVAILABLE,
+				"interface %s has an XDP program of another owner (%s, id %u); stop "
+				"its owner, or if nobody needs it: ip link set dev %s xdp off",
+				interface, name, id, interface);
+	} else if (wait_for_queue(if_nametoindex(interface), queue) == -EBUSY) {
+		r = failure_set(failure, EXIT_UNAVAILABLE,
+				"interface %s is in use by another fairlead-dpdk (XDP program %s, id "
+				"%u); stop that one, or configure another interface",
+				interface, name, id);
+	} else {
+		r = detach(interface, program, flags, failure);
+	}
+	if (program >= 0)
+		(void)close(program);
+	return r;
+}
+
+/** Programs that are pinned but no longer attached: pins of a plane that was killed while it stopped. */
+static void
+remove_stale_pins(const char *directory, uint32_t kept_id)
+{
+	DIR *pins = opendir(directory);
+	const struct dirent *entry;
+	char kept[32];
+
+	if (pins == NULL)
+		return;
+	(void)snprintf(kept, sizeof kept, "steer_%u", kept_id);
+	while ((entry = readdir(pins)) != NULL) {
+		if (strncmp(entry->d_name, "steer_", 6) == 0 && strcmp(entry->d_name, kept) != 0)
+			(void)unlinkat(dirfd(pins), entry->d_name, 0);
+	}
+	(void)closedir(pins);
+}
+
+int
+steer_evict(const char *interface, const char *directory, uint32_t queue, struct failure *failure)
+{
+	uint32_t ifindex = if_nametoindex(interface);
+	uint32_t id, flags;
+	char path[PATH_BYTES_MAX];
+	int program, r = query(ifindex, &id, &flags);
+
+	if (r < 0)
+		return failure_set(failure, EXIT_UNAVAILABLE,
+				   "interface %s: its XDP program cannot be asked for: %s", interface,
+				   strerror(-r));
+	if (id == 0)
+		return 0;
+	pin_path(directory, id, path);
+	program = bpf_obj_get(path);
+	if (program < 0)
+		return evict_unpinned(interface, id, flags, queue, failure);
+	r = detach(interface, program, flags, failure);
+	(void)close(program);
+	if (r == 0) {
+		(void)unlink(path);
+		log_message(LOG_NOTICE,
+			    "interface %s: replaced the XDP program that a killed start left (id %u)",
+			    interface, id);
+	}
+	return r;
+}
+
+int
+steer_object(struct failure *failure)
+{
+	size_t bytes, written = 0;
+	const char *object = steer_bpf__elf_bytes(&bytes);
+	int fd = memfd_create("fairlead-steer", MFD_CLOEXEC);
+
+	while (fd >= 0 && written < bytes) {
+		ssize_t n = write(fd, object + written, bytes - written);
+
+		if (n <= 0) {
+			(void)close(fd);
+			fd = -1;
+		} else {
+			written += (size_t)n;
+		}
+	}
+	if (fd < 0)
+		return failure_set(failure, EXIT_INTERNAL,
+				   "the XDP program cannot be written to memory: %s",
+				   strerror(errno));
+	return fd;
+}
+
+/** The descriptor of this process for which @p matches, or -1. */
+static int
+find_descriptor(bool (*matches)(int fd, const void *wanted), const void *wanted)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	int found = -1;
+
+	if (directory == NULL)
+		return -1;
+	while (found < 0 && (entry = readdir(directory)) != NULL) {
+		int fd = atoi(entry->d_name);
+
+		if (entry->d_name[0] != '.' && fd != dirfd(directory) && matches(fd, wanted))
+			found = fd;
+	}
+	(void)closedir(directory);
+	return found;
+}
+
+/** Is @p fd of the anonymous kind that the kernel calls @p kind? bpf() of other files is only an error, but noisy. */
+static bool
+is_kind(int fd, const char *kind)
+{
+	char link[64], target[64];
+	ssize_t bytes;
+
+	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	bytes = readlink(link, target, sizeof target - 1);
+	if (bytes < 0)
+		return false;
+	target[bytes] = '\0';
+	return strcmp(target, kind) == 0;
+}
+
+static bool
+is_program(int fd, const void *id)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t info_bytes = sizeof info;
+
+	return is_kind(fd, "anon_inode:bpf-prog") &&
+	       bpf_obj_get_info_by_fd(fd, &info, &info_bytes) == 0 &&
+	       info.id == *(const uint32_t *)id;
+}
+
+struct program_maps {
+	uint32_t ids[MAPS_MAX];
+	uint32_t count;
+};
+
+static bool
+is_vips_of(int fd, const void *maps_of_program)
+{
+	const struct program_maps *maps = maps_of_program;
+	struct bpf_map_info info = { 0 };
+	uint32_t info_bytes = sizeof info;
+
+	if (!is_kind(fd, "anon_inode:bpf-map") ||
+	    bpf_obj_get_info_by_fd(fd, &info, &info_bytes) < 0 ||
+	    strcmp(info.name, STEERING_XDP_VIPS) != 0)
+		return false;
+	for (uint32_t i = 0; i < maps->count; i++) {
+		if (maps->ids[i] == info.id)
+			return true;
+	}
+	return false;
+}
+
+int
+steer_find(const char *interface, const char *directory, struct steer_port *ret_port,
+	   struct failure *failure)
+{
+	struct program_maps maps;
+	struct bpf_prog_info info = { .map_ids = (uintptr_t)maps.ids, .nr_map_ids = MAPS_MAX };
+	uint32_t info_bytes = sizeof info, id = 0, flags;
+	char path[PATH_BYTES_MAX];
+	int r = query(if_nametoindex(interface), &id, &flags);
+	int program = r < 0 || id == 0 ? -1 : find_descriptor(is_program, &id);
+	int vips = -1;
+
+	if (program >= 0 && bpf_obj_get_info_by_fd(program, &info, &info_bytes) == 0) {
+		maps.count = info.nr_map_ids < MAPS_MAX ? info.nr_map_ids : MAPS_MAX;
+		vips = find_descriptor(is_vips_of, &maps);
+	}
+	if (vips < 0)
+		return failure_set(failure, EXIT_INTERNAL,
+				   "interface %s: the XDP program is not the one that was given to the "
+				   "driver",
+				   interface);
+	pin_path(directory, id, path);
+	remove_stale_pins(directory, id);
+	if (bpf_obj_pin(program, path) < 0)
+		return failure_set(failure, EXIT_UNAVAILABLE, "%s cannot be pinned: %s", path,
+				   strerror(errno));
+	ret_port->program_id = id;
+	ret_port->vips = fcntl(vips, F_DUPFD_CLOEXEC, 3);
+	if (ret_port->vips < 0)
+		return failure_set(failure, EXIT_INTERNAL, "no descriptor is left: %s",
+				   strerror(errno));
+	return 0;
+}
+
+void
+steer_forget(const char *directory, struct steer_port *port)
+{
+	char path[PATH_BYTES_MAX];
+
+	if (port->vips >= 0)
+		(void)close(port->vips);
+	port->vips = -1;
+	if (port->program_id != 0) {
+		pin_path(directory, port->program_id, path);
+		(void)unlink(path);
+	}
+	port->program_id = 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The XDP program of the AF_XDP ports (steer.bpf.c), around what the driver does with it: recognise and remove one
+ * that a killed plane left, give the driver the object, find the VIP map of the loaded program.
+ *
+ * The main thread calls everything here.
+ */
+#ifndef DPDK_STEER_H
+#define DPDK_STEER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "failure.h"
+
+enum { STEER_WAIT_MS_MAX = 500 }; /**< for the queue of a process that was killed */
+
+/** A port's program, once the driver attached it. */
+struct steer_port {
+	uint32_t program_id;
+	int vips; /**< its map, a copy of the descriptor; close() it */
+};
+
+/**
+ * Make the interface free for our program: nothing there is fine, what a dead plane left is detached, what is
+ * another's is refused.
+ *
+ * @param directory the plane's pin directory, locked; @p queue the port's first.
+ * @return 0; -1.
+ */
+int steer_evict(const char *interface, const char *directory, uint32_t queue,
+		struct failure *failure);
+
+/** The object for the driver's `xdp_prog=`, in a memory file. @return its descriptor; -1. */
+int steer_object(struct failure *failure);
+
+/**
+ * Find what the driver attached to @p interface, and pin it, so that a start after a kill knows it.
+ * @return 0; -1.
+ */
+int steer_find(const char *interface, const char *directory, struct steer_port *ret_port,
+	       struct failure *failure);
+
+/** The program is gone from its port: remove its pin and close its map. */
+void steer_forget(const char *directory, struct steer_port *port);
+
+#endif

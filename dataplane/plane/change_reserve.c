@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Everything that a commit could run out of is taken here: rows, slots, records, places in the VIP buckets.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "change.h"
+
+/** What all new incarnations together take. */
+struct need {
+	uint64_t rows;
+	uint64_t slots; /* at the least */
+};
+
+static bool
+needs_ranges(const struct change_item *item)
+{
+	return item->new != NULL && !item->in_place;
+}
+
+/** Slots for the backends there are. */
+static uint32_t
+slots_least(const struct state_vip *vip)
+{
+	return vip->backend_count > 0 ? vip->backend_count : 1;
+}
+
+/** With room for changes in place. */
+static uint32_t
+slots_roomy(const struct state_vip *vip)
+{
+	uint32_t slots = (2 * vip->backend_count + STATE_SPARE_SLOTS + 7) / 8 * 8;
+
+	return slots < STATE_VIP_SLOTS_MAX ? slots : STATE_VIP_SLOTS_MAX;
+}
+
+static void
+add_limit_error(const char *limit, uint64_t needed, uint64_t have, struct json_errors *errors)
+{
+	struct json_path path = { .name = "vips" };
+	char hint[JSON_MESSAGE_BYTES_MAX];
+
+	snprintf(hint, sizeof hint, "set limits.%s in the plane's configuration to %llu or more",
+		 limit, (unsigned long long)needed);
+	json_error_add(errors, &path, "limit_exceeded", hint,
+		       "this change needs %llu %s with those that serve until it is through, "
+		       "limits.%s is %llu",
+		       (unsigned long long)needed, limit, limit, (unsigned long long)have);
+}
+
+/** A number that would do where the free ones are enough, but not in one piece. */
+static void
+add_pieces_error(const char *limit, uint64_t have, uint32_t piece, struct json_errors *errors)
+{
+	struct json_path path = { .name = "vips" };
+	char hint[JSON_MESSAGE_BYTES_MAX];
+
+	snprintf(hint, sizeof hint, "set limits.%s in the plane's configuration to %llu or more",
+		 limit, (unsigned long long)have + piece);
+	json_error_add(errors, &path, "limit_exceeded", hint,
+		       "this change needs %u %s in one piece, and those that are free of "
+		       "limits.%s (%llu) are scattered",
+		       piece, limit, limit, (unsigned long long)have);
+}
+
+static int
+check_limits(const struct change *change, const struct need *need, struct json_errors *errors)
+{
+	const struct state *state = change->state;
+	const struct plane_limits *limits = &state->options->limits;
+	uint64_t rows = limits->rows - ranges_free(state->rows) + need->rows;
+	uint64_t slots = limits->backends - ranges_free(state->slots) + need->slots;
+
+	if (rows > limits->rows)
+		add_limit_error("rows", rows, limits->rows, errors);
+	if (slots > limits->backends)
+		add_limit_error("backends", slots, limits->backends, errors);
+	return errors->count > 0 ? -EINVAL : 0;
+}
+
+/** @param least_after slots that the items behind this one need at the least. */
+static int
+take_slots(struct state *state, struct change_item *item, uint64_t least_after)
+{
+	struct state_vip *vip = item->new;
+	uint32_t roomy = slots_roomy(vip);
+	int r = -ENOSPC;
+
+	vip->slot_count = roomy;
+	if (ranges_free(state->slots) >= roomy + least_after)
+		r = ranges_take(state->slots, roomy, &vip->slot_base);
+	if (r < 0) {
+		vip->slot_count = slots_least(vip);
+		r = ranges_take(state->slots, vip->slot_count, &vip->slot_base);
+	}
+	item->has_slots = r == 0;
+	return r;
+}
+
+static int
+take_ranges(struct change *change, const struct need *need, struct json_errors *errors)
+{
+	struct state *state = change->state;
+	const struct plane_limits *limits = &state->options->limits;
+	uint64_t least_after = need->slots;
+
+	for (uint32_t i = 0; i < change->item_count; i++) {
+		struct change_item *item = &change->items[i];
+		struct state_vip *vip = item->new;
+
+		if (!needs_ranges(item))
+			continue;
+		vip->record = state_record_take(state);
+		item->has_record = true;
+		if (ranges_take(state->rows, vip->row_count, &vip->row_base) < 0) {
+			add_pieces_error("rows", limits->rows, vip->row_count, errors);
+			return -EINVAL;
+		}
+		item->has_rows = true;
+		least_after -= slots_least(vip);
+		if (take_slots(state, item, least_after) < 0) {
+			add_pieces_error("backends", limits->backends, slots_least(vip), errors);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* --- the VIP buckets --- */
+
+static int
+publish(struct change *change, const struct fl_vip_key *key, uint32_t record,
+	struct json_errors *errors)
+{
+	struct json_path path = { .name = "vips" };
+	int r = vips_publish(change->state->vips, key, record);
+
+	if (r != -ENOSPC)
+		return r;
+	json_error_add(errors, &path, "limit_exceeded",
+		       "raise limits.vips in the plane's configuration, the look-up table grows with it",
+		       "the %u buckets of the VIP look-up table where a VIP of this change may lie are full",
+		       FL_VIP_PROBE_MAX);
+	return -EINVAL;
+}
+
+static struct fl_vip_key
+address_key(const struct addr *address)
+{
+	struct fl_vip_key key = { 0 };
+
+	memcpy(&key.address, address->bytes, sizeof key.address);
+	return key;
+}
+
+static int
+publish_all(struct change *change, struct json_errors *errors)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < change->next.address_count; i++) {
+		struct fl_vip_key key = address_key(&change->next.addresses[i].address);
+
+		if (change->fresh[i])
+			r = publish(change, &key, change->next.addresses[i].record, errors);
+	}
+	for (uint32_t i = 0; r == 0 && i < change->item_count; i++) {
+		const struct change_item *item = &change->items[i];
+
+		if (needs_ranges(item))
+			r = publish(change, &item->new->key, item->new->record, errors);
+	}
+	return r;
+}
+
+static int
+retire_all(struct change *change)
+{
+	const struct state *state = change->state;
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < change->item_count; i++)
+		if (change->items[i].kind == CHANGE_REMOVED)
+			r = vips_retire(state->vips, &change->items[i].old->key);
+	for (uint32_t i = 0; r == 0 && i < state->set.address_count; i++) {
+		struct fl_vip_key key = address_key(&state->set.addresses[i].address);
+
+		if (!state_has_address(&change->next, &state->set.addresses[i].address))
+			r = vips_retire(state->vips, &key);
+	}
+	return r;
+}
+
+int
+change_reserve(struct change *change, struct json_errors *errors)
+{
+	struct need need = { 0 };
+	int r;
+
+	for (uint32_t i = 0; i < change->item_count; i++) {
+		if (!needs_ranges(&change->items[i]))
+			continue;
+		need.rows += change->items[i].new->row_count;
+		need.slots += slots_least(change->items[i].new);
+	}
+	r = check_limits(change, &need, errors);
+	if (r == 0)
+		r = take_ranges(change, &need, errors);
+	if (r < 0)
+		return r;
+	vips_begin(change->state->vips);
+	/* first the new ones: a VIP that is replaced is never gone in between */
+	r = publish_all(change, errors);
+	if (r == 0)
+		r = retire_all(change);
+	return r;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Goal: a push of any size crosses in lines below the limit, every VIP in exactly one of them, and a
+ * plane's refusal of the n-th VIP of a part is told at its place in the file. Method: the largest VIP
+ * allowed, many VIPs, and refusals against each part.
+ */
+#include "config_text.h"
+#include "model_view.h"
+#include "push_parts.h"
+#include "rpc.h"
+
+#include <stdio.h>
+
+enum { ENVELOPE_BYTES = 128 }; /* {"jsonrpc":"2.0","id":...,"method":"plane.prepare","params":}\n */
+
+/* VIPs in 2001:db8::/32 with backends at the longest addresses there are. */
+static struct config *
+config_make(uint32_t vips, uint32_t backends)
+{
+	struct config *config = calloc(1, sizeof *config);
+
+	CHECK(config != NULL);
+	config->vips = calloc(vips + 1, sizeof *config->vips);
+	config->text = strdup("{}");
+	config->text_size = 2;
+	config->file = strdup("test.json");
+	config->vip_count = vips;
+	for (uint32_t i = 0; i < vips; i++) {
+		struct config_vip *vip = &config->vips[i];
+
+		CHECK(addr_parse("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", &vip->endpoint.address) == 0);
+		vip->endpoint.address.bytes[4] = 0xff;
+		vip->endpoint.port = (uint16_t)(65535 - i);
+		vip->endpoint.protocol = addr_protocol_parse("udp");
+		vip->table_size = 1048573;
+		vip->backend_count = backends;
+		vip->backends = calloc(backends + 1, sizeof *vip->backends);
+		for (uint32_t j = 0; j < backends; j++) {
+			memset(&vip->backends[j].address, 0xee, sizeof vip->backends[j].address);
+			vip->backends[j].address.bytes[0] = 0x2f;
+			vip->backends[j].weight = 65535;
+		}
+	}
+	return config;
+}
+
+/* Goes through all parts, checks each and returns how many VIPs they carry. */
+static uint32_t
+walk(struct push_parts *parts, uint32_t *ret_parts)
+{
+	uint32_t vips = 0;
+
+	*ret_parts = 0;
+	while (!parts->complete) {
+		struct json_buffer line = { 0 };
+		static struct json_errors errors;
+		cJSON *made = push_parts_next(parts);
+		cJSON *params;
+
+		ck_assert_ptr_nonnull(made);
+		ck_assert_int_eq(json_print(made, SIZE_MAX / 4, &line), 0);
+		ck_assert_int_eq(json_read(line.bytes, line.size, &params, &errors), 0);
+		cJSON_Delete(made);
+		ck_assert_uint_lt(line.size + ENVELOPE_BYTES, RPC_LINE_BYTES_MAX);
+		ck_assert_int_eq(json_get_integer(params, "generation", 0), 9);
+		ck_assert(json_get_boolean(params, "more", false) == !parts->complete);
+		vips += (uint32_t)cJSON_GetArraySize(json_get(params, "vips"));
+		(*ret_parts)++;
+		free(line.bytes);
+		cJSON_Delete(params);
+	}
+	return vips;
+}
+
+START_TEST(test_push_parts_largest_vip_fits_a_line)
+{
+	struct config *config = config_make(2, CONTROL_VIP_BACKENDS_MAX);
+	struct push_parts parts = { .from = config, .to = config, .generation = 9 };
+	uint32_t count;
+
+	ck_assert_uint_eq(walk(&parts, &count), 2);
+	ck_assert_uint_eq(count, 2);
+	config_destroy(config);
+}
+END_TEST
+
+START_TEST(test_push_parts_all_vips_once)
+{
+	struct config *config = config_make(CONTROL_VIPS_MAX, 20);
+	struct push_parts parts = { .from = config, .to = config, .generation = 9 };
+	uint32_t count;
+
+	ck_assert_uint_eq(walk(&parts, &count), CONTROL_VIPS_MAX);
+	ck_assert_uint_gt(count, 4);
+	config_destroy(config);
+}
+END_TEST
+
+START_TEST(test_push_parts_of_nothing_is_one_part)
+{
+	struct config *config = config_make(0, 0);
+	struct push_parts parts = { .from = config, .to = config, .generation = 9 };
+	cJSON *params = push_parts_next(&parts);
+
+	ck_assert(parts.complete);
+	ck_assert(json_get_boolean(params, "full", false));
+	ck_assert_ptr_null(json_get(params, "more"));
+	ck_assert_int_eq(cJSON_GetArraySize(json_get(params, "vips")), 0);
+	cJSON_Delete(params);
+	config_destroy(config);
+}
+END_TEST
+
+START_TEST(test_push_parts_of_a_plan_changes_and_removes)
+{
+	struct config *from = config_make(CONTROL_VIPS_MAX, 1);
+	struct config *to = config_make(1, 2);
+	struct push_parts parts = { .from = from, .to = to, .generation = 9 };
+	struct model_plan *plan = NULL;
+	cJSON *params;
+
+	ck_assert_int_eq(model_plan(from, to, &plan), 0);
+	parts.plan = plan;
+	params = push_parts_next(&parts);
+	ck_assert(parts.complete);
+	ck_assert_ptr_null(json_get(params, "full"));
+	ck_assert_int_eq(cJSON_GetArraySize(json_get(params, "vips")), 1);
+	ck_assert_int_eq(cJSON_GetArraySize(json_get(params, "remove")), CONTROL_VIPS_MAX - 1);
+	cJSON_Delete(params);
+	model_plan_destroy(plan);
+	config_destroy(from);
+	config_destroy(to);
+}
+END_TEST
+
+/* {"message":..., "data":{"errors":[{path...}]}} */
+static cJSON *
+refusal(const char *path)
+{
+	cJSON *error = cJSON_CreateObject();
+	cJSON *data = cJSON_AddObjectToObject(error, "data");
+	cJSON *item = cJSON_CreateObject();
+
+	cJSON_AddItemToArray(cJSON_AddArrayToObject(data, "errors"), item);
+	cJSON_AddStringToObject(error, "message", "outer");
+	cJSON_AddStringToObject(item, "path", path);
+	cJSON_AddStringToObject(item, "message", "no source address");
+	cJSON_AddStringToObject(item, "hint", "set one");
+	return error;
+}
+
+static void
+expect_pointer(const struct push_parts *parts, const char *path, const char *pointer)
+{
+	static struct json_errors found;
+	cJSON *error = refusal(path);
+
+	found.count = found.dropped = 0;
+	push_parts_refused(parts, "p1", error, &found);
+	ck_assert_uint_eq(found.count, 1);
+	ck_assert_str_eq(found.items[0].code, "plane_refused");
+	ck_assert_str_eq(found.items[0].message, "plane p1 refuses: no source address");
+	ck_assert_str_eq(found.items[0].hint, "set one");
+	ck_assert_str_eq(found.items[0].pointer, pointer);
+	ck_assert(pointer[0] == '\0' ? found.items[0].line == 0 : found.items[0].line > 0);
+	cJSON_Delete(error);
+}
+
+START_TEST(test_push_parts_refusal_leads_to_the_file)
+{
+	struct config *config = config_make(40, 1000);
+	struct push_parts parts = { .from = config, .to = config, .generation = 9 };
+	char pointer[64];
+	uint32_t in_first;
+
+	cJSON_Delete(push_parts_next(&parts));
+	in_first = parts.next;
+	ck_assert(!parts.complete);
+	expect_pointer(&parts, "/params/vips/0/backends/3/address", "/vips/0/backends/3/address");
+	cJSON_Delete(push_parts_next(&parts));
+	snprintf(pointer, sizeof pointer, "/vips/%u", in_first + 2);
+	expect_pointer(&parts, "/params/vips/2", pointer);
+	/* What leads nowhere has no place. */
+	expect_pointer(&parts, "/params/generation", "");
+	expect_pointer(&parts, "/params/vips/99999/port", "");
+	expect_pointer(&parts, "/params/vips/x", "");
+	expect_pointer(&parts, "", "");
+	config_destroy(config);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = { test_push_parts_largest_vip_fits_a_line,
+				       test_push_parts_all_vips_once,
+				       test_push_parts_of_nothing_is_one_part,
+				       test_push_parts_of_a_plan_changes_and_removes,
+				       test_push_parts_refusal_leads_to_the_file,
+				       NULL };
+
+	return run_tests("push_parts", tests);
+}
