@@ -34,7 +34,8 @@ backend_netlink_call(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb
 
 	request->nlmsg_seq = ++sequence;
 	request->nlmsg_flags |= NLM_F_REQUEST;
-	if ((request->nlmsg_flags & NLM_F_DUMP) == 0)
+	if ((request->nlmsg_flags & NLM_F_DUMP) !=
+	    NLM_F_DUMP) /* NLM_F_EXCL is one of its two bits */
 		request->nlmsg_flags |= NLM_F_ACK;
 	if (mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
 		return -errno;

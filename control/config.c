@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Three passes: json_read() for the text, one walk for members and single values (config_read_*), then
- * what concerns several objects (config_sets.c). The second and third run whatever the former found, so
- * that one run reports all.
+ * Three passes: json_read() for the text, one walk for members and single values (config_read_*),
+ * then what concerns several objects (config_sets.c). The second and third run whatever the former
+ * found, so that one run reports all.
  */
 #include "config_sets.h"
 
@@ -127,7 +127,8 @@ item_address(const struct item *item, const char *what, struct addr *ret_address
 		return;
 	if (addr_parse(text, ret_address) < 0) {
 		json_error_add(item->errors, &path, "invalid_value",
-			       "write it as 192.0.2.1 or 2001:db8::1", "not an IPv4 or IPv6 address");
+			       "write it as 192.0.2.1 or 2001:db8::1",
+			       "not an IPv4 or IPv6 address");
 		return;
 	}
 	class = addr_classify(ret_address);
@@ -165,7 +166,8 @@ config_read_backend(const struct item *item, struct config_backend *backend)
 	(void)json_check(item->object, backend_fields, item->path, item->errors);
 	item_address(item, "backend", &backend->address);
 	item_name(item, addr_format(&backend->address, text), backend->name);
-	backend->weight = (uint32_t)json_get_integer(item->object, "weight", CONTROL_WEIGHT_DEFAULT);
+	backend->weight =
+		(uint32_t)json_get_integer(item->object, "weight", CONTROL_WEIGHT_DEFAULT);
 }
 
 static void
@@ -201,7 +203,7 @@ config_read_backends(const struct item *item, struct config_vip *vip)
 	if (vip->backends == NULL)
 		return -ENOMEM;
 	vip->backend_count = count;
-	cJSON_ArrayForEach(object, array) {
+	cJSON_ArrayForEach (object, array) {
 		const struct json_path path = { .parent = &list, .index = index };
 		const struct item backend = { object, &path, item->errors };
 
@@ -247,7 +249,7 @@ config_read_vips(const cJSON *root, struct config *config, struct json_errors *e
 	config->vips = calloc(count + 1, sizeof *config->vips);
 	if (config->vips == NULL)
 		return -ENOMEM;
-	cJSON_ArrayForEach(object, array) {
+	cJSON_ArrayForEach (object, array) {
 		struct config_vip *vip = &config->vips[config->vip_count];
 		const struct json_path path = { .parent = &list, .index = config->vip_count };
 		const struct item item = { object, &path, errors };
@@ -269,7 +271,7 @@ config_read_planes(const cJSON *root, struct config *config, struct json_errors 
 
 	if (!cJSON_IsArray(array) || cJSON_GetArraySize(array) > CONTROL_PLANES_MAX)
 		return;
-	cJSON_ArrayForEach(object, array) {
+	cJSON_ArrayForEach (object, array) {
 		const struct json_path path = { .parent = &list, .index = config->plane_count };
 		const struct item item = { object, &path, errors };
 
@@ -327,7 +329,8 @@ config_parse(const struct config_source *source, struct config **ret_config)
 		goto fail;
 	(void)json_check(root, root_fields, NULL, source->errors);
 	config_read_planes(root, config, source->errors);
-	if (config_read_vips(root, config, source->errors) < 0 || config_check_sets(config, source) < 0)
+	if (config_read_vips(root, config, source->errors) < 0 ||
+	    config_check_sets(config, source) < 0)
 		goto fail;
 	errors_finish(source, source->errors);
 	errors_finish(source, source->warnings);
@@ -357,7 +360,8 @@ vip_copy(const struct config_vip *vip, struct config_vip *copy)
 int
 config_copy(const struct config *config, struct config **ret_copy)
 {
-	const struct config_source source = { config->text, config->text_size, config->file, NULL, NULL };
+	const struct config_source source = { config->text, config->text_size, config->file, NULL,
+					      NULL };
 	struct config *copy = calloc(1, sizeof *copy);
 
 	if (copy == NULL)

@@ -19,7 +19,8 @@
 #include "limits.h"
 
 enum {
-	CONFIG_LINE_BYTES_MAX = 1280, /**< config_error_format(): position, pointer, message, hint */
+	CONFIG_LINE_BYTES_MAX =
+		1280, /**< config_error_format(): position, pointer, message, hint */
 };
 
 struct config_plane {
@@ -30,10 +31,10 @@ struct config_plane {
 struct config_backend {
 	struct addr address;
 	char name[CONTROL_OBJECT_NAME_MAX + 1]; /**< the address when the file gives none */
-	uint32_t weight;                        /**< 0..CONTROL_WEIGHT_MAX, as the file says */
+	uint32_t weight;			/**< 0..CONTROL_WEIGHT_MAX, as the file says */
 	/* What was set while running, on top of the file; zero in a config just parsed. */
-	bool drained;             /**< owns no rows, whatever its weight */
-	bool reweighted;          /**< runtime_weight counts instead of weight */
+	bool drained;	 /**< owns no rows, whatever its weight */
+	bool reweighted; /**< runtime_weight counts instead of weight */
 	uint32_t runtime_weight;
 };
 
@@ -49,7 +50,7 @@ struct config {
 	uint32_t plane_count;
 	struct config_plane planes[CONTROL_PLANES_MAX];
 	uint32_t vip_count;
-	uint32_t backend_total; /**< over all VIPs */
+	uint32_t backend_total;	 /**< over all VIPs */
 	struct config_vip *vips; /**< in the order of the file */
 	char *text; /**< the file, for positions in later errors; text_size bytes and a NUL */
 	size_t text_size;
@@ -60,8 +61,8 @@ struct config {
 struct config_source {
 	const char *text; /**< need not end with NUL */
 	size_t size;
-	const char *file; /**< name for messages */
-	struct json_errors *errors;   /**< zeroed by the caller; all that is wrong, located, sorted */
+	const char *file;	    /**< name for messages */
+	struct json_errors *errors; /**< zeroed by the caller; all that is wrong, located, sorted */
 	struct json_errors *warnings; /**< likewise; what is accepted but will hurt */
 };
 

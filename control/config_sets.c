@@ -14,7 +14,7 @@
 /* One thing that may occur twice, and where it stands. */
 struct key {
 	const void *value;
-	uint32_t vip;     /* index in vips or planes */
+	uint32_t vip;	  /* index in vips or planes */
 	uint32_t backend; /* index in the VIP, where it is a backend's */
 };
 
@@ -89,9 +89,10 @@ check_vip_endpoints(const struct config *config, struct key *keys, struct json_e
 
 		if (config_endpoint_compare(keys[i].value, keys[i - 1].value) != 0)
 			continue;
-		json_error_add(errors, &path, "duplicate_vip", "give one of them another port or remove it",
-			       "VIP %s is already /vips/%u", addr_endpoint_format(keys[i].value, text),
-			       keys[i - 1].vip);
+		json_error_add(errors, &path, "duplicate_vip",
+			       "give one of them another port or remove it",
+			       "VIP %s is already /vips/%u",
+			       addr_endpoint_format(keys[i].value, text), keys[i - 1].vip);
 	}
 }
 
@@ -132,7 +133,8 @@ check_planes(const struct config *config, struct json_errors *errors)
 		for (uint32_t j = 0; j < i; j++) {
 			if (config->planes[i].name[0] != '\0' &&
 			    strcmp(config->planes[i].name, config->planes[j].name) == 0)
-				json_error_add(errors, &name, "invalid_value", "give it another name",
+				json_error_add(errors, &name, "invalid_value",
+					       "give it another name",
 					       "the name \"%s\" is already that of /planes/%u",
 					       config->planes[i].name, j);
 			if (config->planes[i].socket[0] != '\0' &&
@@ -182,7 +184,8 @@ check_backend_addresses(const struct config *config, uint32_t vip, struct key *k
 
 /* A backend with a VIP's address would get its own encapsulated packets back, for ever. */
 static void
-check_backends_are_no_vips(const struct config *config, struct key *keys, struct json_errors *errors)
+check_backends_are_no_vips(const struct config *config, struct key *keys,
+			   struct json_errors *errors)
 {
 	const struct json_path root = { .name = "vips" };
 	char text[ADDR_TEXT_MAX];
@@ -199,12 +202,14 @@ check_backends_are_no_vips(const struct config *config, struct key *keys, struct
 			const struct json_path path = { .parent = &list, .index = j };
 			const struct json_path address = { .parent = &path, .name = "address" };
 
-			if (address_is_set(wanted.value) && bsearch(&wanted, keys, config->vip_count,
-								    sizeof *keys, key_compare_address))
-				json_error_add(errors, &address, "backend_is_vip",
-					       "use the server's own address",
-					       "%s is the address of a VIP, so it cannot be a backend",
-					       addr_format(wanted.value, text));
+			if (address_is_set(wanted.value) &&
+			    bsearch(&wanted, keys, config->vip_count, sizeof *keys,
+				    key_compare_address))
+				json_error_add(
+					errors, &address, "backend_is_vip",
+					"use the server's own address",
+					"%s is the address of a VIP, so it cannot be a backend",
+					addr_format(wanted.value, text));
 		}
 	}
 }
@@ -231,7 +236,8 @@ check_backend_name(const struct config *config, const struct key *key, const str
 	if (addr_parse(backend->name, &address) == 0 &&
 	    memcmp(&address, &backend->address, sizeof address) != 0 &&
 	    address_is_set(&backend->address)) {
-		json_error_add(errors, &name, "invalid_value", "a name must not be another's address",
+		json_error_add(errors, &name, "invalid_value",
+			       "a name must not be another's address",
 			       "the name is an address, but not that of this backend");
 		return;
 	}
@@ -276,9 +282,10 @@ check_table_size(const struct config_vip *vip, const struct json_path *path,
 			snprintf(hint, sizeof hint, "\"table_size\": %u shares more evenly", even);
 		else
 			snprintf(hint, sizeof hint, "fewer backends share more evenly");
-		json_error_add(source->warnings, path, "few_rows", hint,
-			       "%u backends on %u rows are under %d rows each, so shares will be uneven",
-			       vip->backend_count, vip->table_size, CONTROL_ROWS_PER_BACKEND_WARN);
+		json_error_add(
+			source->warnings, path, "few_rows", hint,
+			"%u backends on %u rows are under %d rows each, so shares will be uneven",
+			vip->backend_count, vip->table_size, CONTROL_ROWS_PER_BACKEND_WARN);
 	}
 }
 

@@ -367,8 +367,12 @@ ctl_destroy(struct ctl *ctl)
 
 	if (ctl == NULL)
 		return;
-	for (uint32_t i = 0; i < CTL_CLIENTS_MAX; i++)
+	/* What the end made of calls on their way is told, as far as sockets take it at once. */
+	for (uint32_t i = 0; i < CTL_CLIENTS_MAX; i++) {
+		if (ctl->clients[i].fd >= 0)
+			client_flush(&ctl->clients[i]);
 		client_close(&ctl->clients[i]);
+	}
 	memcpy(events, (struct event *[]){ ctl->acceptable, ctl->resume, ctl->tick, ctl->flush },
 	       sizeof events);
 	for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {

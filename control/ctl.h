@@ -19,13 +19,13 @@ struct ctl_options {
 	struct pusher *pusher;
 	struct model *model;
 	const char *config_file; /**< borrowed: what a restart serves */
-	int listen_fd;           /**< bound and listening; closed by its owner */
+	int listen_fd;		 /**< bound and listening; closed by its owner */
 };
 
 /** @return 0; -ENOMEM. */
 int ctl_create(const struct ctl_options *options, struct ctl **ret_ctl);
 
-/** Closes all clients. Calls still on their way are answered to nobody. NULL is fine. */
+/** Sends what was answered and closes all clients. Not with calls on their way. NULL is fine. */
 void ctl_destroy(struct ctl *ctl);
 
 #endif

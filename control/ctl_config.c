@@ -48,7 +48,8 @@ findings_parse(const struct rpc_call *call, const struct json_buffer *text,
 	return config_parse(&source, ret_config);
 }
 
-/* Answers "more" and failures itself. @return true: *ret_config and *ret_warnings are the caller's. */
+/* Answers "more" and failures itself. @return true: *ret_config and *ret_warnings are the caller's.
+ */
 static bool
 config_receive(struct ctl *ctl, struct rpc_call *call, struct config **ret_config,
 	       cJSON **ret_warnings)
@@ -138,7 +139,8 @@ warn_of_other_file(const struct ctl *ctl, cJSON *warnings)
 
 	if (r < 0 || size != config->text_size || memcmp(text, config->text, size) != 0) {
 		snprintf(line, sizeof line,
-			 "%s differs from what was applied, and is what a restart of fairleadd serves: "
+			 "%s differs from what was applied, and is what a restart of fairleadd "
+			 "serves: "
 			 "copy it there",
 			 ctl->options.config_file);
 		(void)model_view_put(warnings, NULL, cJSON_CreateString(line));

@@ -74,7 +74,8 @@ explain_params(const struct addr_endpoint *vip, const struct addr_endpoint *sour
 	return NULL;
 }
 
-/* The plane to ask: the named one, or the first that is there. NULL: there is none; *ret_known: it has the name. */
+/* The plane to ask: the named one, or the first that is there. NULL: there is none; *ret_known: it
+ * has the name. */
 static const char *
 plane_choose(const struct pusher *pusher, const char *name, bool *ret_known)
 {
@@ -141,8 +142,8 @@ ctl_flow_explain(struct ctl *ctl, struct rpc_call *call)
 	plane = plane_choose(ctl->options.pusher, plane_name, &known);
 	if (plane == NULL) {
 		ctl_refuse(ctl, call, known ? "plane_unavailable" : "unknown_plane",
-			   known ? "no such plane is connected now; fairlead status tells why" :
-				   "the configuration has no plane of that name; fairlead status "
+			   known ? "no such plane is connected now; fairlead status tells why"
+				 : "the configuration has no plane of that name; fairlead status "
 				   "shows all");
 		return;
 	}

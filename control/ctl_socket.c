@@ -19,10 +19,11 @@ fail_errno(struct failure *ret_failure, const char *what, const char *path)
 	int error = errno;
 	int code = error == EACCES || error == EPERM || error == EROFS ? EX_NOPERM : EX_CONFIG;
 
-	return failure_set(ret_failure, code,
-			   "cannot %s %s: %s; make its directory writable for fairleadd or name another "
-			   "path with --socket",
-			   what, path, strerror(error));
+	return failure_set(
+		ret_failure, code,
+		"cannot %s %s: %s; make its directory writable for fairleadd or name another "
+		"path with --socket",
+		what, path, strerror(error));
 }
 
 static int
@@ -48,10 +49,11 @@ take_lock(struct ctl_socket *socket, struct failure *ret_failure)
 	if (socket->lock_fd < 0)
 		return fail_errno(ret_failure, "open the lock file", path);
 	if (flock(socket->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return failure_set(ret_failure, EX_TEMPFAIL,
-				   "another fairleadd serves %s: stop it first, or give this one another "
-				   "--socket",
-				   socket->path);
+		return failure_set(
+			ret_failure, EX_TEMPFAIL,
+			"another fairleadd serves %s: stop it first, or give this one another "
+			"--socket",
+			socket->path);
 	return 0;
 }
 
@@ -112,13 +114,14 @@ bind_and_listen(struct ctl_socket *ctl_socket, const struct privileges *privileg
 }
 
 int
-ctl_socket_open(const char *path, const struct privileges *privileges, struct ctl_socket *ret_socket,
-		struct failure *ret_failure)
+ctl_socket_open(const char *path, const struct privileges *privileges,
+		struct ctl_socket *ret_socket, struct failure *ret_failure)
 {
 	*ret_socket = (struct ctl_socket){ .fd = -1, .lock_fd = -1 };
 	if (strlen(path) > CONTROL_SOCKET_PATH_MAX)
 		return failure_set(ret_failure, EX_USAGE,
-				   "the socket path has %zu bytes, a socket takes at most %d: choose a shorter one",
+				   "the socket path has %zu bytes, a socket takes at most %d: "
+				   "choose a shorter one",
 				   strlen(path), CONTROL_SOCKET_PATH_MAX);
 	snprintf(ret_socket->path, sizeof ret_socket->path, "%s", path);
 	if (make_directory(path, ret_failure) < 0 || take_lock(ret_socket, ret_failure) < 0)

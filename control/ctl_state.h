@@ -16,7 +16,7 @@ struct ctl_client {
 	struct event *readable;
 	struct event *writable;
 	struct json_buffer text; /**< parts of a configuration that came with "more" */
-	int64_t active_ms;       /**< last time it asked or took something */
+	int64_t active_ms;	 /**< last time it asked or took something */
 	int64_t unsent_since_ms; /**< answers wait since then; 0: none wait */
 };
 
@@ -30,7 +30,8 @@ struct ctl {
 	struct ctl_client clients[CTL_CLIENTS_MAX];
 };
 
-/** A method. It answers its call now or later, exactly once. call->user is its client, valid now only. */
+/** A method. It answers its call now or later, exactly once. call->user is its client, valid now
+ * only. */
 typedef void (*ctl_method)(struct ctl *ctl, struct rpc_call *call);
 
 void ctl_status(struct ctl *ctl, struct rpc_call *call);

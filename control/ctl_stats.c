@@ -67,7 +67,7 @@ entries_add(struct entries *entries, const cJSON *array,
 	if (larger == NULL)
 		return false;
 	entries->sorted = larger;
-	cJSON_ArrayForEach(item, array) {
+	cJSON_ArrayForEach (item, array) {
 		struct entry *entry = &entries->sorted[entries->count];
 
 		*entry = (struct entry){ .item = item };
@@ -371,12 +371,11 @@ static void
 stats_ask(struct stats_job *job, const struct config_vip *vip)
 {
 	cJSON *params = vip != NULL ? cJSON_CreateObject() : NULL;
-	const struct gather_question question = { .method = "plane.stats",
-						  .params = params,
-						  .done = stats_done,
-						  .user = job };
-	bool fine = vip == NULL ||
-		    model_view_put(params, "vip", model_view_endpoint(&vip->endpoint));
+	const struct gather_question question = {
+		.method = "plane.stats", .params = params, .done = stats_done, .user = job
+	};
+	bool fine =
+		vip == NULL || model_view_put(params, "vip", model_view_endpoint(&vip->endpoint));
 
 	if (!fine || gather(job->ctl->options.pusher, &question) < 0) {
 		ctl_refuse(job->ctl, job->call, "no_memory", "no memory for this request");
@@ -393,7 +392,8 @@ stats_start(const struct stats_job *wanted)
 	const struct config_vip *vip = NULL;
 	struct stats_job *job;
 
-	if (name != NULL && (vip = config_find_vip(wanted->ctl->options.model->config, name)) == NULL) {
+	if (name != NULL &&
+	    (vip = config_find_vip(wanted->ctl->options.model->config, name)) == NULL) {
 		vip_unknown(wanted->ctl, wanted->call, name);
 		return;
 	}

@@ -34,7 +34,7 @@ verdicts_put(cJSON *plane, const cJSON *stats, struct fates *ret_fates)
 	bool fine = array != NULL;
 	const cJSON *item;
 
-	cJSON_ArrayForEach(item, json_get(stats, "verdicts")) {
+	cJSON_ArrayForEach (item, json_get(stats, "verdicts")) {
 		const char *name = json_get_string(item, "verdict", "");
 		int64_t packets = json_get_integer(item, "packets", 0);
 
@@ -80,15 +80,15 @@ plane_json(const struct push_plane_view *view, const cJSON *stats)
 {
 	int64_t since_ms = plane_link_now_ms() - plane_link_since_ms(view->link);
 	cJSON *plane = cJSON_CreateObject();
-	bool fine =
-		plane != NULL && cJSON_AddStringToObject(plane, "name", plane_link_name(view->link)) &&
-		cJSON_AddStringToObject(plane, "socket", plane_link_socket(view->link)) &&
-		cJSON_AddStringToObject(plane, "state", state_name(view->state)) &&
-		cJSON_AddBoolToObject(plane, "in_sync", view->state == PUSH_IN_SYNC) &&
-		json_add_u64(plane, "since_ms", (uint64_t)since_ms) &&
-		cJSON_AddStringToObject(plane, "error", view->error) &&
-		(view->state == PUSH_CONNECTING || hello_put(plane, view)) &&
-		(stats == NULL || stats_put(plane, stats));
+	bool fine = plane != NULL &&
+		    cJSON_AddStringToObject(plane, "name", plane_link_name(view->link)) &&
+		    cJSON_AddStringToObject(plane, "socket", plane_link_socket(view->link)) &&
+		    cJSON_AddStringToObject(plane, "state", state_name(view->state)) &&
+		    cJSON_AddBoolToObject(plane, "in_sync", view->state == PUSH_IN_SYNC) &&
+		    json_add_u64(plane, "since_ms", (uint64_t)since_ms) &&
+		    cJSON_AddStringToObject(plane, "error", view->error) &&
+		    (view->state == PUSH_CONNECTING || hello_put(plane, view)) &&
+		    (stats == NULL || stats_put(plane, stats));
 
 	if (fine)
 		return plane;
@@ -119,8 +119,9 @@ planes_json(const struct ctl *ctl, const struct gather_result *result, bool *ret
 		pusher_plane(ctl->options.pusher, i, &view);
 		if (view.state != PUSH_IN_SYNC || view.error[0] != '\0')
 			*ret_degraded = true;
-		fine = model_view_put(array, NULL,
-				      plane_json(&view, stats_of(result, plane_link_name(view.link))));
+		fine = model_view_put(
+			array, NULL,
+			plane_json(&view, stats_of(result, plane_link_name(view.link))));
 	}
 	if (fine)
 		return array;
@@ -135,9 +136,12 @@ status_json(const struct ctl *ctl, const struct gather_result *result)
 	cJSON *status = cJSON_CreateObject();
 	bool degraded = false;
 	cJSON *planes = planes_json(ctl, result, &degraded);
-	const char *state = degraded ? "degraded" : model->config->vip_count == 0 ? "empty" : "serving";
+	const char *state = degraded			    ? "degraded"
+			    : model->config->vip_count == 0 ? "empty"
+							    : "serving";
 
-	if (status != NULL && planes != NULL && cJSON_AddStringToObject(status, "version", FL_VERSION) &&
+	if (status != NULL && planes != NULL &&
+	    cJSON_AddStringToObject(status, "version", FL_VERSION) &&
 	    json_add_u64(status, "generation", model->generation) &&
 	    cJSON_AddStringToObject(status, "digest", model->digest) &&
 	    cJSON_AddStringToObject(status, "state", state) &&

@@ -25,9 +25,9 @@ daemon_config_read(const char *file)
 		read->result = config_parse(&source, &read->config);
 	} else {
 		json_error_add(&read->errors, NULL, "internal", NULL, "cannot be read: %s",
-			       read->result == -EINVAL ? "not a regular file" :
-			       read->result == -EFBIG  ? "over 16 MiB" :
-							 strerror(-read->result));
+			       read->result == -EINVAL	? "not a regular file"
+			       : read->result == -EFBIG ? "over 16 MiB"
+							: strerror(-read->result));
 	}
 	free(text);
 	return read;
@@ -62,8 +62,9 @@ reload_done(struct push_job *job, struct push_result *result)
 	for (uint32_t i = 0; result != NULL && !result->done && i < result->errors.count; i++) {
 		char line[CONFIG_LINE_BYTES_MAX];
 
-		log_error("%s; the old configuration stays",
-			  config_error_format(&result->errors.items[i], reload->file, "error", line));
+		log_error(
+			"%s; the old configuration stays",
+			config_error_format(&result->errors.items[i], reload->file, "error", line));
 	}
 	if (result == NULL)
 		log_error("%s: no memory to apply it; the old configuration stays", reload->file);
@@ -97,12 +98,13 @@ daemon_on_hangup(evutil_socket_t number, short what, void *user)
 	char line[CONFIG_LINE_BYTES_MAX];
 
 	if (read == NULL) {
-		log_error("%s: no memory to read it; the old configuration stays", daemon->config_file);
+		log_error("%s: no memory to read it; the old configuration stays",
+			  daemon->config_file);
 		return;
 	}
 	for (uint32_t i = 0; i < read->errors.count; i++)
-		log_error("%s",
-			  config_error_format(&read->errors.items[i], daemon->config_file, "error", line));
+		log_error("%s", config_error_format(&read->errors.items[i], daemon->config_file,
+						    "error", line));
 	for (uint32_t i = 0; i < read->warnings.count; i++)
 		log_warning("%s", config_error_format(&read->warnings.items[i], daemon->config_file,
 						      "warning", line));

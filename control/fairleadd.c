@@ -21,8 +21,8 @@ struct arguments {
 	const char *user; /* NULL: not given */
 	const char *group;
 	const char *check; /* file to check instead of running */
-	int exit_code;     /* EX_OK: go on */
-	bool stop;         /* help or version was printed */
+	int exit_code;	   /* EX_OK: go on */
+	bool stop;	   /* help or version was printed */
 };
 
 static const char help[] =
@@ -32,8 +32,10 @@ static const char help[] =
 	"  fairleadd --config a.json --socket /run/a/control.sock\n"
 	"\n"
 	"Usage: fairleadd [OPTION]...\n"
-	"The control daemon: keeps the planes at what the configuration says and serves the command\n"
-	"line fairlead. Runs in the foreground; SIGHUP applies the file again, SIGTERM ends it (the\n"
+	"The control daemon: keeps the planes at what the configuration says and serves the "
+	"command\n"
+	"line fairlead. Runs in the foreground; SIGHUP applies the file again, SIGTERM ends it "
+	"(the\n"
 	"planes forward as before).\n"
 	"\n"
 	"  --config FILE      configuration (/etc/fairlead/fairlead.json)\n"
@@ -46,8 +48,16 @@ static const char help[] =
 	"  --version          print the version\n"
 	"  -h, --help         this text\n";
 
-enum { OPTION_CONFIG = 256, OPTION_SOCKET, OPTION_GROUP, OPTION_USER, OPTION_LOG_LEVEL,
-       OPTION_CHECK, OPTION_FOREGROUND, OPTION_VERSION };
+enum {
+	OPTION_CONFIG = 256,
+	OPTION_SOCKET,
+	OPTION_GROUP,
+	OPTION_USER,
+	OPTION_LOG_LEVEL,
+	OPTION_CHECK,
+	OPTION_FOREGROUND,
+	OPTION_VERSION
+};
 
 static const struct option options[] = {
 	{ "config", required_argument, NULL, OPTION_CONFIG },
@@ -125,7 +135,9 @@ arguments_parse(int argc, char **argv)
 	       (option = getopt_long(argc, argv, "h", options, NULL)) != -1)
 		arguments_take(&arguments, option);
 	if (arguments.exit_code == EX_OK && !arguments.stop && optind < argc) {
-		fprintf(stderr, "fairleadd: unexpected argument \"%s\"; fairleadd --help shows the options\n",
+		fprintf(stderr,
+			"fairleadd: unexpected argument \"%s\"; fairleadd --help shows the "
+			"options\n",
 			argv[optind]);
 		arguments.exit_code = EX_USAGE;
 	}
@@ -156,7 +168,8 @@ config_print(const struct json_errors *errors, const char *file, const char *sev
 	char line[CONFIG_LINE_BYTES_MAX];
 
 	for (uint32_t i = 0; i < errors->count; i++)
-		fprintf(stderr, "%s\n", config_error_format(&errors->items[i], file, severity, line));
+		fprintf(stderr, "%s\n",
+			config_error_format(&errors->items[i], file, severity, line));
 	if (errors->dropped > 0)
 		fprintf(stderr, "%s: and %u more\n", file, errors->dropped);
 }
@@ -210,8 +223,8 @@ serve(const struct arguments *arguments, struct config *config, const struct ctl
 		log_error("not enough memory to start");
 		exit_code = EX_OSERR;
 	} else {
-		log_notice("fairleadd %s serves %s, control socket %s", FL_VERSION, arguments->config,
-			   socket->path);
+		log_notice("fairleadd %s serves %s, control socket %s", FL_VERSION,
+			   arguments->config, socket->path);
 		if (daemon_run(&daemon) < 0) {
 			log_error("the event loop failed");
 			exit_code = EX_SOFTWARE;

@@ -8,12 +8,12 @@
 
 enum {
 	CONTROL_PLANES_MAX = 16,
-	CONTROL_NAME_BYTES_MAX = 32,      /**< a plane's name, without NUL */
-	CONTROL_OBJECT_NAME_MAX = 64,     /**< a VIP's or backend's name, without NUL */
-	CONTROL_SOCKET_PATH_MAX = 107,    /**< sun_path of unix(7), without NUL */
+	CONTROL_NAME_BYTES_MAX = 32,   /**< a plane's name, without NUL */
+	CONTROL_OBJECT_NAME_MAX = 64,  /**< a VIP's or backend's name, without NUL */
+	CONTROL_SOCKET_PATH_MAX = 107, /**< sun_path of unix(7), without NUL */
 	CONTROL_VIPS_MAX = 4096,
-	/* A VIP crosses to a plane whole, in one line of RPC_LINE_BYTES_MAX: 69 bytes for the longest
-	 * backend make 966,000 bytes. */
+	/* A VIP crosses to a plane whole, in one line of RPC_LINE_BYTES_MAX: 69 bytes for the
+	 * longest backend make 966,000 bytes. */
 	CONTROL_VIP_BACKENDS_MAX = 14000,
 	CONTROL_WEIGHT_MAX = 65535,
 	CONTROL_WEIGHT_DEFAULT = 100,
@@ -24,30 +24,30 @@ enum {
 	/* plane_link */
 	LINK_BACKOFF_MS_MIN = 100,
 	LINK_BACKOFF_MS_MAX = 5000,
-	LINK_STABLE_MS = 1000,            /**< up for so long: the back-off starts over */
-	LINK_HELLO_MS = 5000,             /**< to answer plane.hello */
-	LINK_HELLO_INTERVAL_MS = 2000,    /**< a silent change of a plane is noticed this soon */
-	LINK_PREPARE_MS = 30000,          /**< to answer one part of plane.prepare */
-	LINK_COMMIT_MS = 10000,           /**< to answer plane.commit or plane.abort */
-	LINK_QUERY_MS = 5000,             /**< to answer plane.stats or plane.explain */
-	LINK_CALLS_MAX = 32,              /**< unanswered calls of one plane */
+	LINK_STABLE_MS = 1000,	       /**< up for so long: the back-off starts over */
+	LINK_HELLO_MS = 5000,	       /**< to answer plane.hello */
+	LINK_HELLO_INTERVAL_MS = 2000, /**< a silent change of a plane is noticed this soon */
+	LINK_PREPARE_MS = 30000,       /**< to answer one part of plane.prepare */
+	LINK_COMMIT_MS = 10000,	       /**< to answer plane.commit or plane.abort */
+	LINK_QUERY_MS = 5000,	       /**< to answer plane.stats or plane.explain */
+	LINK_CALLS_MAX = 32,	       /**< unanswered calls of one plane */
 	LINK_READ_BYTES = 65536,
 	LINK_ERROR_BYTES_MAX = 320,
 
 	/* pusher */
-	PUSH_QUEUE_MAX = 64,              /**< changes waiting for their turn; more are "busy" */
+	PUSH_QUEUE_MAX = 64, /**< changes waiting for their turn; more are "busy" */
 	/* A part of a push stays below this, the envelope comes on top, the line below 1 MiB. */
 	PUSH_PART_BYTES_MAX = 1000000,
-	PUSH_RETRY_MS = 30000,            /**< a plane that refused its state is asked again */
+	PUSH_RETRY_MS = 30000, /**< a plane that refused its state is asked again */
 	PUSH_WARNINGS_MAX = 64,
 
 	/* ctl */
 	CTL_CLIENTS_MAX = 64,
 	CTL_TICK_MS = 500,
 	CTL_READ_BYTES = 65536,
-	CTL_IDLE_MS = 300000,             /**< a client that asks nothing is closed */
-	CTL_WRITE_MS = 30000,             /**< a client that reads nothing of its answers is closed */
-	CTL_ACCEPT_PAUSE_MS = 200,        /**< after running out of descriptors */
+	CTL_IDLE_MS = 300000,	   /**< a client that asks nothing is closed */
+	CTL_WRITE_MS = 30000,	   /**< a client that reads nothing of its answers is closed */
+	CTL_ACCEPT_PAUSE_MS = 200, /**< after running out of descriptors */
 	CTL_BACKLOG = 64,
 };
 

@@ -59,13 +59,13 @@ log_write(enum log_level level, const char *format, va_list args)
 		return;
 }
 
-#define LOG_FUNCTION(name, level)                  \
-	void name(const char *format, ...)         \
-	{                                          \
-		va_list args;                      \
-		va_start(args, format);            \
-		log_write((level), format, args);  \
-		va_end(args);                      \
+#define LOG_FUNCTION(name, level)                 \
+	void name(const char *format, ...)        \
+	{                                         \
+		va_list args;                     \
+		va_start(args, format);           \
+		log_write((level), format, args); \
+		va_end(args);                     \
 	}
 
 LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)

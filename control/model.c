@@ -327,8 +327,8 @@ model_plan(const struct config *from, const struct config *to, struct model_plan
 	int r = -ENOMEM;
 
 	if (plan != NULL)
-		plan->changes = calloc((size_t)from->vip_count + to->vip_count + 1,
-				       sizeof *plan->changes);
+		plan->changes =
+			calloc((size_t)from->vip_count + to->vip_count + 1, sizeof *plan->changes);
 	if (plan != NULL && plan->changes != NULL && old != NULL && new != NULL)
 		r = plan_fill(from, to, old, plan);
 	if (r == 0) {

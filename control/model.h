@@ -4,9 +4,9 @@
  * What should serve: the configuration with the drains and weights set while running, the
  * generation, and what changes between two such states.
  *
- * A state is a `struct config` whose backends carry their runtime settings. It is never edited in place: a
- * change makes a new one, the pusher makes it the model's when the planes have it. No I/O. One
- * thread.
+ * A state is a `struct config` whose backends carry their runtime settings. It is never edited in
+ * place: a change makes a new one, the pusher makes it the model's when the planes have it. No I/O.
+ * One thread.
  */
 #ifndef CONTROL_MODEL_H
 #define CONTROL_MODEL_H
@@ -29,7 +29,7 @@ struct model_edit {
 	const char *backend; /**< name or address */
 	const char *vip;     /**< name or endpoint; NULL: every VIP that has the backend */
 	uint32_t weight;     /**< of MODEL_WEIGHT */
-	bool force;          /**< also when nothing of the VIP would own rows any more */
+	bool force;	     /**< also when nothing of the VIP would own rows any more */
 };
 
 enum model_change_kind { MODEL_ADDED, MODEL_CHANGED, MODEL_REMOVED };

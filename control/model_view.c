@@ -8,8 +8,8 @@ bool
 model_view_put(cJSON *parent, const char *name, cJSON *item)
 {
 	bool done = parent != NULL && item != NULL &&
-		    (name != NULL ? cJSON_AddItemToObject(parent, name, item) :
-				    cJSON_AddItemToArray(parent, item));
+		    (name != NULL ? cJSON_AddItemToObject(parent, name, item)
+				  : cJSON_AddItemToArray(parent, item));
 
 	if (!done)
 		cJSON_Delete(item);
@@ -39,8 +39,8 @@ endpoint_put(cJSON *object, const struct addr_endpoint *endpoint)
 {
 	return model_view_put(object, "address", address_json(&endpoint->address)) &&
 	       cJSON_AddNumberToObject(object, "port", endpoint->port) != NULL &&
-	       cJSON_AddStringToObject(object, "protocol", addr_protocol_name(endpoint->protocol)) !=
-		       NULL;
+	       cJSON_AddStringToObject(object, "protocol",
+				       addr_protocol_name(endpoint->protocol)) != NULL;
 }
 
 cJSON *
@@ -56,10 +56,11 @@ plane_backend_json(const struct config_backend *backend)
 {
 	cJSON *object = cJSON_CreateObject();
 
-	return finished(object,
-			object != NULL &&
-				model_view_put(object, "address", address_json(&backend->address)) &&
-				cJSON_AddNumberToObject(object, "weight", model_weight(backend)));
+	return finished(
+		object,
+		object != NULL &&
+			model_view_put(object, "address", address_json(&backend->address)) &&
+			cJSON_AddNumberToObject(object, "weight", model_weight(backend)));
 }
 
 cJSON *
@@ -80,7 +81,8 @@ size_t
 model_view_plane_vip_bytes(const struct config_vip *vip)
 {
 	enum {
-		VIP_BYTES = 160,    /* {"address":"","port":,"protocol":"","table_size":,"backends":[]}, */
+		VIP_BYTES =
+			160, /* {"address":"","port":,"protocol":"","table_size":,"backends":[]}, */
 		BACKEND_BYTES = 31, /* {"address":"","weight":65535}, without the address */
 	};
 	size_t bytes = VIP_BYTES;
@@ -96,11 +98,11 @@ config_backend_json(const struct config_backend *backend)
 {
 	cJSON *object = cJSON_CreateObject();
 
-	return finished(object,
-			object != NULL &&
-				model_view_put(object, "address", address_json(&backend->address)) &&
-				cJSON_AddStringToObject(object, "name", backend->name) &&
-				cJSON_AddNumberToObject(object, "weight", backend->weight));
+	return finished(object, object != NULL &&
+					model_view_put(object, "address",
+						       address_json(&backend->address)) &&
+					cJSON_AddStringToObject(object, "name", backend->name) &&
+					cJSON_AddNumberToObject(object, "weight", backend->weight));
 }
 
 static cJSON *
@@ -154,11 +156,12 @@ overlay_json(const struct config_vip *vip, const struct config_backend *backend)
 	uint32_t weight = backend->reweighted ? backend->runtime_weight : backend->weight;
 	cJSON *object = cJSON_CreateObject();
 
-	return finished(object,
-			object != NULL && cJSON_AddStringToObject(object, "vip", vip->name) &&
-				model_view_put(object, "backend", address_json(&backend->address)) &&
-				cJSON_AddStringToObject(object, "admin", model_admin(backend)) &&
-				cJSON_AddNumberToObject(object, "weight", weight));
+	return finished(
+		object,
+		object != NULL && cJSON_AddStringToObject(object, "vip", vip->name) &&
+			model_view_put(object, "backend", address_json(&backend->address)) &&
+			cJSON_AddStringToObject(object, "admin", model_admin(backend)) &&
+			cJSON_AddNumberToObject(object, "weight", weight));
 }
 
 cJSON *
@@ -247,8 +250,8 @@ step_put_weights(cJSON *object, const struct step *step)
 	bool fine = true;
 
 	if (step->before != NULL)
-		fine = cJSON_AddNumberToObject(object, "weight_before", model_weight(step->before)) !=
-		       NULL;
+		fine = cJSON_AddNumberToObject(object, "weight_before",
+					       model_weight(step->before)) != NULL;
 	if (step->after != NULL)
 		fine = fine && cJSON_AddNumberToObject(object, "weight_after",
 						       model_weight(step->after)) != NULL;
@@ -261,11 +264,11 @@ step_json(const struct step *step)
 	const struct config_backend *any = step->after != NULL ? step->after : step->before;
 	cJSON *object = cJSON_CreateObject();
 
-	return finished(object, object != NULL &&
-					model_view_put(object, "address",
-						       address_json(&any->address)) &&
-					cJSON_AddStringToObject(object, "change", step_change(step)) &&
-					step_put_weights(object, step));
+	return finished(object,
+			object != NULL &&
+				model_view_put(object, "address", address_json(&any->address)) &&
+				cJSON_AddStringToObject(object, "change", step_change(step)) &&
+				step_put_weights(object, step));
 }
 
 static cJSON *
@@ -294,12 +297,12 @@ change_json(const struct model_change *change, const struct config_vip *before,
 	cJSON *object = cJSON_CreateObject();
 
 	(void)addr_endpoint_format(&vip->endpoint, text);
-	return finished(object,
-			object != NULL && cJSON_AddStringToObject(object, "vip", text) &&
-				cJSON_AddStringToObject(object, "name", vip->name) &&
-				cJSON_AddStringToObject(object, "change", words[change->kind]) &&
-				model_view_put(object, "backends",
-					       change_backends_json(before, after)));
+	return finished(
+		object,
+		object != NULL && cJSON_AddStringToObject(object, "vip", text) &&
+			cJSON_AddStringToObject(object, "name", vip->name) &&
+			cJSON_AddStringToObject(object, "change", words[change->kind]) &&
+			model_view_put(object, "backends", change_backends_json(before, after)));
 }
 
 static const struct config_vip *
@@ -323,9 +326,9 @@ model_view_plan(const struct model_plan *plan, const struct config *from, const 
 	for (uint32_t i = 0; fine && i < plan->count; i++) {
 		const struct model_change *change = &plan->changes[i];
 
-		fine = model_view_put(array, NULL,
-				      change_json(change, change_before(change, from),
-						  change_after(change, to)));
+		fine = model_view_put(
+			array, NULL,
+			change_json(change, change_before(change, from), change_after(change, to)));
 	}
 	return finished(array, fine);
 }
@@ -337,16 +340,16 @@ changed_json(const struct config_vip *vip, const struct step *step)
 	cJSON *object = cJSON_CreateObject();
 
 	(void)addr_endpoint_format(&vip->endpoint, text);
-	return finished(object,
-			object != NULL && cJSON_AddStringToObject(object, "vip", text) &&
-				cJSON_AddStringToObject(object, "name", vip->name) &&
-				model_view_put(object, "backend",
-					       address_json(&step->after->address)) &&
-				step_put_weights(object, step));
+	return finished(object, object != NULL && cJSON_AddStringToObject(object, "vip", text) &&
+					cJSON_AddStringToObject(object, "name", vip->name) &&
+					model_view_put(object, "backend",
+						       address_json(&step->after->address)) &&
+					step_put_weights(object, step));
 }
 
 cJSON *
-model_view_changed(const struct model_plan *plan, const struct config *from, const struct config *to)
+model_view_changed(const struct model_plan *plan, const struct config *from,
+		   const struct config *to)
 {
 	cJSON *array = cJSON_CreateArray();
 	bool fine = array != NULL;

@@ -25,8 +25,8 @@ cJSON *model_view_config(const struct config *config);
 cJSON *model_view_overlay(const struct config *config);
 
 /** [{vip, change, backends:[{address, change, weight_before, weight_after}]}] of a plan. */
-cJSON *model_view_plan(const struct model_plan *plan, const struct config *from,
-		       const struct config *to);
+cJSON *
+model_view_plan(const struct model_plan *plan, const struct config *from, const struct config *to);
 
 /** [{vip, backend, weight_before, weight_after}]: backends whose weight on the planes differs. */
 cJSON *model_view_changed(const struct model_plan *plan, const struct config *from,

@@ -24,7 +24,7 @@ struct plane_link {
 	struct config_plane plane;
 	struct plane_link_events events;
 	struct plane_hello hello;
-	struct event *turn;     /* timer: connect, greet again, or a deadline */
+	struct event *turn;	/* timer: connect, greet again, or a deadline */
 	struct event *readable; /* while connected */
 	struct event *writable;
 	struct rpc_client *client; /* NULL: not connected */
@@ -37,13 +37,14 @@ struct plane_link {
 	int64_t greet_at_ms;
 	bool up;
 	bool settled;
-	bool doomed;       /* to be closed at the next turn */
-	bool greeting;     /* a plane.hello is on its way */
+	bool doomed;   /* to be closed at the next turn */
+	bool greeting; /* a plane.hello is on its way */
 	char error[LINK_ERROR_BYTES_MAX];
 	char told[LINK_ERROR_BYTES_MAX]; /* the error that was logged last */
 };
 
-/* A call on its way. Freed by its answer, which always comes (rpc_client_destroy() gives empty ones). */
+/* A call on its way. Freed by its answer, which always comes (rpc_client_destroy() gives empty
+ * ones). */
 struct pending {
 	struct plane_link *link;
 	struct pending *next;
@@ -166,7 +167,8 @@ link_on_readable(evutil_socket_t fd, short what, void *user)
 	else if (size < 0 && errno != EAGAIN && errno != EINTR)
 		plane_link_fail(link, strerror(errno));
 	else if (size > 0 && rpc_client_feed(link->client, bytes, (size_t)size) < 0)
-		plane_link_fail(link, "what answers on the socket does not speak the plane protocol");
+		plane_link_fail(link,
+				"what answers on the socket does not speak the plane protocol");
 }
 
 /* --- calls --- */
@@ -199,7 +201,8 @@ link_call(struct plane_link *link, const struct plane_link_call *request, struct
 {
 	/* The plane answers in order: this one's time starts when the one before is over. */
 	int64_t start_ms = link->pending != NULL ? link->pending->deadline_ms : plane_link_now_ms();
-	int r = rpc_client_call(link->client, request->method, request->params, link_on_answer, call);
+	int r = rpc_client_call(link->client, request->method, request->params, link_on_answer,
+				call);
 
 	if (r < 0)
 		return r;
@@ -278,12 +281,13 @@ link_came_up(struct plane_link *link)
 	link->error[0] = '\0';
 	link->told[0] = '\0';
 	log_notice("plane %s: connected: %s %s, generation %llu, digest %s", link->plane.name,
-		   link->hello.kind, link->hello.version, (unsigned long long)link->hello.generation,
-		   link->hello.digest);
+		   link->hello.kind, link->hello.version,
+		   (unsigned long long)link->hello.generation, link->hello.digest);
 	if (strcmp(link->hello.name, link->plane.name) != 0)
-		log_warning("plane %s: the plane at %s calls itself \"%s\": give it the same name in "
-			    "both configurations",
-			    link->plane.name, link->plane.socket, link->hello.name);
+		log_warning(
+			"plane %s: the plane at %s calls itself \"%s\": give it the same name in "
+			"both configurations",
+			link->plane.name, link->plane.socket, link->hello.name);
 }
 
 static void
@@ -303,7 +307,8 @@ link_on_hello(void *user, const struct rpc_answer *answer)
 		plane_link_fail(link, why);
 	} else if (protocol != PLANE_PROTOCOL) {
 		snprintf(why, sizeof why,
-			 "it speaks plane protocol %lld and this daemon %d: install the same version",
+			 "it speaks plane protocol %lld and this daemon %d: install the same "
+			 "version",
 			 (long long)protocol, PLANE_PROTOCOL);
 		plane_link_fail(link, why);
 	} else if (!hello_read(answer->result, &link->hello)) {
@@ -359,7 +364,8 @@ link_connect(struct plane_link *link)
 		return -errno;
 	if (rpc_client_create(&link->client) < 0)
 		return -ENOMEM;
-	link->readable = event_new(link->base, link->fd, EV_READ | EV_PERSIST, link_on_readable, link);
+	link->readable =
+		event_new(link->base, link->fd, EV_READ | EV_PERSIST, link_on_readable, link);
 	link->writable = event_new(link->base, link->fd, EV_WRITE, link_on_writable, link);
 	if (link->readable == NULL || link->writable == NULL || event_add(link->readable, NULL) < 0)
 		return -ENOMEM;

@@ -5,8 +5,9 @@
  * connects again, LINK_BACKOFF_MS_MIN later, then twice as long each time up to
  * LINK_BACKOFF_MS_MAX.
  *
- * Nothing here knows what is pushed. The plane is greeted again every LINK_HELLO_INTERVAL_MS, so that a plane
- * whose state is not what it was is noticed while connected. One thread, that of the loop.
+ * Nothing here knows what is pushed. The plane is greeted again every LINK_HELLO_INTERVAL_MS, so
+ * that a plane whose state is not what it was is noticed while connected. One thread, that of the
+ * loop.
  */
 #ifndef CONTROL_PLANE_LINK_H
 #define CONTROL_PLANE_LINK_H
@@ -32,15 +33,16 @@ struct plane_hello {
 /** Both may be called from inside plane_link_call()'s answers; they must not destroy the link. */
 struct plane_link_events {
 	void (*greeted)(void *user, struct plane_link *link); /**< a plane.hello was answered */
-	void (*lost)(void *user, struct plane_link *link);    /**< tried, or was, and is not connected */
+	void (*lost)(void *user,
+		     struct plane_link *link); /**< tried, or was, and is not connected */
 	void *user;
 };
 
 /** One call. */
 struct plane_link_call {
 	const char *method;
-	cJSON *params; /**< taken, also on failure; NULL: none */
-	int timeout_ms; /**< without an answer by then the connection is closed */
+	cJSON *params;	       /**< taken, also on failure; NULL: none */
+	int timeout_ms;	       /**< without an answer by then the connection is closed */
 	rpc_answered answered; /**< exactly once, when plane_link_call() returned 0 */
 	void *user;
 };

@@ -37,19 +37,20 @@ resolve_user(const char *user, struct privileges *privileges, struct failure *re
 		privileges->uid = geteuid();
 		privileges->gid = getegid();
 		if (user != NULL && (entry == NULL || entry->pw_uid != geteuid()))
-			return failure_set(ret_failure, EX_NOPERM,
-					   "cannot become user \"%.64s\": start fairleadd as root or as "
-					   "that user",
-					   user);
+			return failure_set(
+				ret_failure, EX_NOPERM,
+				"cannot become user \"%.64s\": start fairleadd as root or as "
+				"that user",
+				user);
 		return 0;
 	}
 	if (entry == NULL)
-		return failure_set(ret_failure, EX_CONFIG,
-				   "there is no user \"%.64s\": make it with: useradd --system --user-group "
-				   "--no-create-home --shell /usr/sbin/nologin %.64s; or name another with "
-				   "--user",
-				   user != NULL ? user : DEFAULT_USER,
-				   user != NULL ? user : DEFAULT_USER);
+		return failure_set(
+			ret_failure, EX_CONFIG,
+			"there is no user \"%.64s\": make it with: useradd --system --user-group "
+			"--no-create-home --shell /usr/sbin/nologin %.64s; or name another with "
+			"--user",
+			user != NULL ? user : DEFAULT_USER, user != NULL ? user : DEFAULT_USER);
 	privileges->change_user = true;
 	privileges->uid = entry->pw_uid;
 	privileges->gid = entry->pw_gid;
@@ -70,7 +71,8 @@ privileges_resolve(const char *user, const char *group, struct privileges *ret_p
 		privileges.socket_group = entry->gr_gid;
 	} else if (privileges.change_user) {
 		return failure_set(ret_failure, EX_CONFIG,
-				   "there is no group \"%.64s\": make it with: groupadd --system %.64s; or name "
+				   "there is no group \"%.64s\": make it with: groupadd --system "
+				   "%.64s; or name "
 				   "another with --group",
 				   group, group);
 	} else {
@@ -96,14 +98,16 @@ privileges_drop(const struct privileges *privileges, struct failure *ret_failure
 		r = capng_apply(CAPNG_SELECT_CAPS);
 	if (r != 0)
 		return failure_set(ret_failure, EX_NOPERM,
-				   "cannot give up privileges (libcap-ng says %d): start fairleadd as root, or "
+				   "cannot give up privileges (libcap-ng says %d): start fairleadd "
+				   "as root, or "
 				   "as the user it shall run as",
 				   r);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return failure_set(ret_failure, EX_OSERR, "cannot set no_new_privs: %s",
 				   strerror(errno));
 	if (privileges->uid != 0 && setuid(0) == 0)
-		return failure_set(ret_failure, EX_SOFTWARE,
-				   "privileges came back after they were given up; refusing to run");
+		return failure_set(
+			ret_failure, EX_SOFTWARE,
+			"privileges came back after they were given up; refusing to run");
 	return 0;
 }

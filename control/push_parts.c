@@ -91,7 +91,8 @@ push_parts_next(struct push_parts *parts)
 	return NULL;
 }
 
-/* "/params/vips/3/backends/1" of the part -> "/vips/17/backends/1" of the file. "" when it has no place there. */
+/* "/params/vips/3/backends/1" of the part -> "/vips/17/backends/1" of the file. "" when it has no
+ * place there. */
 static void
 lead_back(const struct push_parts *parts, const char *path, char *ret_pointer)
 {
@@ -137,7 +138,7 @@ push_parts_refused(const struct push_parts *parts, const char *plane, const cJSO
 
 	if (found == NULL)
 		return;
-	cJSON_ArrayForEach(item, list) {
+	cJSON_ArrayForEach (item, list) {
 		add_refusal(parts, plane, item, found);
 	}
 	if (found->count == 0) {

@@ -15,17 +15,17 @@ struct push_parts {
 	const struct config *to;
 	const struct model_plan *plan; /**< NULL: everything of @ref to, as a full push */
 	uint64_t generation;
-	uint32_t next;  /**< first item of the part to come */
+	uint32_t next;	/**< first item of the part to come */
 	uint32_t first; /**< first item of the part made last */
-	bool complete;  /**< the part made last was the last one */
+	bool complete;	/**< the part made last was the last one */
 };
 
 /** @return the next part's params, owned by the caller; NULL: no memory. Not after complete. */
 cJSON *push_parts_next(struct push_parts *parts);
 
 /**
- * Take over what a plane said against the part made last: code "plane_refused", the plane's name before its
- * sentence, and where it concerns a VIP its place in the file of @ref push_parts.to.
+ * Take over what a plane said against the part made last: code "plane_refused", the plane's name
+ * before its sentence, and where it concerns a VIP its place in the file of @ref push_parts.to.
  *
  * @param error the JSON-RPC error object.
  */

@@ -69,11 +69,12 @@ push_result_all_prepared(struct pusher *pusher)
 			first = plane;
 		} else if (plane->stage == STAGE_PREPARED &&
 			   strcmp(plane->prepared, first->prepared) != 0) {
-			json_error_add(errors, NULL, "plane_refused",
-				       "install the same version on all planes; nothing was changed",
-				       "plane %s makes digest %s of the change, but plane %s makes %s",
-				       plane_link_name(plane->link), plane->prepared,
-				       plane_link_name(first->link), first->prepared);
+			json_error_add(
+				errors, NULL, "plane_refused",
+				"install the same version on all planes; nothing was changed",
+				"plane %s makes digest %s of the change, but plane %s makes %s",
+				plane_link_name(plane->link), plane->prepared,
+				plane_link_name(first->link), first->prepared);
 		}
 	}
 	return errors->count == 0;
@@ -81,7 +82,8 @@ push_result_all_prepared(struct pusher *pusher)
 
 /* --- rows from the planes' answers --- */
 
-/* The plane whose answer compares with the state before: one that had it; else any that prepared. */
+/* The plane whose answer compares with the state before: one that had it; else any that prepared.
+ */
 static const struct pusher_plane *
 answer_choose(const struct pusher *pusher)
 {
@@ -137,7 +139,8 @@ struct row_answer {
 static int
 row_answer_compare(const void *left, const void *right)
 {
-	return strcmp(((const struct row_answer *)left)->vip, ((const struct row_answer *)right)->vip);
+	return strcmp(((const struct row_answer *)left)->vip,
+		      ((const struct row_answer *)right)->vip);
 }
 
 /* Adds the rows a plane answered to the changes they belong to, found by endpoint. */
@@ -153,13 +156,13 @@ rows_merge(const cJSON *answered, cJSON *changes)
 
 	if (!fine)
 		return false;
-	cJSON_ArrayForEach(item, answered) {
+	cJSON_ArrayForEach (item, answered) {
 		rows[count].item = item;
 		if (answer_endpoint(item, rows[count].vip))
 			count++;
 	}
 	qsort(rows, count, sizeof *rows, row_answer_compare);
-	cJSON_ArrayForEach(change, changes) {
+	cJSON_ArrayForEach (change, changes) {
 		const char *vip = json_get_string(change, "vip", "");
 		struct row_answer wanted = { .item = NULL };
 		const struct row_answer *found;
@@ -181,7 +184,7 @@ warnings_add(cJSON *warnings, const char *plane, const cJSON *said)
 	const cJSON *item;
 	char text[JSON_MESSAGE_BYTES_MAX];
 
-	cJSON_ArrayForEach(item, said) {
+	cJSON_ArrayForEach (item, said) {
 		if (!cJSON_IsString(item) || cJSON_GetArraySize(warnings) >= PUSH_WARNINGS_MAX)
 			continue;
 		(void)snprintf(text, sizeof text, "plane %s: %s", plane, item->valuestring);
@@ -277,7 +280,8 @@ pusher_check_keys(struct pusher *pusher)
 		differs = strcmp(plane_link_hello(plane->link)->key_check,
 				 plane_link_hello(first->link)->key_check) != 0;
 		if (differs && !plane->key_differs)
-			log_error("plane %s: its hash key is not that of plane %s, so the two send one flow "
+			log_error("plane %s: its hash key is not that of plane %s, so the two send "
+				  "one flow "
 				  "to different backends: give all planes the same key_file",
 				  plane_link_name(plane->link), plane_link_name(first->link));
 		plane->key_differs = differs;

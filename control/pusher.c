@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A state machine with one step function, run from the loop whenever something was heard: answers of planes
- * only note what was said and ask for a step. A push goes IDLE -> PREPARE -> COMMIT -> IDLE; the planes
- * that take part have a stage of their own (pusher_state.h). What a finished push tells is made in
- * push_result.c.
+ * A state machine with one step function, run from the loop whenever something was heard: answers
+ * of planes only note what was said and ask for a step. A push goes IDLE -> PREPARE -> COMMIT ->
+ * IDLE; the planes that take part have a stage of their own (pusher_state.h). What a finished push
+ * tells is made in push_result.c.
  */
 #include "pusher_state.h"
 
@@ -156,7 +156,8 @@ change_prepare(struct pusher *pusher, struct push_job *job, struct push_result *
 	if (r == 0)
 		r = model_plan(now, pusher->candidate, &pusher->plan);
 	if (r == -ENOMEM)
-		json_error_add(&result->errors, NULL, "no_memory", NULL, "no memory for the change");
+		json_error_add(&result->errors, NULL, "no_memory", NULL,
+			       "no memory for the change");
 	return r == 0;
 }
 
@@ -192,8 +193,8 @@ plane_needs_sync(const struct pusher *pusher, struct pusher_plane *plane)
 }
 
 /*
- * Bring planes to the model's state. Those that have seen as high a generation as the model's make a new
- * generation necessary, which then all get; for who matches, that is an empty change.
+ * Bring planes to the model's state. Those that have seen as high a generation as the model's make
+ * a new generation necessary, which then all get; for who matches, that is an empty change.
  */
 static bool
 sync_begin(struct pusher *pusher)
@@ -209,8 +210,8 @@ sync_begin(struct pusher *pusher)
 
 		plane->stage = plane_needs_sync(pusher, plane) ? STAGE_PREPARING : STAGE_NONE;
 		any = any || plane->stage == STAGE_PREPARING;
-		all = all || (plane->stage == STAGE_PREPARING &&
-			      plane->generation >= model->generation);
+		all = all ||
+		      (plane->stage == STAGE_PREPARING && plane->generation >= model->generation);
 	}
 	if (!any)
 		return false;
@@ -279,8 +280,9 @@ sync_weed_out(struct pusher *pusher)
 		struct pusher_plane *plane = pusher->planes[i];
 
 		if (plane->stage == STAGE_REFUSED)
-			pusher_plane_refuse(plane, plane->errors.count > 0 ? plane->errors.items[0].message :
-								      "refused the state");
+			pusher_plane_refuse(plane, plane->errors.count > 0
+							   ? plane->errors.items[0].message
+							   : "refused the state");
 		if (plane->stage != STAGE_PREPARED)
 			continue;
 		if (first[0] == '\0')
@@ -288,7 +290,8 @@ sync_weed_out(struct pusher *pusher)
 		if (strcmp(first, plane->prepared) == 0)
 			continue;
 		snprintf(why, sizeof why,
-			 "it makes digest %s of the state that is %s on the others: install the same "
+			 "it makes digest %s of the state that is %s on the others: install the "
+			 "same "
 			 "version everywhere",
 			 plane->prepared, first);
 		pusher_plane_abort(plane);
@@ -335,9 +338,10 @@ sync_prepared(struct pusher *pusher)
 			memcpy(model->digest, pusher->planes[i]->prepared, sizeof model->digest);
 	}
 	model->generation = generation;
-	log_notice("the planes serve this configuration already: generation %llu, digest %s; nothing "
-		   "pushed",
-		   (unsigned long long)generation, model->digest);
+	log_notice(
+		"the planes serve this configuration already: generation %llu, digest %s; nothing "
+		"pushed",
+		(unsigned long long)generation, model->digest);
 	pusher_abort(pusher);
 	pusher->digest[0] = '\0'; /* nothing committed */
 	pusher->phase = PHASE_COMMIT;
@@ -382,7 +386,8 @@ change_adopt(struct pusher *pusher)
 		}
 		log_notice("generation %llu serves: %u VIPs changed, digest %s",
 			   (unsigned long long)model->generation, pusher->plan->count,
-			   model->digest[0] != '\0' ? model->digest : "not known, no plane is connected");
+			   model->digest[0] != '\0' ? model->digest
+						    : "not known, no plane is connected");
 	}
 	(void)pusher_set_planes(pusher, model->config);
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Keeps the planes at the model's state, and changes that state: prepare on every plane, then commit on every
- * plane; one refusal aborts all and the old state stays.
+ * Keeps the planes at the model's state, and changes that state: prepare on every plane, then
+ * commit on every plane; one refusal aborts all and the old state stays.
  *
  * Planes that are away do not hold up a change: it is committed on those that are there (with none
- * there it becomes the state to be pushed), and a plane that comes, or comes back, or whose generation or
- * digest is not the expected one, gets the whole state. When no plane's digest is known yet (the daemon
- * has just started) the whole state is prepared, and dropped again where the planes serve it already: nothing is rebuilt.
+ * there it becomes the state to be pushed), and a plane that comes, or comes back, or whose
+ * generation or digest is not the expected one, gets the whole state. When no plane's digest is
+ * known yet (the daemon has just started) the whole state is prepared, and dropped again where the
+ * planes serve it already: nothing is rebuilt.
  *
  * One push at a time; others wait in a bounded queue. One thread, that of the loop.
  */
@@ -19,27 +20,30 @@
 struct pusher;
 struct push_job;
 
-/** How a job ended. Borrowed during the callback; the cJSON members may be taken (set to NULL then). */
+/** How a job ended. Borrowed during the callback; the cJSON members may be taken (set to NULL
+ * then). */
 struct push_result {
 	bool done; /**< the change serves, or for PUSH_DIFF the plan is known; else see errors */
-	bool unchanged;      /**< nothing that planes serve differs */
+	bool unchanged;	     /**< nothing that planes serve differs */
 	uint64_t generation; /**< that serves now */
-	cJSON *changes;      /**< model_view_plan(), with rows, rows_moved, rows_minimum of the planes */
-	cJSON *changed;      /**< model_view_changed() */
-	cJSON *warnings;     /**< sentences of planes, and what stays drained or re-weighted */
-	cJSON *planes_away;  /**< names of planes that will get it when they come */
-	cJSON *planes_failed; /**< [{plane, message}]: lost at commit; they will get it when they come */
+	cJSON *changes; /**< model_view_plan(), with rows, rows_moved, rows_minimum of the planes */
+	cJSON *changed; /**< model_view_changed() */
+	cJSON *warnings;      /**< sentences of planes, and what stays drained or re-weighted */
+	cJSON *planes_away;   /**< names of planes that will get it when they come */
+	cJSON *planes_failed; /**< [{plane, message}]: lost at commit; they will get it when they
+				 come */
 	struct json_errors errors; /**< when not done; located where they concern the file */
 };
 
 /** One change, or the question what it would do. */
 struct push_job {
 	enum push_kind { PUSH_APPLY, PUSH_DIFF } kind;
-	struct config *file; /**< the new configuration, taken; or NULL: the edit counts */
-	struct model_edit edit;  /**< strings must live until done */
+	struct config *file;	/**< the new configuration, taken; or NULL: the edit counts */
+	struct model_edit edit; /**< strings must live until done */
 	bool has_if_generation;
 	uint64_t if_generation; /**< refuse when another one serves at the job's turn */
-	/** Exactly once when pusher_submit() returned 0, also at pusher_destroy(). Frees the job. */
+	/** Exactly once when pusher_submit() returned 0, also at pusher_destroy(). Frees the job.
+	 */
 	void (*done)(struct push_job *job, struct push_result *result);
 	void *user;
 	struct push_job *next; /* the pusher's own */
@@ -47,9 +51,9 @@ struct push_job {
 
 enum push_state {
 	PUSH_CONNECTING, /**< not there */
-	PUSH_SYNCING,    /**< there, about to get the state */
-	PUSH_IN_SYNC,    /**< serves the model's state */
-	PUSH_REFUSED,    /**< there, and refused the state */
+	PUSH_SYNCING,	 /**< there, about to get the state */
+	PUSH_IN_SYNC,	 /**< serves the model's state */
+	PUSH_REFUSED,	 /**< there, and refused the state */
 };
 
 /** A plane for those who only look. */

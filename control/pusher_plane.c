@@ -174,7 +174,8 @@ plane_call_generation(struct pusher_plane *plane, const char *method, rpc_answer
 					.answered = answered,
 					.user = plane };
 
-	if (call.params == NULL || !json_add_u64(call.params, "generation", plane->parts.generation)) {
+	if (call.params == NULL ||
+	    !json_add_u64(call.params, "generation", plane->parts.generation)) {
 		cJSON_Delete(call.params);
 		return -ENOMEM;
 	}
@@ -255,6 +256,7 @@ pusher_plane(const struct pusher *pusher, uint32_t index, struct push_plane_view
 		ret_view->error = plane->error;
 	}
 	if (ret_view->error[0] == '\0' && plane->key_differs)
-		ret_view->error = "its hash key is not that of the first plane, so the two send one flow to "
-				  "different backends: give all planes the same key_file";
+		ret_view->error =
+			"its hash key is not that of the first plane, so the two send one flow to "
+			"different backends: give all planes the same key_file";
 }

@@ -11,14 +11,15 @@
 
 /** Where one plane is in the push under way. */
 enum plane_stage {
-	STAGE_NONE,      /**< takes no part, or its part was aborted */
+	STAGE_NONE,	 /**< takes no part, or its part was aborted */
 	STAGE_PREPARING, /**< a part is on its way */
 	STAGE_PREPARED,
 	STAGE_REFUSED, /**< plane.prepare answered an error */
 	STAGE_LOST,    /**< no answer to plane.prepare */
 	STAGE_COMMITTING,
 	STAGE_COMMITTED,
-	STAGE_FAILED, /**< plane.commit was not answered as it must be; pusher_plane.failure says why */
+	STAGE_FAILED, /**< plane.commit was not answered as it must be; pusher_plane.failure says
+			 why */
 };
 
 struct pusher_plane {
@@ -26,7 +27,8 @@ struct pusher_plane {
 	struct plane_link *link;
 	uint64_t generation; /**< what it serves, as it told last */
 	char digest[MODEL_DIGEST_BYTES];
-	bool refused; /**< the model's state; asked again at retry_at_ms, after a change or a reconnection */
+	bool refused; /**< the model's state; asked again at retry_at_ms, after a change or a
+			 reconnection */
 	bool key_differs;
 	int64_t retry_at_ms;
 	char error[JSON_MESSAGE_BYTES_MAX]; /**< of the refusal */
@@ -50,8 +52,8 @@ struct pusher {
 	uint32_t queue_count;
 	/* the push under way */
 	enum { PHASE_IDLE, PHASE_PREPARE, PHASE_COMMIT } phase;
-	bool whole;                 /**< the job is a new configuration, not an edit */
-	struct push_job *job;       /**< NULL: planes are brought to the model's state */
+	bool whole;		    /**< the job is a new configuration, not an edit */
+	struct push_job *job;	    /**< NULL: planes are brought to the model's state */
 	struct push_result *result; /**< of the job; NULL: no memory */
 	struct config *candidate;   /**< the state after the job */
 	struct model_plan *plan;
@@ -92,7 +94,8 @@ void push_result_destroy(struct push_result *result);
  */
 bool push_result_all_prepared(struct pusher *pusher);
 
-/** Everything a finished job tells, before its state is adopted. No memory: an error in the result. */
+/** Everything a finished job tells, before its state is adopted. No memory: an error in the result.
+ */
 void push_result_fill(struct pusher *pusher);
 
 /** Note which planes have another hash key than the first, and tell the operator once. */

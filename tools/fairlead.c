@@ -10,11 +10,13 @@
 
 /* The one place a command is named: dispatch, help and suggestions read this table. */
 const struct cli_command cli_commands[] = {
-	{ "config", "check", "FILE", "say everything that is wrong with a configuration; needs no daemon",
+	{ "config", "check", "FILE",
+	  "say everything that is wrong with a configuration; needs no daemon",
 	  "  fairlead config check /etc/fairlead/fairlead.json\n"
 	  "  generate | fairlead config check -\n",
 	  1, 0, 0, command_config_check },
-	{ "config", "diff", "FILE", "what applying FILE would change, with consequences; exit code 1: it differs",
+	{ "config", "diff", "FILE",
+	  "what applying FILE would change, with consequences; exit code 1: it differs",
 	  "  fairlead config diff new.json\n", 1, 0, 0, command_config_diff },
 	{ "config", "apply", "FILE", "make the planes serve FILE: all of it or nothing",
 	  "  fairlead config apply new.json\n"
@@ -34,9 +36,10 @@ const struct cli_command cli_commands[] = {
 	  "  fairlead backend drain 198.51.100.7\n"
 	  "  fairlead backend drain b1 --vip web\n",
 	  1, CLI_OPTION_VIP | CLI_OPTION_YES, 0, command_backend_drain },
-	{ "backend", "undrain", "BACKEND", "give it its share again", "  fairlead backend undrain b1\n", 1,
-	  CLI_OPTION_VIP, 0, command_backend_undrain },
-	{ "backend", "weight", "BACKEND WEIGHT", "set its weight, 0 to 65535, until the file says so too",
+	{ "backend", "undrain", "BACKEND", "give it its share again",
+	  "  fairlead backend undrain b1\n", 1, CLI_OPTION_VIP, 0, command_backend_undrain },
+	{ "backend", "weight", "BACKEND WEIGHT",
+	  "set its weight, 0 to 65535, until the file says so too",
 	  "  fairlead backend weight b1 50 --vip web\n", 2, CLI_OPTION_VIP | CLI_OPTION_YES, 0,
 	  command_backend_weight },
 	{ "status", NULL, "", "the daemon, its planes, and what becomes of packets",
@@ -47,8 +50,8 @@ const struct cli_command cli_commands[] = {
 	  "  fairlead flow explain --vip web --src 203.0.113.9:51515\n", 0,
 	  CLI_OPTION_VIP | CLI_OPTION_SRC | CLI_OPTION_PLANE, CLI_OPTION_VIP | CLI_OPTION_SRC,
 	  command_flow_explain },
-	{ "version", NULL, "", "versions of this program and the daemon", "  fairlead version\n", 0, 0, 0,
-	  command_version },
+	{ "version", NULL, "", "versions of this program and the daemon", "  fairlead version\n", 0,
+	  0, 0, command_version },
 	{ NULL },
 };
 
@@ -77,6 +80,7 @@ main(int argc, char **argv)
 	exit_code = cli.command->run(&cli);
 	client_close(&cli);
 	if (fflush(stdout) != 0 || ferror(stdout))
-		return out_fail(&cli, EX_SOFTWARE, "internal", "", "the output could not be written");
+		return out_fail(&cli, EX_SOFTWARE, "internal", "",
+				"the output could not be written");
 	return exit_code;
 }

@@ -13,10 +13,21 @@
 /* What an option does to struct cli. */
 struct option {
 	const char *name;
-	enum { OPTION_SOCKET, OPTION_JSON, OPTION_PRETTY, OPTION_COLOR, OPTION_TIMEOUT, OPTION_HELP,
-	       OPTION_VERSION, OPTION_VIP, OPTION_SRC, OPTION_PLANE, OPTION_YES,
-	       OPTION_IF_GENERATION } id;
-	uint32_t bit; /* enum cli_option; 0: every command takes it */
+	enum {
+		OPTION_SOCKET,
+		OPTION_JSON,
+		OPTION_PRETTY,
+		OPTION_COLOR,
+		OPTION_TIMEOUT,
+		OPTION_HELP,
+		OPTION_VERSION,
+		OPTION_VIP,
+		OPTION_SRC,
+		OPTION_PLANE,
+		OPTION_YES,
+		OPTION_IF_GENERATION
+	} id;
+	uint32_t bit;	   /* enum cli_option; 0: every command takes it */
 	const char *value; /* NULL: takes none */
 	const char *summary;
 };
@@ -24,7 +35,8 @@ struct option {
 static const struct option options[] = {
 	{ "--vip", OPTION_VIP, CLI_OPTION_VIP, "VIP", "name or ADDRESS:PORT/PROTOCOL of a VIP" },
 	{ "--src", OPTION_SRC, CLI_OPTION_SRC, "A:P", "the client's ADDRESS:PORT" },
-	{ "--plane", OPTION_PLANE, CLI_OPTION_PLANE, "NAME", "ask this plane (the first that is there)" },
+	{ "--plane", OPTION_PLANE, CLI_OPTION_PLANE, "NAME",
+	  "ask this plane (the first that is there)" },
 	{ "--yes", OPTION_YES, CLI_OPTION_YES, NULL, "also when no backend would be left" },
 	{ "--if-generation", OPTION_IF_GENERATION, CLI_OPTION_IF_GENERATION, "N",
 	  "only when generation N serves" },
@@ -60,8 +72,8 @@ set_color(struct cli *cli, const char *when)
 	else if (strcmp(when, "auto") == 0)
 		cli->color = color_wanted();
 	else
-		return out_fail(cli, EX_USAGE, "usage", "", "--color takes auto, always or never, not \"%s\"",
-				when);
+		return out_fail(cli, EX_USAGE, "usage", "",
+				"--color takes auto, always or never, not \"%s\"", when);
 	return 0;
 }
 
@@ -75,7 +87,8 @@ set_timeout(struct cli *cli, const char *text)
 	seconds = strtol(text, &end, 10);
 	if (errno != 0 || end == text || *end != '\0' || seconds < 1 ||
 	    seconds > CLI_TIMEOUT_SECONDS_MAX)
-		return out_fail(cli, EX_USAGE, "usage", "", "--timeout takes 1 to %d seconds, not \"%s\"",
+		return out_fail(cli, EX_USAGE, "usage", "",
+				"--timeout takes 1 to %d seconds, not \"%s\"",
 				CLI_TIMEOUT_SECONDS_MAX, text);
 	cli->timeout_ms = seconds * 1000;
 	return 0;
@@ -156,8 +169,8 @@ read_long(struct cli *cli, char **argv, int *index)
 		if (options[i].value != NULL && value == NULL)
 			value = argv[*index + 1] != NULL ? argv[++*index] : NULL;
 		if (options[i].value != NULL && (value == NULL || value[0] == '\0'))
-			return out_fail(cli, EX_USAGE, "usage", "", "%s needs a value: %s %s", name, name,
-					options[i].value);
+			return out_fail(cli, EX_USAGE, "usage", "", "%s needs a value: %s %s", name,
+					name, options[i].value);
 		return option_apply(cli, &options[i], value);
 	}
 	return option_unknown(cli, name);
@@ -253,8 +266,8 @@ word_unknown(const struct cli *cli, const char *noun, const char *word)
 		snprintf(hint, sizeof hint, "did you mean \"%s%s%s\"?", noun != NULL ? noun : "",
 			 noun != NULL ? " " : "", near);
 	else
-		snprintf(hint, sizeof hint, "fairlead %s%s--help shows all", noun != NULL ? noun : "",
-			 noun != NULL ? " " : "");
+		snprintf(hint, sizeof hint, "fairlead %s%s--help shows all",
+			 noun != NULL ? noun : "", noun != NULL ? " " : "");
 	return out_fail(cli, EX_USAGE, "usage", hint, "unknown command \"%s%s%s\"",
 			noun != NULL ? noun : "", noun != NULL ? " " : "", word);
 }
@@ -271,9 +284,9 @@ command_check(struct cli *cli, const struct cli_command *command)
 	cli->arguments = cli->words + words;
 	snprintf(hint, sizeof hint, "fairlead %s%s%s --help shows how", command->noun, space, verb);
 	if (cli->word_count - words != command->argument_count)
-		return out_fail(cli, EX_USAGE, "usage", hint, "usage: fairlead %s%s%s%s%s", command->noun,
-				space, verb, command->arguments[0] != '\0' ? " " : "",
-				command->arguments);
+		return out_fail(cli, EX_USAGE, "usage", hint, "usage: fairlead %s%s%s%s%s",
+				command->noun, space, verb,
+				command->arguments[0] != '\0' ? " " : "", command->arguments);
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		uint32_t bit = options[i].bit;
 
@@ -282,7 +295,8 @@ command_check(struct cli *cli, const struct cli_command *command)
 					command->noun, space, verb, options[i].name);
 		if ((bit & command->options_needed & ~cli->options_given) != 0)
 			return out_fail(cli, EX_USAGE, "usage", hint, "\"%s%s%s\" needs %s %s",
-					command->noun, space, verb, options[i].name, options[i].value);
+					command->noun, space, verb, options[i].name,
+					options[i].value);
 	}
 	return 0;
 }
@@ -363,8 +377,8 @@ args_help(const struct cli *cli)
 			continue;
 		bits |= command->options;
 		snprintf(left, sizeof left, "%s %s%s%s", command->noun,
-			 command->verb != NULL ? command->verb : "", command->arguments[0] != '\0' ? " " : "",
-			 command->arguments);
+			 command->verb != NULL ? command->verb : "",
+			 command->arguments[0] != '\0' ? " " : "", command->arguments);
 		printf("  %-30s %s\n", left, command->summary);
 	}
 	help_options(bits);

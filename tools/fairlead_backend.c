@@ -22,7 +22,7 @@ int
 command_vip_list(struct cli *cli)
 {
 	static const struct table_column columns[] = {
-		{ "NAME", false }, { "VIP", false },   { "BACKENDS", true }, { "WEIGHT", true },
+		{ "NAME", false }, { "VIP", false },	{ "BACKENDS", true }, { "WEIGHT", true },
 		{ "ROWS", true },  { "PACKETS", true }, { "BYTES", true },    { NULL, false },
 	};
 	cJSON *answer = NULL;
@@ -36,7 +36,7 @@ command_vip_list(struct cli *cli)
 		r = out_json(cli, answer);
 	} else {
 		table = table_begin(columns);
-		cJSON_ArrayForEach(vip, json_get(answer, "vips")) {
+		cJSON_ArrayForEach (vip, json_get(answer, "vips")) {
 			table_text(&table, json_get_string(vip, "name", ""));
 			table_text(&table, json_get_string(vip, "vip", ""));
 			table_number(&table, number_of(vip, "backends"));
@@ -67,14 +67,15 @@ static int
 backends_print(const struct cli *cli, const cJSON *backends)
 {
 	static const struct table_column columns[] = {
-		{ "VIP", false },    { "BACKEND", false }, { "ADDRESS", false }, { "ADMIN", false },
-		{ "WEIGHT", true },  { "SERVES", true },   { "SHARE", true },	 { "ROWS", true },
-		{ "PACKETS", true }, { "BYTES", true },	   { "NEXT HOP", false }, { NULL, false },
+		{ "VIP", false },   { "BACKEND", false },  { "ADDRESS", false },
+		{ "ADMIN", false }, { "WEIGHT", true },	   { "SERVES", true },
+		{ "SHARE", true },  { "ROWS", true },	   { "PACKETS", true },
+		{ "BYTES", true },  { "NEXT HOP", false }, { NULL, false },
 	};
 	struct table table = table_begin(columns);
 	const cJSON *backend;
 
-	cJSON_ArrayForEach(backend, backends) {
+	cJSON_ArrayForEach (backend, backends) {
 		table_text(&table, json_get_string(backend, "vip_name", ""));
 		table_text(&table, json_get_string(backend, "name", ""));
 		table_text(&table, json_get_string(backend, "backend", ""));
@@ -140,11 +141,12 @@ changed_print(const struct cli *cli, const cJSON *answer)
 	long long generation = json_get_integer(answer, "generation", 0);
 	const cJSON *changed;
 
-	cJSON_ArrayForEach(changed, json_get(answer, "changed")) {
+	cJSON_ArrayForEach (changed, json_get(answer, "changed")) {
 		long long before = json_get_integer(changed, "weight_before", 0);
 		long long after = json_get_integer(changed, "weight_after", 0);
 
-		out_print("%s: backend %s: weight %lld -> %lld\n", json_get_string(changed, "name", ""),
+		out_print("%s: backend %s: weight %lld -> %lld\n",
+			  json_get_string(changed, "name", ""),
 			  json_get_string(changed, "backend", ""), before, after);
 	}
 	change_print_notes(cli, answer);
@@ -200,8 +202,8 @@ command_backend_weight(struct cli *cli)
 	errno = 0;
 	weight = strtol(text, &end, 10);
 	if (errno != 0 || end == text || *end != '\0' || weight < 0 || weight > WEIGHT_MAX)
-		return out_fail(cli, EX_USAGE, "usage", "", "a weight is 0 to %d, not \"%s\"", WEIGHT_MAX,
-				text);
+		return out_fail(cli, EX_USAGE, "usage", "", "a weight is 0 to %d, not \"%s\"",
+				WEIGHT_MAX, text);
 	params = cJSON_CreateObject();
 	(void)cJSON_AddNumberToObject(params, "weight", (double)weight);
 	return backend_edit(cli, "backend.weight", params);

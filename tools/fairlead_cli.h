@@ -2,11 +2,11 @@
 /**
  * @file
  * The command line `fairlead`: what its files share. fairlead.c has the command table, from which
- * dispatch, help and suggestions come; fairlead_args.c reads the arguments; fairlead_client.c talks to the
- * daemon; fairlead_out.c prints; the others are the commands.
+ * dispatch, help and suggestions come; fairlead_args.c reads the arguments; fairlead_client.c talks
+ * to the daemon; fairlead_out.c prints; the others are the commands.
  *
- * Every function that does something returns the process's exit code (sysexits.h; 0 done, 1 the answer is no), and has
- * printed why when it is not 0.
+ * Every function that does something returns the process's exit code (sysexits.h; 0 done, 1 the
+ * answer is no), and has printed why when it is not 0.
  */
 #ifndef TOOLS_FAIRLEAD_CLI_H
 #define TOOLS_FAIRLEAD_CLI_H
@@ -20,8 +20,8 @@
 #include "json.h"
 
 enum {
-	CLI_WORDS_MAX = 8,           /**< noun, verb and arguments */
-	CLI_TIMEOUT_SECONDS = 10,    /**< default of --timeout */
+	CLI_WORDS_MAX = 8,	  /**< noun, verb and arguments */
+	CLI_TIMEOUT_SECONDS = 10, /**< default of --timeout */
 	CLI_TIMEOUT_SECONDS_MAX = 3600,
 	CLI_ANSWER_NO = 1,
 	/* Newlines take six bytes each once printed as JSON; a line holds 1 MiB. */
@@ -45,9 +45,9 @@ struct cli_command {
 	const char *verb;      /**< NULL: the noun alone */
 	const char *arguments; /**< for the usage line; "" none */
 	const char *summary;
-	const char *examples; /**< lines of two spaces, command and newline */
+	const char *examples;	 /**< lines of two spaces, command and newline */
 	uint32_t argument_count; /**< exactly so many */
-	uint32_t options;        /**< enum cli_option it takes */
+	uint32_t options;	 /**< enum cli_option it takes */
 	uint32_t options_needed;
 	int (*run)(struct cli *cli);
 };
@@ -81,7 +81,8 @@ extern const struct cli_command cli_commands[]; /**< ends with a NULL noun */
 /** Fill @p cli from the arguments. @return 0 or EX_USAGE, said why. */
 int args_read(struct cli *cli, int argc, char **argv);
 
-/** Find the command of the words, check its arguments and options. @return 0 or EX_USAGE, said why. */
+/** Find the command of the words, check its arguments and options. @return 0 or EX_USAGE, said why.
+ */
 int args_find_command(struct cli *cli);
 
 /** Help on what the words name: everything, a noun, or one command. */
@@ -89,7 +90,8 @@ void args_help(const struct cli *cli);
 
 /* --- fairlead_client.c --- */
 
-/** Ask the daemon; connects first. Takes @p params. @param ret_result set with 0 only; owned by the caller. */
+/** Ask the daemon; connects first. Takes @p params. @param ret_result set with 0 only; owned by the
+ * caller. */
 int client_call(struct cli *cli, const char *method, cJSON *params, cJSON **ret_result);
 void client_close(struct cli *cli);
 
@@ -112,8 +114,10 @@ int out_errors(const struct cli *cli, int exit_code, const struct json_errors *e
 /** One JSON document on stdout. @return 0; EX_SOFTWARE. */
 int out_json(const struct cli *cli, const cJSON *root);
 
-/** A sentence on stderr that begins "warning: "; nothing under --json, where the document has them. */
-void out_warning(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** A sentence on stderr that begins "warning: "; nothing under --json, where the document has them.
+ */
+void
+out_warning(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** Text from outside, control characters escaped. */
 void out_text(FILE *stream, const char *text);

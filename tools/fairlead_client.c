@@ -45,10 +45,11 @@ not_permitted(const struct cli *cli)
 
 	if (stat(cli->socket, &status) == 0)
 		group = getgrgid(status.st_gid);
-	snprintf(hint, sizeof hint, "join its group (usermod -aG %s YOU, then log in again) or use sudo",
+	snprintf(hint, sizeof hint,
+		 "join its group (usermod -aG %s YOU, then log in again) or use sudo",
 		 group != NULL ? group->gr_name : "fairlead");
-	return out_fail(cli, EX_NOPERM, "not_permitted", hint, "no permission for the control socket %s",
-			cli->socket);
+	return out_fail(cli, EX_NOPERM, "not_permitted", hint,
+			"no permission for the control socket %s", cli->socket);
 }
 
 static int
@@ -59,17 +60,19 @@ connect_failed(const struct cli *cli, int error)
 	case EPERM:
 		return not_permitted(cli);
 	case EAGAIN:
-		return out_fail(cli, EX_TEMPFAIL, "busy", "try again", "fairleadd takes no connections now");
+		return out_fail(cli, EX_TEMPFAIL, "busy", "try again",
+				"fairleadd takes no connections now");
 	case ENOENT:
 	case ECONNREFUSED:
 	case ENOTSOCK:
 	case ENOTDIR:
-		return out_fail(cli, EX_UNAVAILABLE, "unavailable",
-				"start it: systemctl start fairleadd, or name its socket with --socket",
-				"fairleadd is not running: %s at %s",
-				error == ENOENT || error == ENOTDIR ? "there is no socket" :
-								      "nothing listens",
-				cli->socket);
+		return out_fail(
+			cli, EX_UNAVAILABLE, "unavailable",
+			"start it: systemctl start fairleadd, or name its socket with --socket",
+			"fairleadd is not running: %s at %s",
+			error == ENOENT || error == ENOTDIR ? "there is no socket"
+							    : "nothing listens",
+			cli->socket);
 	default:
 		return out_fail(cli, EX_UNAVAILABLE, "unavailable", "", "cannot connect to %s: %s",
 				cli->socket, strerror(error));
@@ -200,10 +203,12 @@ client_wait(const struct cli *cli)
 		int r = left_ms > 0 ? poll(&poll_fd, 1, (int)left_ms) : 0;
 
 		if (r == 0)
-			return out_fail(cli, EX_TEMPFAIL, "timeout",
-					"look at fairlead status, and give it longer with --timeout",
-					"fairleadd did not answer within %lld s; what was asked may still happen",
-					(long long)(cli->timeout_ms / 1000));
+			return out_fail(
+				cli, EX_TEMPFAIL, "timeout",
+				"look at fairlead status, and give it longer with --timeout",
+				"fairleadd did not answer within %lld s; what was asked may still "
+				"happen",
+				(long long)(cli->timeout_ms / 1000));
 		if (r > 0 && (poll_fd.revents & POLLOUT) != 0)
 			open = client_send(client);
 		/* An answer may lie there although the peer takes no more. */
@@ -211,7 +216,8 @@ client_wait(const struct cli *cli)
 			open = client_receive(client);
 	}
 	if (!client->answered || (client->result == NULL && client->error == NULL))
-		return out_fail(cli, EX_TEMPFAIL, "unavailable", "look at fairlead status and try again",
+		return out_fail(cli, EX_TEMPFAIL, "unavailable",
+				"look at fairlead status and try again",
 				"fairleadd closed the connection before it answered");
 	return 0;
 }
@@ -260,7 +266,8 @@ static void
 error_read(const cJSON *item, const char *code, struct json_error *ret_error)
 {
 	*ret_error = (struct json_error){ 0 };
-	snprintf(ret_error->code, sizeof ret_error->code, "%s", json_get_string(item, "code", code));
+	snprintf(ret_error->code, sizeof ret_error->code, "%s",
+		 json_get_string(item, "code", code));
 	snprintf(ret_error->pointer, sizeof ret_error->pointer, "%s",
 		 json_get_string(item, "path", ""));
 	snprintf(ret_error->message, sizeof ret_error->message, "%s",
@@ -281,7 +288,7 @@ client_refused(const struct cli *cli, const char *method, const cJSON *error)
 	const cJSON *item;
 
 	errors.count = errors.dropped = 0;
-	cJSON_ArrayForEach(item, json_get(data, "errors")) {
+	cJSON_ArrayForEach (item, json_get(data, "errors")) {
 		if (errors.count < JSON_ERRORS_MAX)
 			error_read(item, code, &errors.items[errors.count++]);
 	}
@@ -305,7 +312,8 @@ client_call(struct cli *cli, const char *method, cJSON *params, cJSON **ret_resu
 	client = cli->client;
 	client->answered = false;
 	if (rpc_client_call(client->rpc, method, params, client_on_answer, client) < 0)
-		return out_fail(cli, EX_SOFTWARE, "internal", "", "the request is too large to be sent");
+		return out_fail(cli, EX_SOFTWARE, "internal", "",
+				"the request is too large to be sent");
 	r = client_wait(cli);
 	if (r == 0 && client->error != NULL)
 		r = client_refused(cli, method, client->error);

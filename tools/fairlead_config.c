@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* config check, diff, apply, show. A file is checked here first: what is wrong with it needs no daemon. */
+/* config check, diff, apply, show. A file is checked here first: what is wrong with it needs no
+ * daemon. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -27,9 +28,9 @@ read_failed(const struct cli *cli, const char *file, int error)
 	int exit_code = error == EACCES || error == EPERM ? EX_NOPERM : EX_CONFIG;
 
 	return out_fail(cli, exit_code, "not_readable", "", "%s cannot be read: %s", file,
-			error == EINVAL ? "not a regular file" :
-			error == EFBIG	? "over 16 MiB" :
-					  strerror(error));
+			error == EINVAL	 ? "not a regular file"
+			: error == EFBIG ? "over 16 MiB"
+					 : strerror(error));
 }
 
 static int
@@ -41,7 +42,8 @@ read_input(const struct cli *cli, struct json_buffer *text)
 
 	do {
 		if (poll(&input, 1, (int)cli->timeout_ms) == 0)
-			return out_fail(cli, EX_TEMPFAIL, "timeout", "give it longer with --timeout",
+			return out_fail(cli, EX_TEMPFAIL, "timeout",
+					"give it longer with --timeout",
 					"nothing came on standard input for %lld s",
 					(long long)(cli->timeout_ms / 1000));
 		size = read(STDIN_FILENO, bytes, sizeof bytes);
@@ -100,10 +102,11 @@ document_open(struct cli *cli, struct document **ret_document)
 						 &document->warnings };
 		r = config_parse(&source, &document->config);
 		if (r == -ENOMEM)
-			r = out_fail(cli, EX_SOFTWARE, "no_memory", "", "no memory for the configuration");
+			r = out_fail(cli, EX_SOFTWARE, "no_memory", "",
+				     "no memory for the configuration");
 		else if (r < 0)
-			r = out_errors(cli, r == -EBADMSG ? EX_DATAERR : EX_CONFIG, &document->errors,
-				       document->file);
+			r = out_errors(cli, r == -EBADMSG ? EX_DATAERR : EX_CONFIG,
+				       &document->errors, document->file);
 	}
 	if (r == 0)
 		*ret_document = document;
@@ -127,7 +130,8 @@ check_json(const struct cli *cli, const struct document *document)
 	(void)cJSON_AddNumberToObject(root, "backends", document->config->backend_total);
 	warnings = cJSON_AddArrayToObject(root, "warnings");
 	for (uint32_t i = 0; i < document->warnings.count; i++) {
-		(void)config_error_format(&document->warnings.items[i], document->file, "warning", line);
+		(void)config_error_format(&document->warnings.items[i], document->file, "warning",
+					  line);
 		(void)cJSON_AddItemToArray(warnings, cJSON_CreateString(line));
 	}
 	r = out_json(cli, root);
@@ -159,8 +163,8 @@ command_config_check(struct cli *cli)
 		r = check_json(cli, document);
 	} else {
 		check_print_warnings(document);
-		out_print("%s: ok: %u VIPs, %u backends\n", document->file, document->config->vip_count,
-			  document->config->backend_total);
+		out_print("%s: ok: %u VIPs, %u backends\n", document->file,
+			  document->config->vip_count, document->config->backend_total);
 	}
 	document_close(document);
 	return r;
@@ -205,8 +209,8 @@ add_condition(const struct cli *cli, cJSON *params)
 		return 0;
 	errno = 0;
 	generation = strtoull(cli->if_generation, &end, 10);
-	if (cli->if_generation[0] < '0' || cli->if_generation[0] > '9' || *end != '\0' || errno != 0 ||
-	    generation > (unsigned long long)JSON_INTEGER_MAX)
+	if (cli->if_generation[0] < '0' || cli->if_generation[0] > '9' || *end != '\0' ||
+	    errno != 0 || generation > (unsigned long long)JSON_INTEGER_MAX)
 		return out_fail(cli, EX_USAGE, "usage", "fairlead status shows the generation",
 				"--if-generation takes a number, not \"%s\"", cli->if_generation);
 	(void)json_add_u64(params, "if_generation", generation);
@@ -281,16 +285,17 @@ plan_print_vip(const cJSON *change)
 	out_print("%c vip %s%s%s\n", change_sign(kind), strcmp(name, vip) != 0 ? name : "",
 		  strcmp(name, vip) != 0 ? " " : "", vip);
 	if (strcmp(kind, "changed") == 0) {
-		cJSON_ArrayForEach(backend, json_get(change, "backends")) {
+		cJSON_ArrayForEach (backend, json_get(change, "backends")) {
 			plan_print_backend(backend);
 		}
 	} else {
 		out_print("    %d backends\n", cJSON_GetArraySize(json_get(change, "backends")));
 	}
 	if (strcmp(kind, "changed") == 0 && rows > 0 && moved >= 0)
-		out_print("    flows that change backend: %lld.%lld %% (%lld of %lld rows, the least "
-			  "possible is %lld)\n",
-			  moved * 1000 / rows / 10, moved * 1000 / rows % 10, moved, rows, least);
+		out_print(
+			"    flows that change backend: %lld.%lld %% (%lld of %lld rows, the least "
+			"possible is %lld)\n",
+			moved * 1000 / rows / 10, moved * 1000 / rows % 10, moved, rows, least);
 }
 
 /* "1 added, 2 changed"; "nothing changes" when there is nothing. */
@@ -305,12 +310,12 @@ plan_summary(const cJSON *changes, char *text, size_t size)
 	for (size_t i = 0; i < 3; i++) {
 		unsigned count = 0;
 
-		cJSON_ArrayForEach(change, changes) {
+		cJSON_ArrayForEach (change, changes) {
 			count += strcmp(json_get_string(change, "change", ""), kinds[i]) == 0;
 		}
 		if (count > 0 && end < size)
-			end += (size_t)snprintf(text + end, size - end, "%s%u %s", end > 0 ? ", " : "",
-						count, kinds[i]);
+			end += (size_t)snprintf(text + end, size - end, "%s%u %s",
+						end > 0 ? ", " : "", count, kinds[i]);
 	}
 }
 
@@ -319,7 +324,7 @@ plan_print(const cJSON *answer)
 {
 	const cJSON *change;
 
-	cJSON_ArrayForEach(change, json_get(answer, "changes")) {
+	cJSON_ArrayForEach (change, json_get(answer, "changes")) {
 		plan_print_vip(change);
 	}
 }
@@ -329,16 +334,17 @@ change_print_notes(const struct cli *cli, const cJSON *answer)
 {
 	const cJSON *item;
 
-	cJSON_ArrayForEach(item, json_get(answer, "warnings")) {
+	cJSON_ArrayForEach (item, json_get(answer, "warnings")) {
 		out_warning(cli, "%s", cJSON_IsString(item) ? item->valuestring : "");
 	}
-	cJSON_ArrayForEach(item, json_get(answer, "planes_away")) {
+	cJSON_ArrayForEach (item, json_get(answer, "planes_away")) {
 		out_warning(cli, "plane %s is away; it gets this state when it comes",
 			    cJSON_IsString(item) ? item->valuestring : "");
 	}
-	cJSON_ArrayForEach(item, json_get(answer, "planes_failed")) {
+	cJSON_ArrayForEach (item, json_get(answer, "planes_failed")) {
 		out_warning(cli, "plane %s: %s; it gets this state when it is there again",
-			    json_get_string(item, "plane", ""), json_get_string(item, "message", ""));
+			    json_get_string(item, "plane", ""),
+			    json_get_string(item, "message", ""));
 	}
 }
 
@@ -410,12 +416,13 @@ show_print(struct cli *cli, const cJSON *answer)
 
 	cli->pretty = true;
 	r = out_json(cli, json_get(answer, "config"));
-	cJSON_ArrayForEach(item, json_get(answer, "overlay")) {
+	cJSON_ArrayForEach (item, json_get(answer, "overlay")) {
 		bool drained = strcmp(json_get_string(item, "admin", ""), "drained") == 0;
 
 		out_warning(cli, "not in the file: %s backend %s is %s, weight %lld",
 			    json_get_string(item, "vip", ""), json_get_string(item, "backend", ""),
-			    drained ? "drained" : "set", (long long)json_get_integer(item, "weight", 0));
+			    drained ? "drained" : "set",
+			    (long long)json_get_integer(item, "weight", 0));
 	}
 	return r;
 }

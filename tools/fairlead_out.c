@@ -222,8 +222,8 @@ out_error(const struct cli *cli, int exit_code, const struct json_error *error)
 }
 
 int
-out_fail(const struct cli *cli, int exit_code, const char *code, const char *hint, const char *format,
-	 ...)
+out_fail(const struct cli *cli, int exit_code, const char *code, const char *hint,
+	 const char *format, ...)
 {
 	struct json_errors errors;
 	char message[JSON_MESSAGE_BYTES_MAX * 2];

@@ -33,14 +33,15 @@ static int
 status_print_planes(const struct cli *cli, const cJSON *planes)
 {
 	static const struct table_column columns[] = {
-		{ "PLANE", false },    { "STATE", false },    { "KIND", false },   { "GENERATION", true },
-		{ "DIGEST", false },   { "RECEIVED", true },  { "FORWARDED", true }, { "PASSED", true },
-		{ "DROPPED", true },   { "SECONDS", true },   { NULL, false },
+		{ "PLANE", false },	{ "STATE", false },  { "KIND", false },
+		{ "GENERATION", true }, { "DIGEST", false }, { "RECEIVED", true },
+		{ "FORWARDED", true },	{ "PASSED", true },  { "DROPPED", true },
+		{ "SECONDS", true },	{ NULL, false },
 	};
 	struct table table = table_begin(columns);
 	const cJSON *plane;
 
-	cJSON_ArrayForEach(plane, planes) {
+	cJSON_ArrayForEach (plane, planes) {
 		table_text(&table, json_get_string(plane, "name", ""));
 		table_text(&table, json_get_string(plane, "state", ""));
 		table_text(&table, json_get_string(plane, "kind", ""));
@@ -62,13 +63,13 @@ status_print_details(const cJSON *planes)
 	const cJSON *plane;
 	const cJSON *verdict;
 
-	cJSON_ArrayForEach(plane, planes) {
+	cJSON_ArrayForEach (plane, planes) {
 		const char *name = json_get_string(plane, "name", "");
 		const char *error = json_get_string(plane, "error", "");
 
 		if (error[0] != '\0')
 			out_print("%s: %s\n", name, error);
-		cJSON_ArrayForEach(verdict, json_get(plane, "verdicts")) {
+		cJSON_ArrayForEach (verdict, json_get(plane, "verdicts")) {
 			out_print("%s: %-20s %lld\n", name, json_get_string(verdict, "verdict", ""),
 				  (long long)json_get_integer(verdict, "packets", 0));
 		}
@@ -100,7 +101,7 @@ explain_print(const cJSON *answer)
 	const cJSON *step;
 	unsigned number = 0;
 
-	cJSON_ArrayForEach(step, json_get(answer, "steps")) {
+	cJSON_ArrayForEach (step, json_get(answer, "steps")) {
 		out_print("%2u %-10s %s\n", ++number, json_get_string(step, "step", ""),
 			  json_get_string(step, "text", ""));
 	}

@@ -129,24 +129,6 @@ evict_unpinned(const char *interface, uint32_t id, uint32_t flags, uint32_t queu
 	return r;
 }
 
-/** Programs that are pinned but no longer attached: pins of a plane that was killed while it stopped. */
-static void
-remove_stale_pins(const char *directory, uint32_t kept_id)
-{
-	DIR *pins = opendir(directory);
-	const struct dirent *entry;
-	char kept[32];
-
-	if (pins == NULL)
-		return;
-	(void)snprintf(kept, sizeof kept, "steer_%u", kept_id);
-	while ((entry = readdir(pins)) != NULL) {
-		if (strncmp(entry->d_name, "steer_", 6) == 0 && strcmp(entry->d_name, kept) != 0)
-			(void)unlinkat(dirfd(pins), entry->d_name, 0);
-	}
-	(void)closedir(pins);
-}
-
 int
 steer_evict(const char *interface, const char *directory, uint32_t queue, struct failure *failure)
 {
@@ -174,6 +156,21 @@ steer_evict(const char *interface, const char *directory, uint32_t queue, struct
 			    interface, id);
 	}
 	return r;
+}
+
+void
+steer_remove_pins(const char *directory)
+{
+	DIR *pins = opendir(directory);
+	const struct dirent *entry;
+
+	if (pins == NULL)
+		return;
+	while ((entry = readdir(pins)) != NULL) {
+		if (strncmp(entry->d_name, "steer_", 6) == 0)
+			(void)unlinkat(dirfd(pins), entry->d_name, 0);
+	}
+	(void)closedir(pins);
 }
 
 int
@@ -291,7 +288,6 @@ steer_find(const char *interface, const char *directory, struct steer_port *ret_
 				   "driver",
 				   interface);
 	pin_path(directory, id, path);
-	remove_stale_pins(directory, id);
 	if (bpf_obj_pin(program, path) < 0)
 		return failure_set(failure, EXIT_UNAVAILABLE, "%s cannot be pinned: %s", path,
 				   strerror(errno));

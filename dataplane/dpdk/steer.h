@@ -32,6 +32,9 @@ struct steer_port {
 int steer_evict(const char *interface, const char *directory, uint32_t queue,
 		struct failure *failure);
 
+/** Pins of programs that are on no port any more: after steer_evict() of every port. */
+void steer_remove_pins(const char *directory);
+
 /** The object for the driver's `xdp_prog=`, in a memory file. @return its descriptor; -1. */
 int steer_object(struct failure *failure);
 

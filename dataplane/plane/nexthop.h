@@ -49,7 +49,8 @@ struct nexthop_view {
 
 /**
  * Writes the ports' words. Without a port that has a kernel interface no netlink socket is made.
- * @return 0; -ENOMEM; or a negative errno of netlink (EPERM, EMFILE, ...).
+ * @return 0; -EINVAL: too many ports, or a gateway MAC that no frame may go to; -ENOMEM; or a negative errno of netlink
+ *         (EPERM, EMFILE, ...).
  */
 int nexthops_create(const struct nexthop_options *options, struct nexthops **ret_nexthops);
 

@@ -17,6 +17,7 @@ enum {
 	REQUEST_BYTES = 512, /* the largest of ours is under 128 */
 	EVENT_QUEUE_BYTES = 4 << 20,
 	ETHERNET_ADDRESS_BYTES = 6,
+	ANSWER_READS_MAX = 64, /* late answers to requests given up, before the one waited for */
 };
 
 /* --- sockets --- */
@@ -257,7 +258,7 @@ ask(struct rtnl *rtnl, struct nlmsghdr *request, char *bytes, const struct nlmsg
 	request->nlmsg_seq = ++rtnl->sequence;
 	if (mnl_socket_sendto(nl, request, request->nlmsg_len) < 0)
 		return -errno;
-	for (;;) {
+	for (uint32_t reads = 0; reads < ANSWER_READS_MAX; reads++) {
 		ssize_t size = mnl_socket_recvfrom(nl, bytes, RTNL_READ_BYTES);
 		const struct nlmsghdr *answer = (const struct nlmsghdr *)bytes;
 		const struct nlmsgerr *error;
@@ -279,6 +280,7 @@ ask(struct rtnl *rtnl, struct nlmsghdr *request, char *bytes, const struct nlmsg
 		*ret_answer = NULL;
 		return error->error;
 	}
+	return -ETIMEDOUT;
 }
 
 /** A request with its header's fixed part, zeroed. */

@@ -672,7 +672,7 @@ def raw(control):
     (b'{"jsonrpc":"2.0","id":1,"method":"config.apply","params":{"text":"{"}}', "parse_error"),
     (b'{"jsonrpc":"2.0","id":1,"method":"vip.show","params":{"vip":"\\n\\u001b[2J"}}', "unknown_vip"),
     (b"x" * (1 << 20), "line_too_long"),
-])
+], ids=lambda value: value if isinstance(value, str) else "line")
 def test_bad_request_is_answered_and_the_session_goes_on(two, line, code):
     client, lines = raw(two)
     client.sendall(line + b"\n")
@@ -720,15 +720,24 @@ def test_client_that_leaves_in_the_middle(two):
     assert two.ok("status")["generation"] == 2
 
 
-def test_too_many_calls_at_once(two):
-    two.planes["plane0"].hang = "plane.stats"
+def test_too_many_calls_and_changes_at_once(two):
+    """A plane that hangs while it prepares lets changes pile up; they are bounded, and die with the daemon."""
+    two.planes["plane0"].hang = "plane.prepare"
     client, lines = raw(two)
-    client.sendall(b'{"jsonrpc":"2.0","id":1,"method":"status"}\n' * 80)
-    codes = [json.loads(lines.readline()).get("error", {}).get("data", {}).get("code") for _ in range(16)]
+    call = b'{"jsonrpc":"2.0","id":1,"method":"backend.weight","params":{"backend":"b1","weight":7}}\n'
+    client.sendall(call * 80)
+    codes = [json.loads(lines.readline())["error"]["data"]["code"] for _ in range(16)]
     assert codes == ["too_many_calls"] * 16
+    two.planes["plane0"].wait_for(lambda p: p.count("plane.prepare") == 2)
+    other, other_lines = raw(two)
+    other.sendall(call * 2)
+    assert json.loads(other_lines.readline())["error"]["data"]["code"] == "busy"
+    assert two.daemon.end() == 0
+    codes = [json.loads(line)["error"]["data"]["code"] for line in lines]  # up to the end
+    assert codes == ["plane_unavailable"] * 64
     client.close()
-    two.planes["plane0"].hang = None
-    two.in_sync()
+    other.close()
+    assert {p.generation for p in two.planes.values()} == {1}
 
 
 def test_parts_of_a_text_are_bounded(two):

@@ -11,11 +11,13 @@
 #include "config.h"
 #include "run.h"
 
-#define CONFIG_TEXT(vips) \
-	"{\"version\":1,\"planes\":[{\"name\":\"p0\",\"socket\":\"/run/p0.sock\"}],\"vips\":[" vips "]}"
+#define CONFIG_TEXT(vips)                                                \
+	"{\"version\":1,\"planes\":[{\"name\":\"p0\",\"socket\":\"/run/" \
+	"p0.sock\"}],\"vips\":[" vips "]}"
 
-#define CONFIG_WEB(backends) \
-	"{\"name\":\"web\",\"address\":\"192.0.2.1\",\"port\":80,\"protocol\":\"tcp\",\"backends\":[" backends "]}"
+#define CONFIG_WEB(backends)                                                            \
+	"{\"name\":\"web\",\"address\":\"192.0.2.1\",\"port\":80,\"protocol\":\"tcp\"," \
+	"\"backends\":[" backends "]}"
 
 /** What the last config_text_parse() said. */
 static struct json_errors config_text_errors;

@@ -21,8 +21,9 @@ expect_error(const char *text, const char *code, const char *fragment)
 	ck_assert_ptr_null(config);
 	ck_assert_uint_eq(config_text_errors.count, 1);
 	ck_assert_str_eq(error->code, code);
-	ck_assert_msg(strstr(error->message, fragment) != NULL || strstr(error->hint, fragment) != NULL,
-		      "\"%s\" is in neither \"%s\" nor \"%s\"", fragment, error->message, error->hint);
+	ck_assert_msg(
+		strstr(error->message, fragment) != NULL || strstr(error->hint, fragment) != NULL,
+		"\"%s\" is in neither \"%s\" nor \"%s\"", fragment, error->message, error->hint);
 	ck_assert_uint_ge(error->line, 1);
 	ck_assert_uint_ge(error->column, 1);
 }
@@ -89,9 +90,10 @@ START_TEST(test_config_refuses_values)
 	expect_error(CONFIG_TEXT("{\"address\":\"192.0.2.1\",\"port\":80,\"protocol\":\"sctp\","
 				 "\"backends\":[{\"address\":\"198.51.100.7\"}]}"),
 		     "invalid_value", "udp");
-	expect_error(CONFIG_TEXT("{\"address\":\"192.0.2.1\",\"port\":80,\"protocol\":\"tcp\","
-				 "\"table_size\":65536,\"backends\":[{\"address\":\"198.51.100.7\"}]}"),
-		     "out_of_range", "65537");
+	expect_error(
+		CONFIG_TEXT("{\"address\":\"192.0.2.1\",\"port\":80,\"protocol\":\"tcp\","
+			    "\"table_size\":65536,\"backends\":[{\"address\":\"198.51.100.7\"}]}"),
+		"out_of_range", "65537");
 }
 END_TEST
 
@@ -102,14 +104,17 @@ START_TEST(test_config_refuses_sets)
 		     "duplicate_backend", "/vips/0/backends/0");
 	expect_error(CONFIG_TEXT(CONFIG_WEB("{\"address\":\"192.0.2.1\"}")), "backend_is_vip",
 		     "192.0.2.1");
-	expect_error(CONFIG_TEXT(CONFIG_WEB("{\"address\":\"198.51.100.7\",\"weight\":0}")), "no_weight",
-		     "weight 0");
+	expect_error(CONFIG_TEXT(CONFIG_WEB("{\"address\":\"198.51.100.7\",\"weight\":0}")),
+		     "no_weight", "weight 0");
 	expect_error(CONFIG_TEXT(CONFIG_WEB("{\"address\":\"198.51.100.7\",\"name\":\"b\"},"
 					    "{\"address\":\"198.51.100.8\",\"name\":\"b\"}")),
 		     "duplicate_backend", "\"b\"");
-	expect_error(CONFIG_TEXT(CONFIG_WEB("{\"address\":\"198.51.100.7\"}") ","
-			     "{\"address\":\"192.0.2.1\",\"port\":80,\"protocol\":\"tcp\","
-			     "\"backends\":[{\"address\":\"198.51.100.8\"}]}"),
+	expect_error(CONFIG_TEXT(CONFIG_WEB(
+			     "{\"address\":\"198.51.100.7\"}") ","
+							       "{\"address\":\"192.0.2.1\","
+							       "\"port\":80,\"protocol\":\"tcp\","
+							       "\"backends\":[{\"address\":\"198."
+							       "51.100.8\"}]}"),
 		     "duplicate_vip", "192.0.2.1:80/tcp");
 }
 END_TEST
@@ -122,11 +127,12 @@ config_with_backends(uint32_t count, uint32_t table_size)
 	size_t end;
 
 	CHECK(text != NULL);
-	end = (size_t)snprintf(text, size,
-			       "{\"version\":1,\"planes\":[{\"name\":\"p\",\"socket\":\"/s\"}],\"vips\":[{"
-			       "\"address\":\"192.0.2.1\",\"port\":80,\"protocol\":\"tcp\","
-			       "\"table_size\":%u,\"backends\":[",
-			       table_size);
+	end = (size_t)snprintf(
+		text, size,
+		"{\"version\":1,\"planes\":[{\"name\":\"p\",\"socket\":\"/s\"}],\"vips\":[{"
+		"\"address\":\"192.0.2.1\",\"port\":80,\"protocol\":\"tcp\","
+		"\"table_size\":%u,\"backends\":[",
+		table_size);
 	for (uint32_t i = 0; i < count; i++)
 		end += (size_t)snprintf(text + end, size - end, "%s{\"address\":\"10.%u.%u.%u\"}",
 					i > 0 ? "," : "", i >> 16, i >> 8 & 255, i & 255);

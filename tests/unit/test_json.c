@@ -50,6 +50,7 @@ static const char *const accepted[] = {
 	"{\"a\":1,\"A\":2,\"\":3,\"aa\":{\"a\":4}}",
 	"[1,[2,[3]],{\"x\":[{},[]]}]",
 	"[{\"a\":1},{\"a\":1}]",
+	"{\"x\":{\"a\":1},\"y\":{\"a\":1},\"a\":2}",
 };
 
 START_TEST(test_json_accepts_and_prints_back)

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Goal: an edit or a new configuration makes exactly the state that was asked for, keeps what was
- * set while running, and the plan between two states names what planes must be told and no more. Method:
- * small states before and after, each consequence looked up.
+ * set while running, and the plan between two states names what planes must be told and no more.
+ * Method: small states before and after, each consequence looked up.
  */
 #include "config_text.h"
 #include "model_view.h"
 
 #include <errno.h>
 
-#define TWO_BACKENDS \
-	"{\"address\":\"198.51.100.7\",\"name\":\"b1\"},{\"address\":\"198.51.100.8\",\"name\":\"b2\",\"weight\":50}"
-#define DNS(backends) \
-	"{\"name\":\"dns\",\"address\":\"192.0.2.2\",\"port\":53,\"protocol\":\"udp\",\"backends\":[" backends "]}"
+#define TWO_BACKENDS                                                                             \
+	"{\"address\":\"198.51.100.7\",\"name\":\"b1\"},{\"address\":\"198.51.100.8\",\"name\":" \
+	"\"b2\",\"weight\":50}"
+#define DNS(backends)                                                                   \
+	"{\"name\":\"dns\",\"address\":\"192.0.2.2\",\"port\":53,\"protocol\":\"udp\"," \
+	"\"backends\":[" backends "]}"
 
 static struct json_errors errors;
 
@@ -51,8 +53,9 @@ START_TEST(test_model_drain_and_undrain_in_every_vip)
 	ck_assert_uint_eq(model_weight(&config->vips[0].backends[1]), 50);
 	ck_assert_str_eq(model_admin(&config->vips[0].backends[0]), "drained");
 
-	config = edited(config, &(struct model_edit){
-					.kind = MODEL_UNDRAIN, .backend = "198.51.100.7", .vip = "dns" });
+	config = edited(config, &(struct model_edit){ .kind = MODEL_UNDRAIN,
+						      .backend = "198.51.100.7",
+						      .vip = "dns" });
 	ck_assert_uint_eq(model_weight(&config->vips[0].backends[0]), 0);
 	ck_assert_uint_eq(model_weight(&config->vips[1].backends[0]), 100);
 	config_destroy(config);
@@ -72,8 +75,8 @@ START_TEST(test_model_weight_lasts_through_a_drain)
 	ck_assert_uint_eq(model_weight(backend), 7);
 	ck_assert_uint_eq(backend->weight, 100);
 
-	config = edited(config,
-			&(struct model_edit){ .kind = MODEL_WEIGHT, .backend = "b1", .weight = 100 });
+	config = edited(config, &(struct model_edit){
+					.kind = MODEL_WEIGHT, .backend = "b1", .weight = 100 });
 	ck_assert(!config->vips[0].backends[0].reweighted);
 	config_destroy(config);
 }
@@ -107,8 +110,8 @@ START_TEST(test_model_edit_says_what_is_not_there)
 			 -ENOENT);
 	ck_assert_str_eq(errors.items[0].code, "unknown_backend");
 	errors.count = 0;
-	ck_assert_int_eq(model_edit(config, &(struct model_edit){ .backend = "b1", .vip = "x" }, &to,
-				    &errors),
+	ck_assert_int_eq(model_edit(config, &(struct model_edit){ .backend = "b1", .vip = "x" },
+				    &to, &errors),
 			 -ENOENT);
 	ck_assert_str_eq(errors.items[0].code, "unknown_vip");
 	ck_assert_ptr_null(to);
@@ -121,10 +124,10 @@ START_TEST(test_model_plan_names_changes_only)
 	struct config *from =
 		config_text_good(CONFIG_TEXT(CONFIG_WEB(TWO_BACKENDS) "," DNS(TWO_BACKENDS)));
 	/* dns goes, web has another weight, a third comes. */
-	struct config *to = config_text_good(CONFIG_TEXT(
-		CONFIG_WEB("{\"address\":\"198.51.100.7\",\"weight\":9},{\"address\":\"198.51.100.8\","
-			   "\"weight\":50}") ",{\"address\":\"192.0.2.3\",\"port\":1,\"protocol\":\"tcp\","
-					     "\"backends\":[{\"address\":\"198.51.100.7\"}]}"));
+	struct config *to = config_text_good(CONFIG_TEXT(CONFIG_WEB(
+		"{\"address\":\"198.51.100.7\",\"weight\":9},{\"address\":\"198.51.100.8\","
+		"\"weight\":50}") ",{\"address\":\"192.0.2.3\",\"port\":1,\"protocol\":\"tcp\","
+				  "\"backends\":[{\"address\":\"198.51.100.7\"}]}"));
 	struct model_plan *plan = NULL;
 
 	ck_assert_int_eq(model_plan(from, to, &plan), 0);
@@ -145,10 +148,10 @@ END_TEST
 START_TEST(test_model_plan_ignores_order_and_names)
 {
 	struct config *from = config_text_good(CONFIG_TEXT(CONFIG_WEB(TWO_BACKENDS)));
-	struct config *to = config_text_good(
-		CONFIG_TEXT("{\"name\":\"renamed\",\"address\":\"192.0.2.1\",\"port\":80,\"protocol\":\"tcp\","
-			    "\"backends\":[{\"address\":\"198.51.100.8\",\"weight\":50},"
-			    "{\"address\":\"198.51.100.7\"}]}"));
+	struct config *to = config_text_good(CONFIG_TEXT(
+		"{\"name\":\"renamed\",\"address\":\"192.0.2.1\",\"port\":80,\"protocol\":\"tcp\","
+		"\"backends\":[{\"address\":\"198.51.100.8\",\"weight\":50},"
+		"{\"address\":\"198.51.100.7\"}]}"));
 
 	ck_assert_uint_eq(plan_count(from, to), 0);
 	ck_assert_uint_eq(plan_count(from, from), 0);
@@ -202,11 +205,11 @@ END_TEST
 
 START_TEST(test_model_view_config_reads_back_the_same)
 {
-	struct config *config =
-		config_text_good(CONFIG_TEXT(CONFIG_WEB(TWO_BACKENDS) ",{\"address\":\"2001:db8::1\","
-								      "\"port\":53,\"protocol\":\"udp\","
-								      "\"backends\":[{\"address\":\"198.51.100.7\","
-								      "\"name\":\"b1\"}]}"));
+	struct config *config = config_text_good(
+		CONFIG_TEXT(CONFIG_WEB(TWO_BACKENDS) ",{\"address\":\"2001:db8::1\","
+						     "\"port\":53,\"protocol\":\"udp\","
+						     "\"backends\":[{\"address\":\"198.51.100.7\","
+						     "\"name\":\"b1\"}]}"));
 	cJSON *json = model_view_config(config);
 	char *text = cJSON_PrintUnformatted(json);
 	struct config *again = config_text_good(text);

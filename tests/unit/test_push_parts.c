@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Goal: a push of any size crosses in lines below the limit, every VIP in exactly one of them, and a
- * plane's refusal of the n-th VIP of a part is told at its place in the file. Method: the largest VIP
- * allowed, many VIPs, and refusals against each part.
+ * Goal: a push of any size crosses in lines below the limit, every VIP in exactly one of them, and
+ * a plane's refusal of the n-th VIP of a part is told at its place in the file. Method: the largest
+ * VIP allowed, many VIPs, and refusals against each part.
  */
 #include "config_text.h"
 #include "model_view.h"
@@ -28,7 +28,8 @@ config_make(uint32_t vips, uint32_t backends)
 	for (uint32_t i = 0; i < vips; i++) {
 		struct config_vip *vip = &config->vips[i];
 
-		CHECK(addr_parse("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", &vip->endpoint.address) == 0);
+		CHECK(addr_parse("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
+				 &vip->endpoint.address) == 0);
 		vip->endpoint.address.bytes[4] = 0xff;
 		vip->endpoint.port = (uint16_t)(65535 - i);
 		vip->endpoint.protocol = addr_protocol_parse("udp");

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * DPDK's environment (EAL): started with arguments made from the configuration, its log led into ours.
+ * lcore 0 is the main core, lcore 1 + i is worker i, on whatever CPUs those are.
+ */
+#ifndef DPDK_EAL_H
+#define DPDK_EAL_H
+
+#include "config.h"
+#include "failure.h"
+
+/** lcore of worker @p i. */
+#define EAL_WORKER_LCORE(i) ((i) + 1)
+
+/** Once in a process. Moves the calling thread to the main core. @return 0; -1. */
+int eal_start(const struct config *config, struct failure *failure);
+void eal_stop(void);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What the case table runs on: something that decides frames on given tables.
+ */
+#ifndef TESTS_PACKET_ENGINE_H
+#define TESTS_PACKET_ENGINE_H
+
+#include "case_table.h"
+
+struct engine_result {
+	enum fl_verdict verdict;
+	uint32_t port;		       /**< it leaves by, when forwarded */
+	uint32_t bytes;		       /**< of `frame` */
+	uint8_t frame[CASE_FRAME_MAX]; /**< what leaves, or what the host gets */
+};
+
+struct engine {
+	const char *name;
+	void (*open)(struct plane_fixture *fixture);
+	/** Ways to lay the same frame into memory; all must end alike. */
+	uint32_t layout_count;
+	const char *(*layout_name)(uint32_t layout);
+	/** Decide the frames, in their order. */
+	void (*run)(uint32_t layout, const struct case_frames *cases, uint32_t count,
+		    struct engine_result *ret_results);
+	/** Since open. @return packets received. */
+	uint64_t (*counters)(uint64_t ret_verdicts[FL_VERDICT_COUNT]);
+	/** @return false: something was not given back. */
+	bool (*close)(void);
+};
+
+extern const struct engine engine_core;
+extern const struct engine engine_dpdk;
+
+/** EAL without huge pages, devices, files and sockets; once, before engine_dpdk and worker_test().
+ */
+void engine_dpdk_start(void);
+
+/**
+ * The whole worker, receive to count, over ports made of rings: each end of a packet that needs a
+ * port.
+ * @return number of failed checks; says each on stderr.
+ */
+uint32_t worker_test(struct plane_fixture *fixture, uint32_t *ret_checks);
+
+#endif
