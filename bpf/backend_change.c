@@ -92,7 +92,7 @@ setup_resolve(struct backend_setup *setup, struct backend_report *report)
 	if (setup->mtu == 0)
 		setup->mtu = info.mtu < BACKEND_MTU_MAX ? info.mtu : BACKEND_MTU_MAX;
 	if (setup->mtu < BACKEND_MTU_MIN)
-		return backend_report_fail(report, -EINVAL,
+		return backend_report_fail(report, -EDOM,
 					   "%s has an MTU of %u bytes; at least %d are needed",
 					   setup->link.name, setup->mtu, BACKEND_MTU_MIN);
 	for (uint32_t i = 0; i < setup->reply_count; i++) {
@@ -146,7 +146,7 @@ hooks_attach(const struct job *job, uint32_t owner, const int programs[2])
 			    !backend_hook_is_wanted(job->state, hook))
 				continue;
 			backend_libbpf_listen();
-			r = backend_hook_attach(hook, programs[egress]);
+			r = backend_hook_attach(hook, programs[egress], job->netlink);
 			if (r < 0)
 				return backend_report_fail(
 					job->report, r,
@@ -183,6 +183,23 @@ setup_remove(struct job *job, const char *name)
 	return released < 0 ? released : unpinned;
 }
 
+/* The former setup serves again. What it needs may have been released already, so it is planned
+ * anew. */
+static void
+former_restore(struct job *job, const struct former *former)
+{
+	const struct backend_setup *setup = &former->setup;
+	const char *name = setup->link.name;
+
+	if (backend_claims_plan(job->state, setup, job->netlink, job->report) == 0 &&
+	    backend_state_save(job->paths->state_dir, job->state, job->report) == 0 &&
+	    backend_claims_apply(job->state, job->netlink, job->report) == 0)
+		(void)hooks_attach(job, setup->link.index, former->programs);
+	(void)backend_claims_release(job->state, job->netlink, job->report);
+	(void)backend_pin_replace(former->programs[0], job->state->pin_dir, name, "decap");
+	(void)backend_pin_replace(former->programs[1], job->state->pin_dir, name, "mss");
+}
+
 /* After a failed change: the former setup serves again, or none. The report has the cause already.
  */
 static void
@@ -194,10 +211,7 @@ change_undo(struct job *job, const char *name, const struct former *former)
 		(void)setup_remove(job, name);
 	} else {
 		*setup = former->setup;
-		(void)hooks_attach(job, setup->link.index, former->programs);
-		(void)backend_claims_release(job->state, job->netlink, job->report);
-		(void)backend_pin_replace(former->programs[0], job->state->pin_dir, name, "decap");
-		(void)backend_pin_replace(former->programs[1], job->state->pin_dir, name, "mss");
+		former_restore(job, former);
 	}
 	(void)backend_state_save(job->paths->state_dir, job->state, job->report);
 }
@@ -212,7 +226,7 @@ change_plan(struct job *job, const struct backend_setup *setup)
 	int r;
 
 	if (state->setup_count > 0 && strcmp(state->pin_dir, job->paths->pin_dir) != 0)
-		return backend_report_fail(job->report, -EINVAL,
+		return backend_report_fail(job->report, -EDOM,
 					   "%s is up with --pin-dir %s; use the same directory, or "
 					   "another --state-dir",
 					   state->setups[0].link.name, state->pin_dir);

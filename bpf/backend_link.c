@@ -231,15 +231,26 @@ backend_hook_read(const struct backend_hook *hook, struct mnl_socket *netlink,
 }
 
 int
-backend_hook_attach(const struct backend_hook *hook, int program)
+backend_hook_attach(const struct backend_hook *hook, int program, struct mnl_socket *netlink)
 {
 	LIBBPF_OPTS(bpf_tc_hook, place, .ifindex = (int)hook->link.index,
 		    .attach_point = hook->egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = hook_handle(hook),
 		    .priority = BACKEND_FILTER_PRIORITY, .prog_fd = program,
 		    .flags = BPF_TC_F_REPLACE);
+	LIBBPF_OPTS(bpf_tc_opts, nameless, .handle = hook_handle(hook),
+		    .priority = BACKEND_FILTER_PRIORITY);
+	enum backend_occupant occupant;
+	int r = bpf_tc_attach(&place, &filter);
 
-	return bpf_tc_attach(&place, &filter);
+	if (r < 0)
+		return r;
+	r = backend_hook_read(hook, netlink, &occupant);
+	if (r == 0 && occupant == BACKEND_PLACE_OURS)
+		return 0;
+	/* A filter that could not be told from others later would never be removed. */
+	(void)bpf_tc_detach(&place, &nameless);
+	return r < 0 ? r : -EIO;
 }
 
 int

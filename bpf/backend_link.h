@@ -55,8 +55,11 @@ enum backend_occupant { BACKEND_PLACE_FREE, BACKEND_PLACE_OURS, BACKEND_PLACE_FO
 int backend_hook_read(const struct backend_hook *hook, struct mnl_socket *netlink,
 		      enum backend_occupant *ret_occupant);
 
-/** Attach the program @p program, in place of the one that is there. @return 0 or -errno. */
-int backend_hook_attach(const struct backend_hook *hook, int program);
+/**
+ * Attach the program @p program, in place of the one that is there.
+ * @return 0; -EIO: the kernel did not keep the program's name; -errno. Nothing is attached then.
+ */
+int backend_hook_attach(const struct backend_hook *hook, int program, struct mnl_socket *netlink);
 
 /** Detach; fine when nothing is attached or the interface is gone. @return 0 or -errno. */
 int backend_hook_detach(const struct backend_hook *hook, struct mnl_socket *netlink);

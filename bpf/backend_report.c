@@ -50,7 +50,7 @@ backend_report_exit(const struct backend_report *report)
 	case -EPERM:
 	case -EACCES:
 		return EX_NOPERM;
-	case -EINVAL:
+	case -EDOM:
 		return EX_CONFIG;
 	case -ENOMEM:
 	case -ENOTRECOVERABLE:

@@ -3,6 +3,7 @@
  * How methods answer. An answer may be made long after its client has gone, so nothing here touches
  * the client: what is to be sent is found by ctl.c at the loop's next turn.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "ctl_state.h"
@@ -25,6 +26,16 @@ ctl_refuse(struct ctl *ctl, struct rpc_call *call, const char *data_code, const 
 {
 	rpc_fail_plain(call, data_code, NULL, "%s", message);
 	ctl_wake(ctl);
+}
+
+void
+ctl_refuse_gather(struct ctl *ctl, struct rpc_call *call, int error)
+{
+	if (error == -EBUSY)
+		ctl_refuse(ctl, call, "busy",
+			   "too many questions wait for the planes; try again in a moment");
+	else
+		ctl_refuse(ctl, call, "no_memory", "no memory for this request");
 }
 
 void

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* flow.explain: a plane's own answer; nothing of the decision is computed here. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,12 +104,16 @@ explain_ask(struct ctl *ctl, struct rpc_call *call, const char *plane, const cJS
 						  .done = explain_done,
 						  .user = job };
 
-	if (job != NULL)
+	int r = -ENOMEM;
+
+	if (job != NULL && params != NULL) {
 		*job = (struct explain_job){ ctl, call };
-	if (job != NULL && params != NULL && gather(ctl->options.pusher, &question) == 0)
+		r = gather(ctl->options.pusher, &question);
+	}
+	if (r == 0)
 		return;
 	free(job);
-	ctl_refuse(ctl, call, "no_memory", "no memory for this request");
+	ctl_refuse_gather(ctl, call, r);
 }
 
 void

@@ -75,6 +75,9 @@ void ctl_fail(struct ctl *ctl, struct rpc_call *call, const struct json_errors *
 /** One error without a place in a document. */
 void ctl_refuse(struct ctl *ctl, struct rpc_call *call, const char *data_code, const char *message);
 
+/** The question to the planes could not be asked: @p error is that of gather(). */
+void ctl_refuse_gather(struct ctl *ctl, struct rpc_call *call, int error);
+
 /** Ask for answers made just now to be sent. */
 void ctl_wake(struct ctl *ctl);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* status and version. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,12 +173,16 @@ ctl_status(struct ctl *ctl, struct rpc_call *call)
 						  .done = status_done,
 						  .user = job };
 
-	if (job != NULL)
+	int r = -ENOMEM;
+
+	if (job != NULL) {
 		*job = (struct status_job){ ctl, call };
-	if (job != NULL && gather(ctl->options.pusher, &question) == 0)
+		r = gather(ctl->options.pusher, &question);
+	}
+	if (r == 0)
 		return;
 	free(job);
-	ctl_refuse(ctl, call, "no_memory", "no memory for this request");
+	ctl_refuse_gather(ctl, call, r);
 }
 
 void

@@ -63,11 +63,36 @@ gather_ask(struct gathering *gathering, struct plane_link *link,
 		gathering->missing--; /* its answer stays empty */
 }
 
+static bool
+is_asked(const struct push_plane_view *view, const struct gather_question *question)
+{
+	if (view->state == PUSH_CONNECTING)
+		return false;
+	return question->plane == NULL || strcmp(question->plane, plane_link_name(view->link)) == 0;
+}
+
+/* Half an answer would look like a plane that counts nothing: all that are asked must have room. */
+static bool
+all_have_room(const struct pusher *pusher, const struct gather_question *question)
+{
+	for (uint32_t i = 0; i < pusher_plane_count(pusher); i++) {
+		struct push_plane_view view;
+
+		pusher_plane(pusher, i, &view);
+		if (is_asked(&view, question) && !plane_link_has_room(view.link))
+			return false;
+	}
+	return true;
+}
+
 int
 gather(struct pusher *pusher, const struct gather_question *question)
 {
-	struct gathering *gathering = calloc(1, sizeof *gathering);
+	struct gathering *gathering;
 
+	if (!all_have_room(pusher, question))
+		return -EBUSY;
+	gathering = calloc(1, sizeof *gathering);
 	if (gathering == NULL)
 		return -ENOMEM;
 	gathering->done = question->done;
@@ -77,10 +102,7 @@ gather(struct pusher *pusher, const struct gather_question *question)
 		struct push_plane_view view;
 
 		pusher_plane(pusher, i, &view);
-		if (view.state == PUSH_CONNECTING)
-			continue;
-		if (question->plane == NULL ||
-		    strcmp(question->plane, plane_link_name(view.link)) == 0)
+		if (is_asked(&view, question))
 			gather_ask(gathering, view.link, question);
 	}
 	gathering_release(gathering);

@@ -31,7 +31,8 @@ struct gather_question {
 	void *user;
 };
 
-/** @return 0; -ENOMEM. Nobody there is an answer of count 0. */
+/** @return 0; -EBUSY: a plane has too many questions open; -ENOMEM. Nobody there is an answer of
+ * count 0. */
 int gather(struct pusher *pusher, const struct gather_question *question);
 
 #endif

@@ -30,7 +30,8 @@ enum {
 	LINK_PREPARE_MS = 30000,       /**< to answer one part of plane.prepare */
 	LINK_COMMIT_MS = 10000,	       /**< to answer plane.commit or plane.abort */
 	LINK_QUERY_MS = 5000,	       /**< to answer plane.stats or plane.explain */
-	LINK_CALLS_MAX = 32,	       /**< unanswered calls of one plane */
+	LINK_CALLS_MAX = 64,	       /**< unanswered calls of one plane */
+	LINK_QUERIES_MAX = 56, /**< of these, questions of clients: pushes always find room */
 	LINK_READ_BYTES = 65536,
 	LINK_ERROR_BYTES_MAX = 320,
 

@@ -479,6 +479,12 @@ plane_link_is_up(const struct plane_link *link)
 }
 
 bool
+plane_link_has_room(const struct plane_link *link)
+{
+	return link->pending_count < LINK_QUERIES_MAX;
+}
+
+bool
 plane_link_is_settled(const struct plane_link *link)
 {
 	return link->settled;

@@ -57,6 +57,9 @@ void plane_link_destroy(struct plane_link *link);
 /** @return 0; -ENOTCONN; -ENOBUFS: LINK_CALLS_MAX unanswered; -EMSGSIZE; -ENOMEM. */
 int plane_link_call(struct plane_link *link, const struct plane_link_call *call);
 
+/** Room for one more question that is no push, below LINK_QUERIES_MAX. */
+bool plane_link_has_room(const struct plane_link *link);
+
 /** Close the connection at the loop's next turn and connect again; @p why is for the operator. */
 void plane_link_fail(struct plane_link *link, const char *why);
 

@@ -483,7 +483,7 @@ pusher_create(struct event_base *base, struct model *model, struct pusher **ret_
 		return -ENOMEM;
 	pusher->base = base;
 	pusher->model = model;
-	pusher->step = event_new(base, -1, 0, pusher_step, pusher);
+	pusher->step = evtimer_new(base, pusher_step, pusher);
 	if (pusher->step == NULL || pusher_set_planes(pusher, model->config) < 0) {
 		pusher_destroy(pusher);
 		return -ENOMEM;

@@ -15,7 +15,10 @@
 void
 pusher_kick(struct pusher *pusher)
 {
-	event_active(pusher->step, EV_TIMEOUT, 0);
+	/* A timer, not event_active(): between two steps the loop must hear sockets and signals. */
+	static const struct timeval now;
+
+	(void)evtimer_add(pusher->step, &now);
 }
 
 bool
@@ -126,8 +129,11 @@ pusher_plane_prepare(struct pusher_plane *plane)
 					      .user = plane };
 
 	plane->stage = STAGE_PREPARING;
-	if (call.params == NULL || plane_link_call(plane->link, &call) < 0)
+	if (call.params == NULL || plane_link_call(plane->link, &call) < 0) {
+		/* Not again at once: after the back-off. */
 		plane->stage = STAGE_LOST;
+		plane_link_fail(plane->link, "a push could not be sent to it");
+	}
 }
 
 static void

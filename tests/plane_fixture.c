@@ -169,7 +169,8 @@ plane_fixture_apply(struct plane_fixture *fixture, const char *params)
 		errx(1, "not committed");
 	change_destroy(change);
 	cJSON_Delete(root);
-	nexthops_turn(fixture->nexthops, 0);
+	while (nexthops_due_ms(fixture->nexthops) <= 0)
+		nexthops_turn(fixture->nexthops, 0);
 }
 
 const struct fl_vip *

@@ -22,9 +22,11 @@
 #include <bpf/libbpf.h>
 
 #include "guard.h"
-#include "guard.skel.h"
 #include "log.h"
 #include "steering.h"
+
+#pragma GCC diagnostic ignored "-Woverlength-strings" /* the program, in the generated header */
+#include "guard.skel.h"
 
 /* Before the filters of others: one that accepts would end the chain. */
 enum {

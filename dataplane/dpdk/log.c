@@ -56,25 +56,6 @@ log_level(void)
 	return state.level;
 }
 
-int
-log_level_parse(const char *name)
-{
-	static const struct {
-		const char *name;
-		int level;
-	} levels[] = { { "error", LOG_ERR },
-		       { "warning", LOG_WARNING },
-		       { "notice", LOG_NOTICE },
-		       { "info", LOG_INFO },
-		       { "debug", LOG_DEBUG } };
-
-	for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
-		if (strcmp(levels[i].name, name) == 0)
-			return levels[i].level;
-	}
-	return -1;
-}
-
 static void
 write_line(int level, const char *text)
 {

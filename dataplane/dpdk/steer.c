@@ -22,9 +22,11 @@
 
 #include "log.h"
 #include "steer.h"
-#include "steer.skel.h"
 #include "steering.h"
 #include "xsk_queue.h"
+
+#pragma GCC diagnostic ignored "-Woverlength-strings" /* the program, in the generated header */
+#include "steer.skel.h"
 
 enum {
 	PATH_BYTES_MAX = 512,

@@ -79,8 +79,7 @@ addr_classify(const struct addr *address)
 	return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80 ? ADDR_LINK_LOCAL : ADDR_USABLE;
 }
 
-const char *
-addr_class_name(enum addr_class class)
+const char *addr_class_name(enum addr_class class)
 {
 	switch (class) {
 	case ADDR_USABLE:
@@ -127,8 +126,7 @@ addr_endpoint_parse(const char *text, struct addr_endpoint *ret_endpoint)
 	const char *end = strchr(address, bracketed ? ']' : ':');
 	char copy[ADDR_TEXT_MAX];
 
-	if (end == NULL || (size_t)(end - address) >= sizeof copy ||
-	    (bracketed && end[1] != ':'))
+	if (end == NULL || (size_t)(end - address) >= sizeof copy || (bracketed && end[1] != ':'))
 		return -EINVAL;
 	memcpy(copy, address, (size_t)(end - address));
 	copy[end - address] = '\0';

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 enum {
-	ADDR_TEXT_MAX = 46, /**< longest address text with its NUL (INET6_ADDRSTRLEN) */
+	ADDR_TEXT_MAX = 46,	     /**< longest address text with its NUL (INET6_ADDRSTRLEN) */
 	ADDR_ENDPOINT_TEXT_MAX = 64, /**< longest "[address]:port/protocol" with its NUL */
 };
 
@@ -26,14 +26,14 @@ enum addr_class {
 	ADDR_UNSPECIFIED, /**< 0.0.0.0/8 or :: */
 	ADDR_LOOPBACK,
 	ADDR_MULTICAST,
-	ADDR_BROADCAST,  /**< 255.255.255.255 and 240.0.0.0/4 */
+	ADDR_BROADCAST,	 /**< 255.255.255.255 and 240.0.0.0/4 */
 	ADDR_LINK_LOCAL, /**< 169.254/16, fe80::/10: has no meaning without an interface */
 };
 
 /** A transport endpoint: what names a VIP. Text form: 192.0.2.1:80/tcp or [2001:db8::1]:53/udp. */
 struct addr_endpoint {
 	struct addr address;
-	uint16_t port;    /**< host byte order */
+	uint16_t port;	  /**< host byte order */
 	uint8_t protocol; /**< IPPROTO_TCP or IPPROTO_UDP */
 };
 

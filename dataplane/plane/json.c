@@ -32,11 +32,11 @@ struct name {
 
 struct frame {
 	bool is_object;
-	bool has_name;      /* the object's current member is known */
-	uint32_t index;     /* of the array's current item */
-	struct name name;   /* of the object's current member */
-	size_t names_base;  /* where this object's names begin in scan.names */
-	uint64_t followed;  /* errors whose pointer leads into this container, a bit each */
+	bool has_name;	   /* the object's current member is known */
+	uint32_t index;	   /* of the array's current item */
+	struct name name;  /* of the object's current member */
+	size_t names_base; /* where this object's names begin in scan.names */
+	uint64_t followed; /* errors whose pointer leads into this container, a bit each */
 };
 
 /* Which values the errors mean. See locate_value(). */
@@ -46,7 +46,7 @@ struct locator {
 	/* Bytes of the pointer that lead to the value at each depth, of each error. */
 	uint16_t consumed[JSON_ERRORS_MAX][JSON_DEPTH_MAX + 1];
 	uint8_t best_depth[JSON_ERRORS_MAX]; /* deepest value found yet, plus one */
-	size_t counted;                      /* line and line_start are those of this offset */
+	size_t counted;			     /* line and line_start are those of this offset */
 	size_t line_start;
 	uint32_t line;
 };
@@ -60,7 +60,7 @@ struct scan {
 	int64_t integer_max;
 	struct json_errors *errors; /* NULL while locating */
 	struct locator *locator;    /* NULL while reading */
-	uint32_t depth;             /* frames in use */
+	uint32_t depth;		    /* frames in use */
 	struct frame frames[JSON_DEPTH_MAX];
 	struct name *names;
 	size_t name_count;
@@ -98,7 +98,8 @@ position_of(const char *text, size_t offset, struct json_error *error)
 	error->column = (uint32_t)(offset - line_start + 1);
 }
 
-/* The one error of a text; offset is where it is wrong. Returns -EBADMSG for the caller to return. */
+/* The one error of a text; offset is where it is wrong. Returns -EBADMSG for the caller to return.
+ */
 __attribute__((format(printf, 5, 6))) static int
 scan_fail(struct scan *scan, size_t offset, const char *code, const char *hint, const char *format,
 	  ...)
@@ -144,8 +145,8 @@ scan_unexpected(struct scan *scan, const char *expected)
 		return scan_fail(scan, scan->pos, "parse_error", NULL,
 				 "expected %s, found the byte 0x%02x", expected,
 				 (uint8_t)scan->text[scan->pos]);
-	return scan_fail(scan, scan->pos, "parse_error", NULL, "expected %s, found '%.*s'", expected,
-			 (int)shown, scan->text + scan->pos);
+	return scan_fail(scan, scan->pos, "parse_error", NULL, "expected %s, found '%.*s'",
+			 expected, (int)shown, scan->text + scan->pos);
 }
 
 /* --- duplicates --- */
@@ -241,8 +242,8 @@ locator_place(struct locator *locator, const struct scan *scan, uint32_t error_i
 }
 
 /*
- * A value begins at pos. Errors whose pointer leads to it, or through it, are placed here; one that leads
- * through it may be placed again deeper. Returns those errors, a bit each: the container's
+ * A value begins at pos. Errors whose pointer leads to it, or through it, are placed here; one that
+ * leads through it may be placed again deeper. Returns those errors, a bit each: the container's
  * "followed" when the value is one.
  */
 static uint64_t
@@ -325,10 +326,12 @@ scan_escape(struct scan *scan)
 	int32_t high, low = -1;
 
 	if (scan->size - start < 2)
-		return scan_fail(scan, scan->size, "parse_error", NULL, "the text ends within a string");
+		return scan_fail(scan, scan->size, "parse_error", NULL,
+				 "the text ends within a string");
 	scan->pos += 2;
 	if (scan->text[start + 1] != 'u') {
-		if (scan->text[start + 1] == '\0' || strchr("\"\\/bfnrt", scan->text[start + 1]) == NULL)
+		if (scan->text[start + 1] == '\0' ||
+		    strchr("\"\\/bfnrt", scan->text[start + 1]) == NULL)
 			return scan_fail(scan, start, "parse_error", "write \\\\ for a backslash",
 					 "a backslash in a string begins no known escape");
 		return 0;
@@ -377,11 +380,13 @@ scan_string(struct scan *scan, struct name *ret_name)
 		taken = json_utf8_size(scan->text + scan->pos, scan->size - scan->pos);
 		if (taken == 0)
 			return scan_fail(scan, scan->pos, "parse_error", NULL,
-					 "a string holds the byte 0x%02x, which is not UTF-8 there", byte);
+					 "a string holds the byte 0x%02x, which is not UTF-8 there",
+					 byte);
 		scan->pos += taken;
 	}
 	if (scan->pos >= scan->size)
-		return scan_fail(scan, scan->size, "parse_error", NULL, "the text ends within a string");
+		return scan_fail(scan, scan->size, "parse_error", NULL,
+				 "the text ends within a string");
 	if (ret_name != NULL)
 		*ret_name = (struct name){ .offset = start,
 					   .size = (uint32_t)(scan->pos - start),
@@ -415,11 +420,12 @@ scan_number(struct scan *scan)
 				 "a number begins with a superfluous 0");
 	if (scan->pos < scan->size && strchr(".eE", scan->text[scan->pos]) != NULL &&
 	    scan->text[scan->pos] != '\0')
-		return scan_fail(scan, start, "parse_error", hint,
-				 "a number has a fraction or an exponent; only integers are accepted");
+		return scan_fail(
+			scan, start, "parse_error", hint,
+			"a number has a fraction or an exponent; only integers are accepted");
 	if (scan->pos - digits > NUMBER_DIGITS_MAX || value > (uint64_t)scan->integer_max)
-		return scan_fail(scan, start, "out_of_range", NULL,
-				 "an integer is beyond %lld", (long long)scan->integer_max);
+		return scan_fail(scan, start, "out_of_range", NULL, "an integer is beyond %lld",
+				 (long long)scan->integer_max);
 	return 0;
 }
 
@@ -534,7 +540,8 @@ scan_after(struct scan *scan, bool *ret_more)
 			return scan_name(scan);
 		}
 		if (c != (frame->is_object ? '}' : ']'))
-			return scan_unexpected(scan, frame->is_object ? "',' or '}'" : "',' or ']'");
+			return scan_unexpected(scan,
+					       frame->is_object ? "',' or '}'" : "',' or ']'");
 		if (frame->is_object && scan->locator == NULL && (r = scan_check_names(scan)) < 0)
 			return r;
 		scan->pos++;
@@ -573,8 +580,8 @@ read_text(struct scan *scan, cJSON **ret_root)
 	int r;
 
 	if (scan->size > JSON_TEXT_BYTES_MAX)
-		return scan_fail(scan, 0, "parse_error", NULL, "the document is larger than %d bytes",
-				 JSON_TEXT_BYTES_MAX);
+		return scan_fail(scan, 0, "parse_error", NULL,
+				 "the document is larger than %d bytes", JSON_TEXT_BYTES_MAX);
 	r = scan_text(scan);
 	free(scan->names);
 	if (r == 0) {
@@ -592,10 +599,9 @@ read_text(struct scan *scan, cJSON **ret_root)
 int
 json_read(const char *text, size_t size, cJSON **ret_root, struct json_errors *errors)
 {
-	struct scan scan = { .text = text,
-			     .size = size,
-			     .integer_max = JSON_INTEGER_MAX,
-			     .errors = errors };
+	struct scan scan = {
+		.text = text, .size = size, .integer_max = JSON_INTEGER_MAX, .errors = errors
+	};
 
 	assert(text != NULL && ret_root != NULL && errors != NULL);
 	return read_text(&scan, ret_root);
@@ -624,5 +630,6 @@ json_errors_locate(struct json_errors *errors, const char *text, size_t size)
 		if (errors->items[i].line == 0)
 			locator.wanted |= UINT64_C(1) << i;
 	if (locator.wanted != 0)
-		(void)scan_text(&scan); /* a text json_read() refused is located as far as it goes */
+		(void)scan_text(
+			&scan); /* a text json_read() refused is located as far as it goes */
 }

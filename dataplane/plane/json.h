@@ -8,8 +8,8 @@
  * stricter where said below), so that what cJSON then sees has one meaning only.
  *
  * Stricter than RFC 8259: no duplicate member names in an object; depth at most JSON_DEPTH_MAX;
- * numbers are integers in -(2^53-1) ... 2^53-1 without fraction or exponent; no `\u0000`; no byte order
- * mark. Strings are valid UTF-8 (no lone surrogates, also not by \u).
+ * numbers are integers in -(2^53-1) ... 2^53-1 without fraction or exponent; no `\u0000`; no byte
+ * order mark. Strings are valid UTF-8 (no lone surrogates, also not by \u).
  *
  * No I/O except json_read_file(). Any thread; no state between calls.
  */
@@ -23,32 +23,35 @@
 #include <cjson/cJSON.h>
 
 enum {
-	JSON_DEPTH_MAX = 32,              /**< nested arrays and objects */
-	JSON_FILE_BYTES_MAX = 16 << 20,   /**< a configuration file */
-	JSON_TEXT_BYTES_MAX = 256 << 20,  /**< any text; who receives one has a smaller limit */
-	JSON_POINTER_BYTES_MAX = 256,     /**< a JSON pointer in an error, with its NUL; cut with "..." */
-	JSON_MESSAGE_BYTES_MAX = 320,     /**< an error's sentence, with its NUL */
-	JSON_ERRORS_MAX = 64,             /**< errors kept of one document; more are counted */
-	JSON_FIELDS_MAX = 64,             /**< rows of one json_check() table */
-	JSON_SUGGEST_BYTES_MAX = 64,      /**< longer words get no suggestion */
+	JSON_DEPTH_MAX = 32,		 /**< nested arrays and objects */
+	JSON_FILE_BYTES_MAX = 16 << 20,	 /**< a configuration file */
+	JSON_TEXT_BYTES_MAX = 256 << 20, /**< any text; who receives one has a smaller limit */
+	JSON_POINTER_BYTES_MAX =
+		256, /**< a JSON pointer in an error, with its NUL; cut with "..." */
+	JSON_MESSAGE_BYTES_MAX = 320, /**< an error's sentence, with its NUL */
+	JSON_ERRORS_MAX = 64,	      /**< errors kept of one document; more are counted */
+	JSON_FIELDS_MAX = 64,	      /**< rows of one json_check() table */
+	JSON_SUGGEST_BYTES_MAX = 64,  /**< longer words get no suggestion */
 };
 
-/** Integers that a double holds exactly; json_read() accepts -JSON_INTEGER_MAX ... JSON_INTEGER_MAX. */
+/** Integers that a double holds exactly; json_read() accepts -JSON_INTEGER_MAX ...
+ * JSON_INTEGER_MAX. */
 #define JSON_INTEGER_MAX INT64_C(9007199254740991)
 
 /** One thing that is wrong with a document. All strings are NUL-terminated, printable UTF-8. */
 struct json_error {
-	char code[32];                         /**< stable word for programs, e.g. "unknown_member" */
-	char pointer[JSON_POINTER_BYTES_MAX];  /**< RFC 6901, "" is the whole document */
-	uint32_t line;                         /**< from 1; 0: not located (see json_errors_locate()) */
-	uint32_t column;                       /**< from 1, in bytes; 0: not located */
-	char message[JSON_MESSAGE_BYTES_MAX];  /**< what and why, one sentence without the position */
-	char hint[JSON_MESSAGE_BYTES_MAX];     /**< what to do; "" when there is nothing to add */
+	char code[32]; /**< stable word for programs, e.g. "unknown_member" */
+	char pointer[JSON_POINTER_BYTES_MAX]; /**< RFC 6901, "" is the whole document */
+	uint32_t line;	 /**< from 1; 0: not located (see json_errors_locate()) */
+	uint32_t column; /**< from 1, in bytes; 0: not located */
+	char message[JSON_MESSAGE_BYTES_MAX]; /**< what and why, one sentence without the position
+					       */
+	char hint[JSON_MESSAGE_BYTES_MAX];    /**< what to do; "" when there is nothing to add */
 };
 
 /** The errors of one document in the order found. Zero-initialise before use. */
 struct json_errors {
-	uint32_t count;   /**< items used */
+	uint32_t count;	  /**< items used */
 	uint32_t dropped; /**< errors beyond JSON_ERRORS_MAX */
 	struct json_error items[JSON_ERRORS_MAX];
 };
@@ -57,14 +60,14 @@ struct json_errors {
 struct json_path {
 	const struct json_path *parent;
 	const char *name; /**< member name, or NULL for an array item */
-	uint32_t index;   /**< array index when name is NULL */
+	uint32_t index;	  /**< array index when name is NULL */
 };
 
 /** What json_check() accepts of one member. Tables of these end with a NULL name. */
 struct json_field {
 	const char *name;
 	enum json_kind {
-		JSON_KIND_STRING, /**< min..max bytes, without NUL */
+		JSON_KIND_STRING,  /**< min..max bytes, without NUL */
 		JSON_KIND_INTEGER, /**< min..max value */
 		JSON_KIND_BOOLEAN,
 		JSON_KIND_OBJECT,
@@ -116,7 +119,8 @@ int json_buffer_put(struct json_buffer *buffer, const char *bytes, size_t size);
  * Read a regular file of at most JSON_FILE_BYTES_MAX bytes.
  *
  * @param ret_text set on success only: NUL-terminated copy, freed by the caller with free().
- * @return 0; -EFBIG too large; -EINVAL not a regular file; or the negative errno of open() or read().
+ * @return 0; -EFBIG too large; -EINVAL not a regular file; or the negative errno of open() or
+ * read().
  */
 int json_read_file(const char *path, char **ret_text, size_t *ret_size);
 
@@ -148,13 +152,15 @@ bool json_get_boolean(const cJSON *object, const char *name, bool fallback);
  * Add an unlocated error at @p path. @p format makes the message; hint may be NULL. What cannot be
  * printed is escaped, what is too long is cut. Beyond JSON_ERRORS_MAX errors are only counted.
  */
-void json_error_add(struct json_errors *errors, const struct json_path *path, const char *code,
-		    const char *hint, const char *format, ...) __attribute__((format(printf, 5, 6)));
+void
+json_error_add(struct json_errors *errors, const struct json_path *path, const char *code,
+	       const char *hint, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /**
  * Fill line and column of every unlocated error by looking its pointer up in @p text, a text that
- * json_read() accepted: where the value begins, or for an unknown member its name. A pointer that was cut, or
- * that leads nowhere, is located at the deepest value on its way. One pass for all errors.
+ * json_read() accepted: where the value begins, or for an unknown member its name. A pointer that
+ * was cut, or that leads nowhere, is located at the deepest value on its way. One pass for all
+ * errors.
  */
 void json_errors_locate(struct json_errors *errors, const char *text, size_t size);
 

@@ -18,7 +18,7 @@
 enum {
 	SUGGEST_DISTANCE_MAX = 2,
 	MESSAGE_BYTES_UNCUT = 1024, /* before unprintable bytes are escaped and the rest is cut */
-	NAME_BYTES_SHOWN = 64,      /* of a name from outside, in a message */
+	NAME_BYTES_SHOWN = 64,	    /* of a name from outside, in a message */
 };
 
 /* --- errors --- */
@@ -36,7 +36,8 @@ put_path(struct json_text *pointer, const struct json_path *path)
 		if (steps[count]->name == NULL)
 			json_text_put_index(pointer, steps[count]->index);
 		else
-			json_text_put_token(pointer, steps[count]->name, strlen(steps[count]->name));
+			json_text_put_token(pointer, steps[count]->name,
+					    strlen(steps[count]->name));
 	}
 }
 
@@ -76,7 +77,8 @@ json_error_add(struct json_errors *errors, const struct json_path *path, const c
 
 /* --- suggestions --- */
 
-/* Optimal string alignment: insert, delete, replace, swap neighbours. Both at most JSON_SUGGEST_BYTES_MAX. */
+/* Optimal string alignment: insert, delete, replace, swap neighbours. Both at most
+ * JSON_SUGGEST_BYTES_MAX. */
 static size_t
 edit_distance(const char *a, const char *b)
 {
@@ -179,9 +181,9 @@ static const char *
 kind_name(enum json_kind kind)
 {
 	static const char *const names[] = {
-		[JSON_KIND_STRING] = "a string", [JSON_KIND_INTEGER] = "an integer",
+		[JSON_KIND_STRING] = "a string",       [JSON_KIND_INTEGER] = "an integer",
 		[JSON_KIND_BOOLEAN] = "true or false", [JSON_KIND_OBJECT] = "an object",
-		[JSON_KIND_ARRAY] = "an array", [JSON_KIND_ANY] = "a value",
+		[JSON_KIND_ARRAY] = "an array",	       [JSON_KIND_ANY] = "a value",
 	};
 
 	return names[kind];
@@ -218,9 +220,9 @@ add_range_error(struct json_errors *errors, const struct json_path *path,
 {
 	const char *verb = field->kind == JSON_KIND_ARRAY ? "have" : "be";
 	const char *is = field->kind == JSON_KIND_ARRAY ? "has" : "is";
-	const char *unit = field->kind == JSON_KIND_ARRAY  ? " items" :
-			   field->kind == JSON_KIND_STRING ? " bytes long" :
-							     "";
+	const char *unit = field->kind == JSON_KIND_ARRAY    ? " items"
+			   : field->kind == JSON_KIND_STRING ? " bytes long"
+							     : "";
 
 	if (field->min == field->max)
 		json_error_add(errors, path, "out_of_range", NULL,
@@ -304,7 +306,7 @@ json_check(const cJSON *object, const struct json_field *fields, const struct js
 			       object == NULL ? "absent" : kind_of(object));
 		return false;
 	}
-	cJSON_ArrayForEach(item, object) {
+	cJSON_ArrayForEach (item, object) {
 		struct json_path here = { .parent = path, .name = item->string };
 
 		good = check_member(item, fields, &here, errors, &seen) && good;

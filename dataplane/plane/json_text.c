@@ -48,8 +48,7 @@ hex4(const char *digits)
 	for (int i = 0; i < 4; i++) {
 		char c = digits[i];
 
-		value = value << 4 |
-			(uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+		value = value << 4 | (uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
 	}
 	return value;
 }
@@ -105,8 +104,8 @@ json_unescape_next(struct json_unescape *string)
 	code_point = hex4(string->pos);
 	string->pos += 4;
 	if (code_point >= 0xd800 && code_point <= 0xdbff) { /* "\uDC00" follows: it was checked */
-		code_point = 0x10000 + ((code_point - 0xd800) << 10) +
-			     (hex4(string->pos + 2) - 0xdc00);
+		code_point =
+			0x10000 + ((code_point - 0xd800) << 10) + (hex4(string->pos + 2) - 0xdc00);
 		string->pos += 6;
 	}
 	unescape_queue(string, code_point);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The rule of maglev.h, step by step, on arrays taken at create. What costs time is the walk (step 4): a few
- * probes for each row, at places that no cache line shares. So the walk looks at one bit a row
- * (the bitmap stays in the nearest cache), takes no branch on what it finds, and writes a row that
- * it did not get to a spare one behind the table.
+ * The rule of maglev.h, step by step, on arrays taken at create. What costs time is the walk (step
+ * 4): a few probes for each row, at places that no cache line shares. So the walk looks at one bit
+ * a row (the bitmap stays in the nearest cache), takes no branch on what it finds, and writes a row
+ * that it did not get to a spare one behind the table.
  */
 #include "maglev.h"
 
@@ -21,7 +21,7 @@ enum {
 
 static const uint64_t golden = UINT64_C(0x9e3779b97f4a7c15);
 
-static const uint32_t row_counts[] = { 251,   509,   1021,   2039,   4093,   8191,   16381,
+static const uint32_t row_counts[] = { 251,   509,   1021,   2039,   4093,   8191,	     16381,
 				       32749, 65537, 131071, 262139, 524287, MAGLEV_ROWS_MAX };
 
 /* A backend's place in the order of identities. */
@@ -34,10 +34,10 @@ struct place {
 struct member {
 	uint64_t identity;
 	uint32_t remainder; /* of weight * row_count / total weight */
-	uint32_t need;      /* rows that it must still claim on its walk */
-	uint32_t burst;     /* probes a turn */
-	uint32_t row;       /* next on its walk */
-	uint32_t step;      /* of its walk */
+	uint32_t need;	    /* rows that it must still claim on its walk */
+	uint32_t burst;	    /* probes a turn */
+	uint32_t row;	    /* next on its walk */
+	uint32_t step;	    /* of its walk */
 	uint16_t index;
 	uint16_t weight;
 };
@@ -49,9 +49,9 @@ struct maglev {
 	struct place *sorting; /* the other half of a sort pass */
 	struct member *members;
 	uint32_t *waiting; /* members that need rows; then members that may get a last one */
-	uint32_t *next;    /* step 6: position at or after which a waiting one is left */
-	uint64_t *free;    /* a bit a row: nobody owns it */
-	uint16_t *rows;    /* the table being built, and a spare row */
+	uint32_t *next;	   /* step 6: position at or after which a waiting one is left */
+	uint64_t *free;	   /* a bit a row: nobody owns it */
+	uint16_t *rows;	   /* the table being built, and a spare row */
 	/* of the build under way: */
 	uint32_t row_count;
 	uint32_t member_count;

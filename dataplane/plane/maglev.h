@@ -17,7 +17,8 @@
  *
  * 1. Identity: id_i = mix(mix(high + G) ^ low), of the address's two halves read big-endian. The
  *    backends' order is by id, equal ones by address.
- * 2. Share: need_i = floor(w_i M / W), remainder_i = w_i M mod W, K = M - sum of need_i rows are left over.
+ * 2. Share: need_i = floor(w_i M / W), remainder_i = w_i M mod W; left over are K = M - sum of
+ *    need_i rows.
  * 3. Larger remainders first: T is the K-th largest remainder. Who has a larger one gets one
  *    left-over row more; who has just T may get one more, as step 6 decides.
  * 4. Walk: h = mix(id_i + G); the walk of i begins at row scale(h, M) and goes on by
@@ -26,11 +27,11 @@
  *    step 2) and takes each that is free, until it needs no more. K rows stay free.
  * 5. In the backends' order, each with a remainder above T takes the first free row at or after
  *    scale(mix(id_i + 2G), M), going round.
- * 6. Each row r still free, ascending, goes to one of the backends with remainder T: the first without such
- *    a row whose id is at least mix(r + 3G), in the backends' order, going round.
+ * 6. Each row r still free, ascending, goes to one of the backends with remainder T: the first
+ *    without such a row whose id is at least mix(r + 3G), in the backends' order, going round.
  *
- * So each backend owns floor or ceil of its due. Walks do not push each other aside: a removal moves rows of others only
- * where the shares' last rows are given out.
+ * So each backend owns floor or ceil of its due, and a row stays with whoever reached it first
+ * until that one leaves or needs less.
  */
 #ifndef PLANE_MAGLEV_H
 #define PLANE_MAGLEV_H
@@ -45,7 +46,7 @@ enum {
 	MAGLEV_ROWS_PER_BACKEND_MIN = 10,   /**< fewer: refused */
 	MAGLEV_ROWS_PER_BACKEND_GOOD = 100, /**< fewer: shares get uneven, the caller warns */
 	MAGLEV_WEIGHT_MAX = 65535,
-	MAGLEV_LAP_TURNS = 8,               /**< turns in which a backend looks at as many rows as it needs */
+	MAGLEV_LAP_TURNS = 8, /**< turns in which a backend looks at as many rows as it needs */
 	MAGLEV_BACKENDS_MAX = 65535,
 	MAGLEV_NONE = 0xffff, /**< a row that nobody owns */
 };
@@ -54,7 +55,7 @@ struct maglev;
 
 struct maglev_backend {
 	struct addr address; /**< identity; unique in the set */
-	uint16_t index;      /**< what its rows will hold; not MAGLEV_NONE */
+	uint16_t index;	     /**< what its rows will hold; not MAGLEV_NONE */
 	uint16_t weight;     /**< relative share; 0: it gets no row */
 };
 
@@ -64,7 +65,8 @@ bool maglev_row_count_valid(uint32_t row_count);
 /** All valid sizes, ascending. */
 const uint32_t *maglev_row_counts(uint32_t *ret_count);
 
-/** The smallest valid size with MAGLEV_ROWS_PER_BACKEND_MIN rows for each of @p backend_count; 0: there is none. */
+/** The smallest valid size with MAGLEV_ROWS_PER_BACKEND_MIN rows for each of @p backend_count; 0:
+ * there is none. */
 uint32_t maglev_row_count_needed(uint32_t backend_count);
 
 /**
@@ -85,13 +87,15 @@ struct maglev_request {
 	const struct maglev_backend *backends; /**< any order; borrowed during the call */
 	uint32_t backend_count;
 	uint32_t row_count; /**< a valid size */
-	uint16_t *rows;     /**< row_count of them; written on success only: owner's index or MAGLEV_NONE */
+	uint16_t *rows;	    /**< row_count of them; written on success only: owner's index or
+			       MAGLEV_NONE */
 };
 
 /**
  * Fill a table. A set without positive weight fills it with MAGLEV_NONE.
- * @return 0; -EINVAL: row_count is not valid or above the builder's, or an index is MAGLEV_NONE; -E2BIG: more backends than
- *         row_count / MAGLEV_ROWS_PER_BACKEND_MIN or than the builder's; -EEXIST: an address twice.
+ * @return 0; -EINVAL: row_count is not valid or above the builder's, or an index is MAGLEV_NONE;
+ * -E2BIG: more backends than row_count / MAGLEV_ROWS_PER_BACKEND_MIN or than the builder's;
+ * -EEXIST: an address twice.
  */
 int maglev_build(struct maglev *maglev, const struct maglev_request *request);
 

@@ -26,8 +26,8 @@ struct rpc_client {
 	uint32_t pending_count;
 	struct pending pending[RPC_CALLS_MAX]; /* in the order of the calls */
 	cJSON *refusal; /* an error object without id: the peer will answer nothing more */
-	bool closing;   /* being destroyed: takes no calls */
-	int error;      /* the peer's bytes make no sense any more */
+	bool closing;	/* being destroyed: takes no calls */
+	int error;	/* the peer's bytes make no sense any more */
 };
 
 int

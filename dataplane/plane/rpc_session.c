@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The answering side of rpc.h. Answers are written straight into the session's output, without a tree of their
- * own, so that running out of memory can still be answered. What cannot be answered breaks the
- * session: rpc_session_error() tells, its owner closes it.
+ * The answering side of rpc.h. Answers are written straight into the session's output, without a
+ * tree of their own, so that running out of memory can still be answered. What cannot be answered
+ * breaks the session: rpc_session_error() tells, its owner closes it.
  */
 #include "rpc.h"
 
@@ -89,7 +89,8 @@ write_path(struct rpc_writer *writer, const struct refusal *refusal, const struc
 {
 	char path[JSON_POINTER_BYTES_MAX + 16];
 
-	/* A located error is about a document that the request carries as text: its pointer leads there. */
+	/* A located error is about a document that the request carries as text: its pointer leads
+	 * there. */
 	(void)snprintf(path, sizeof path, "%s%s", error->line == 0 ? refusal->prefix : "",
 		       error->pointer);
 	rpc_write_text(writer, ",\"path\":");
@@ -181,8 +182,8 @@ session_refuse_plain(struct rpc_session *session, const cJSON *id, enum rpc_code
 
 	errors.count = errors.dropped = 0;
 	json_error_add(&errors, NULL, data_code, NULL, "%s", message);
-	session_refuse(session,
-		       &(struct refusal){ .id = id, .code = code, .prefix = "", .errors = &errors });
+	session_refuse(session, &(struct refusal){
+					.id = id, .code = code, .prefix = "", .errors = &errors });
 }
 
 static void
@@ -245,10 +246,11 @@ rpc_fail(struct rpc_call *call, enum rpc_code code, const struct json_errors *er
 {
 	assert(errors->count > 0);
 	if (call->session != NULL)
-		session_refuse(call->session, &(struct refusal){ .id = json_get(call->request, "id"),
-								 .code = code,
-								 .prefix = "/params",
-								 .errors = errors });
+		session_refuse(call->session,
+			       &(struct refusal){ .id = json_get(call->request, "id"),
+						  .code = code,
+						  .prefix = "/params",
+						  .errors = errors });
 	call_finish(call);
 }
 
@@ -264,7 +266,8 @@ code_of(const char *data_code)
 }
 
 void
-rpc_fail_plain(struct rpc_call *call, const char *data_code, const char *hint, const char *format, ...)
+rpc_fail_plain(struct rpc_call *call, const char *data_code, const char *hint, const char *format,
+	       ...)
 {
 	struct refusal refusal = { .code = code_of(data_code), .prefix = "" };
 	char message[JSON_MESSAGE_BYTES_MAX * 2]; /* json_error_add() cuts it properly */

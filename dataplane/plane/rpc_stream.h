@@ -22,9 +22,9 @@ struct rpc_input {
 /** Cuts bytes into lines, the same whatever pieces they come in. */
 struct rpc_lines {
 	struct json_buffer partial; /* a line whose newline is still to come */
-	size_t line_max;            /* bytes, with the newline */
-	bool handed_out;            /* partial is the line last taken */
-	bool skipping;              /* the rest of a line that was too long */
+	size_t line_max;	    /* bytes, with the newline */
+	bool handed_out;	    /* partial is the line last taken */
+	bool skipping;		    /* the rest of a line that was too long */
 };
 
 struct rpc_line {
@@ -59,14 +59,14 @@ void rpc_output_sent(struct rpc_output *output, size_t size);
  */
 struct rpc_writer {
 	struct json_buffer *buffer;
-	size_t start;    /* of the line in the buffer */
+	size_t start;	 /* of the line in the buffer */
 	size_t line_max; /* bytes, with the newline */
-	int result;      /* 0; -ENOMEM; -EMSGSIZE; -EINVAL as json_print() */
+	int result;	 /* 0; -ENOMEM; -EMSGSIZE; -EINVAL as json_print() */
 };
 
 struct rpc_writer rpc_write_begin(struct json_buffer *buffer, size_t line_max);
-void rpc_write_text(struct rpc_writer *writer, const char *text);       /**< as it is */
-void rpc_write_string(struct rpc_writer *writer, const char *string);   /**< quoted and escaped */
+void rpc_write_text(struct rpc_writer *writer, const char *text);     /**< as it is */
+void rpc_write_string(struct rpc_writer *writer, const char *string); /**< quoted and escaped */
 void rpc_write_integer(struct rpc_writer *writer, int64_t integer);
 void rpc_write_tree(struct rpc_writer *writer, const cJSON *root);
 

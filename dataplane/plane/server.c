@@ -18,7 +18,10 @@
 #include "server.h"
 #include "server_socket.h"
 
-enum { NSS_BYTES = 16384 };
+enum {
+	NSS_BYTES = 16384,
+	LATE_CHECK_MS = 500, /* how exactly the time of a half line is kept */
+};
 
 struct server_client {
 	struct server *server;
@@ -331,7 +334,11 @@ server_due_ms(const struct server *server)
 		const struct server_client *client = &server->clients[i];
 		int64_t late_ms = client->read_at_ms + RPC_LINE_SECONDS_MAX * 1000 + 1;
 
-		if (client->fd >= 0 && late_ms > now_ms && late_ms < due_ms)
+		if (client->fd < 0 || late_ms <= now_ms)
+			continue;
+		if (late_ms > now_ms + LATE_CHECK_MS)
+			late_ms = now_ms + LATE_CHECK_MS;
+		if (late_ms < due_ms)
 			due_ms = late_ms;
 	}
 	return due_ms;

@@ -47,7 +47,7 @@ lock_directory(const char *path, struct plane_failure *failure)
 	struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
 	char directory[sizeof ((struct sockaddr_un *)NULL)->sun_path];
 	const char *slash = strrchr(path, '/');
-	int fd;
+	int fd, error = 0;
 
 	snprintf(directory, sizeof directory, "%.*s", slash == path ? 1 : (int)(slash - path), path);
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -58,14 +58,18 @@ lock_directory(const char *path, struct plane_failure *failure)
 	for (uint32_t i = 0; i < LOCK_TRIES; i++) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 			return fd;
-		if (errno != EWOULDBLOCK && errno != EINTR)
+		error = errno;
+		if (error != EWOULDBLOCK && error != EINTR)
 			break;
 		(void)nanosleep(&pause, NULL);
 	}
-	(void)fail(failure, -errno, "cannot lock the directory %s of the plane socket: %s", directory,
-		   errno == EWOULDBLOCK ? "another process holds it" : strerror(errno));
 	(void)close(fd);
-	return errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
+	if (error == EWOULDBLOCK)
+		return fail(failure, -EADDRINUSE,
+			    "another process holds a lock on the directory %s of the plane socket",
+			    directory);
+	return fail(failure, -error, "cannot lock the directory %s of the plane socket: %s", directory,
+		    strerror(error));
 }
 
 /** Is somebody listening? @return 1; 0: nobody; or a negative errno. */

@@ -26,7 +26,10 @@ set_up(uint32_t weight_max)
 {
 	for (uint32_t i = 0; i < BACKENDS; i++)
 		backends[i] = (struct maglev_backend){
-			.address = { { [10] = 0xff, [11] = 0xff, [12] = 10, [14] = (uint8_t)(i >> 8),
+			.address = { { [10] = 0xff,
+				       [11] = 0xff,
+				       [12] = 10,
+				       [14] = (uint8_t)(i >> 8),
 				       [15] = (uint8_t)i } },
 			.index = (uint16_t)i,
 			.weight = (uint16_t)(1 + i % weight_max),

@@ -3,9 +3,9 @@
  * Goal: maglev_build() makes the very table that the rule in maglev.h describes, for any set.
  * Method: a naive twin written from that rule, with long division, full sorts and linear searches,
  * and nothing of maglev.c but its header; both build along a random walk of sets (add, remove,
- * change of weight, other size, other order), and must agree on each row. After each step also: shares within 1 % of their due or
- * one row, whichever is more; no row without owner or for a weight of zero; the reversed set gives
- * the same table.
+ * change of weight, other size, other order), and must agree on each row. After each step also:
+ * shares within 1 % of their due or one row, whichever is more; no row without owner or for a
+ * weight of zero; the reversed set gives the same table.
  *
  * test_maglev_model [SEED [STEPS]]; the seed is printed, so that a failure can be replayed.
  */

@@ -9,7 +9,6 @@ after another.
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -38,6 +37,7 @@ MIXES = [(4, 4), (6, 4), (4, 6), (6, 6)]  # (inner, outer)
 MTU = 1500
 UPLOAD_BYTES = 3 << 20
 PORT = 8080
+OTHERS = ["bpf", "bytecode", "1,6 0 0 0"]  # a filter of somebody else that matches nothing
 KILL_STEP = 7  # every n-th system call; a prime, so that repeats of a pattern are met at each place
 
 mixes = pytest.mark.parametrize("inner,outer", MIXES, ids=[f"{i}in{o}" for i, o in MIXES])
@@ -47,13 +47,26 @@ class Net(Lab):
     def __init__(self):
         super().__init__()
         self.bridge("sw")
+        self.port = {}
+        for name in "client", "lb", "be":
+            # addresses are complete at once, so that two snapshots compare
+            self.namespace(name)
+            self.run(name, ["sysctl", "-w", "net.ipv6.conf.default.accept_dad=0",
+                            "net.ipv6.conf.all.accept_dad=0"])
         for name, addresses in ("client", CLIENT), ("lb", BALANCER), ("be", BACKEND):
-            self.link(name, "eth0", "sw", [f"{addresses[4]}/24", f"{addresses[6]}/64"])
+            self.port[name] = self.link(name, "eth0", "sw", [f"{addresses[4]}/24", f"{addresses[6]}/64"])
         self.link("be", "eth1", "sw")
+        for name, count in ("client", 1), ("lb", 1), ("be", 2):
+            wait_until(lambda: self.link_locals(name) == count, 10, "link-local addresses")
         for version in 4, 6:
             self.ip("client", "route", "add", VIP[version], "via", BALANCER[version])
+            # the relay has its copy; the balancer's kernel must not answer "no route"
+            self.ip("lb", "route", "add", "blackhole", VIP[version])
         self.state_dir = self.dir / "state"
         self.pins = Path(self.pin_dir()) / "pins"
+
+    def link_locals(self, name):
+        return self.run(name, ["ip", "address"]).stdout.count(" inet6 fe80:")
 
     def backend(self, *arguments, check=True, prefix=()):
         return self.run("be", [*prefix, program("fairlead-backend"), *arguments,
@@ -102,7 +115,7 @@ class Net(Lab):
         return settings, addresses, kernel, pins, state
 
 
-@pytest.fixture(scope="module", name="net")
+@pytest.fixture(name="net")
 def make_net():
     with Net() as net:
         yield net
@@ -280,8 +293,10 @@ def mss_of(frame):
 @pytest.mark.parametrize("gro", ["off", "on"])
 @mixes
 def test_a_big_upload_fits_and_own_connections_keep_their_mss(host, inner, outer, gro):
+    # super-packets need packets that wait for one another: the relay sends one at a time; and a veth
+    # aggregates only what came from a peer without segmentation
     host.run("be", ["ethtool", "-K", "eth0", "gro", gro])
-    # super-packets need packets that wait for one another: the relay sends one at a time
+    host.run("sw", ["ethtool", "-K", host.port["be"], "tso", "off", "gso", "off"])
     subprocess.run(["ip", "netns", "exec", host.namespaces["be"], "sh", "-c",
                     f"echo {200000 if gro == 'on' else 0} > /sys/class/net/eth0/gro_flush_timeout"],
                    check=True)
@@ -372,14 +387,12 @@ def test_mss_follows_the_balancers_the_mtu_and_the_reply_interface(host):
             "--reply-interface", "eth1")
     assert host.status()["mss_max"] == {"ipv4": 1320, "ipv6": 1300}
     capture = host.peer("client", "capture", "eth0")
-    host.ip("be", "link", "set", "eth1", "up")
     host.peer_run("be", "send", "eth1", input=bytes(syn_ack(host, 4, [("MSS", 1460)])).hex())
     assert mss_of(capture.stdout.readline()) == 1320
     host.up("--vip", VIP[4], "--from", BALANCER[4])
     assert host.status()["mss_max"] == {"ipv4": 1440, "ipv6": 1420}
     host.peer_run("be", "send", "eth1", input=bytes(syn_ack(host, 4, [("MSS", 1460)])).hex())
     assert mss_of(capture.stdout.readline()) == 1460  # eth1 is no reply interface any more
-    host.ip("be", "link", "set", "eth1", "down")
 
 
 # -- up, down, status ---------------------------------------------------------------------------
@@ -423,8 +436,7 @@ def test_what_was_there_before_stays(host):
     """A VIP that was on lo, a clsact qdisc with another's filter, stricter settings, the pin directory."""
     host.ip("be", "address", "add", f"{VIP[4]}/24", "dev", "lo")
     host.run("be", ["tc", "qdisc", "add", "dev", "eth0", "clsact"])
-    host.run("be", ["tc", "filter", "add", "dev", "eth0", "ingress", "pref", "7", "matchall",
-                    "action", "pass"])
+    host.run("be", ["tc", "filter", "add", "dev", "eth0", "ingress", "pref", "7", *OTHERS])
     host.run("be", ["sysctl", "-w", "net.ipv4.conf.all.arp_ignore=2"])
     host.pins.mkdir(mode=0o700)
     try:
@@ -433,8 +445,7 @@ def test_what_was_there_before_stays(host):
             host.up("--vip", VIP[4], "--vip", VIP[6], "--from", BALANCER[4])
         assert host.status()["state"] == "up"
         host.down()
-        assert re.sub(r" firstused.*|used \d+ sec", "", str(host.snapshot())) == \
-            re.sub(r" firstused.*|used \d+ sec", "", str(before))
+        assert host.snapshot() == before
     finally:
         host.run("be", ["tc", "qdisc", "del", "dev", "eth0", "clsact"])
         host.run("be", ["sysctl", "-w", "net.ipv4.conf.all.arp_ignore=0"])
@@ -445,12 +456,11 @@ def test_what_was_there_before_stays(host):
 
 def test_a_filter_that_came_later_keeps_the_qdisc(host):
     host.up("--vip", VIP[4], "--from", BALANCER[4])
-    host.run("be", ["tc", "filter", "add", "dev", "eth0", "egress", "pref", "7", "matchall",
-                    "action", "pass"])
+    host.run("be", ["tc", "filter", "add", "dev", "eth0", "egress", "pref", "7", *OTHERS])
     try:
         result = host.down()
         assert "clsact qdisc stays" in result.stderr
-        assert "matchall" in host.run("be", ["tc", "filter", "show", "dev", "eth0", "egress"]).stdout
+        assert "pref 7" in host.run("be", ["tc", "filter", "show", "dev", "eth0", "egress"]).stdout
     finally:
         host.run("be", ["tc", "qdisc", "del", "dev", "eth0", "clsact"])
 
@@ -491,7 +501,6 @@ def test_up_again_changes_in_place(clean):
 
 
 def test_two_interfaces_share_what_they_share(clean):
-    clean.ip("be", "link", "set", "eth1", "up")
     before = clean.snapshot()
     clean.up("--vip", VIP[4], "--from", BALANCER[4], "--reply-interface", "eth1")
     clean.backend("up", "--interface", "eth1", "--vip", VIP[4], "--vip", OTHER_VIP, "--from",
@@ -503,7 +512,6 @@ def test_two_interfaces_share_what_they_share(clean):
     assert clean.backend("status", "--interface", "eth0", check=False).returncode == 1
     clean.backend("down", "--interface", "eth1")
     assert clean.snapshot() == before
-    clean.ip("be", "link", "set", "eth1", "down")
 
 
 def test_status_says_what_is_and_exits_1_when_it_is_not_up(host):
@@ -738,8 +746,7 @@ def test_a_pin_directory_must_be_on_a_bpffs(clean):
 
 
 def test_another_ingress_qdisc_or_filter_is_not_touched(clean):
-    for qdisc, more in ("ingress", None), ("clsact", ["pref", "4100", "handle", "1", "matchall",
-                                                      "action", "pass"]):
+    for qdisc, more in ("ingress", None), ("clsact", ["pref", "4100", "handle", "1", *OTHERS]):
         clean.run("be", ["tc", "qdisc", "add", "dev", "eth0", qdisc])
         if more:
             clean.run("be", ["tc", "filter", "add", "dev", "eth0", "ingress", *more])

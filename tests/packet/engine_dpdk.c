@@ -4,16 +4,13 @@
  * verdict stand side by side. The same frames again in every layout that a port may hand over.
  */
 #include <err.h>
-#include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_eal.h>
-#include <rte_errno.h>
 #include <rte_mbuf.h>
 
 #include "../../dataplane/dpdk/stages.h"
+#include "../eal.h"
 #include "engine.h"
 
 enum { POOL_MBUFS = 511 };
@@ -45,32 +42,6 @@ static const struct layout {
 
 static struct fl_worker *worker;
 static struct rte_mempool *pool;
-
-void
-engine_dpdk_start(void)
-{
-	char core[16];
-	char *arguments[] = { (char *)"test_packet",
-			      (char *)"--lcores",
-			      core,
-			      (char *)"--no-huge",
-			      (char *)"--no-shconf",
-			      (char *)"-m",
-			      (char *)"64",
-			      (char *)"--no-pci",
-			      (char *)"--no-telemetry",
-			      (char *)"--log-level=error" };
-	cpu_set_t cpus;
-	int cpu = 0;
-
-	if (sched_getaffinity(0, sizeof cpus, &cpus) != 0)
-		err(1, "CPUs");
-	while (!CPU_ISSET(cpu, &cpus))
-		cpu++;
-	snprintf(core, sizeof core, "0@%d", cpu);
-	if (rte_eal_init(sizeof arguments / sizeof arguments[0], arguments) < 0)
-		errx(1, "EAL: %s", rte_strerror(rte_errno));
-}
 
 static void
 dpdk_open(struct plane_fixture *fixture)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../eal.h"
 #include "engine.h"
 
 static bool
@@ -98,7 +99,7 @@ main(void)
 	static struct plane_fixture fixture;
 	uint32_t count, core, dpdk, checks, failed;
 
-	engine_dpdk_start();
+	eal_start();
 	case_tables_open(&fixture);
 	case_table(&count);
 	core = run_engine(&engine_core, &fixture);

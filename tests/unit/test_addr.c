@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Goal: each address, endpoint and MAC has one accepted spelling family and prints canonically; what
- * cannot serve is named. Method: tables of texts, accepted ones printed back, all others refused with the output
- * untouched; the borders of each address class.
+ * Goal: each address, endpoint and MAC has one accepted spelling family and prints canonically;
+ * what cannot serve is named. Method: tables of texts, accepted ones printed back, all others
+ * refused with the output untouched; the borders of each address class.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -40,10 +40,11 @@ END_TEST
 START_TEST(test_addr_parse_refuses_other_spellings)
 {
 	static const char *const texts[] = {
-		"",	     "1.2.3",	  "1.2.3.4.5",	    "256.1.1.1",	"01.2.3.4",
-		"1.2.3.4 ",  " 1.2.3.4",  "1.2.3.4/32",	    "0x1.2.3.4",	"::ffff:1.2.3.4",
-		"::ffff:102:304", "1::2::3", "12345::",	    "fe80::1%lo",	"[::1]",
-		":",	     "g::",	  "localhost",	    "1.2.3.4:80",	"1:2:3:4:5:6:7:8:9",
+		"",	     "1.2.3",	       "1.2.3.4.5",	 "256.1.1.1",
+		"01.2.3.4",  "1.2.3.4 ",       " 1.2.3.4",	 "1.2.3.4/32",
+		"0x1.2.3.4", "::ffff:1.2.3.4", "::ffff:102:304", "1::2::3",
+		"12345::",   "fe80::1%lo",     "[::1]",		 ":",
+		"g::",	     "localhost",      "1.2.3.4:80",	 "1:2:3:4:5:6:7:8:9",
 	};
 	struct addr address, before;
 
@@ -61,19 +62,32 @@ START_TEST(test_addr_classify_knows_the_borders)
 		const char *text;
 		enum addr_class class;
 	} rows[] = {
-		{ "0.0.0.0", ADDR_UNSPECIFIED },  { "0.255.255.255", ADDR_UNSPECIFIED },
-		{ "1.0.0.0", ADDR_USABLE },	  { "126.255.255.255", ADDR_USABLE },
-		{ "127.0.0.0", ADDR_LOOPBACK },	  { "127.255.255.255", ADDR_LOOPBACK },
-		{ "128.0.0.0", ADDR_USABLE },	  { "169.253.255.255", ADDR_USABLE },
-		{ "169.254.0.0", ADDR_LINK_LOCAL }, { "169.254.255.255", ADDR_LINK_LOCAL },
-		{ "169.255.0.0", ADDR_USABLE },	  { "223.255.255.255", ADDR_USABLE },
-		{ "224.0.0.0", ADDR_MULTICAST },  { "239.255.255.255", ADDR_MULTICAST },
-		{ "240.0.0.0", ADDR_BROADCAST },  { "255.255.255.255", ADDR_BROADCAST },
-		{ "::", ADDR_UNSPECIFIED },	  { "::1", ADDR_LOOPBACK },
-		{ "::2", ADDR_USABLE },		  { "2001:db8::1", ADDR_USABLE },
-		{ "fe7f::1", ADDR_USABLE },	  { "fe80::", ADDR_LINK_LOCAL },
-		{ "febf::1", ADDR_LINK_LOCAL },	  { "fec0::1", ADDR_USABLE },
-		{ "feff::1", ADDR_USABLE },	  { "ff00::", ADDR_MULTICAST },
+		{ "0.0.0.0", ADDR_UNSPECIFIED },
+		{ "0.255.255.255", ADDR_UNSPECIFIED },
+		{ "1.0.0.0", ADDR_USABLE },
+		{ "126.255.255.255", ADDR_USABLE },
+		{ "127.0.0.0", ADDR_LOOPBACK },
+		{ "127.255.255.255", ADDR_LOOPBACK },
+		{ "128.0.0.0", ADDR_USABLE },
+		{ "169.253.255.255", ADDR_USABLE },
+		{ "169.254.0.0", ADDR_LINK_LOCAL },
+		{ "169.254.255.255", ADDR_LINK_LOCAL },
+		{ "169.255.0.0", ADDR_USABLE },
+		{ "223.255.255.255", ADDR_USABLE },
+		{ "224.0.0.0", ADDR_MULTICAST },
+		{ "239.255.255.255", ADDR_MULTICAST },
+		{ "240.0.0.0", ADDR_BROADCAST },
+		{ "255.255.255.255", ADDR_BROADCAST },
+		{ "::", ADDR_UNSPECIFIED },
+		{ "::1", ADDR_LOOPBACK },
+		{ "::2", ADDR_USABLE },
+		{ "2001:db8::1", ADDR_USABLE },
+		{ "fe7f::1", ADDR_USABLE },
+		{ "fe80::", ADDR_LINK_LOCAL },
+		{ "febf::1", ADDR_LINK_LOCAL },
+		{ "fec0::1", ADDR_USABLE },
+		{ "feff::1", ADDR_USABLE },
+		{ "ff00::", ADDR_MULTICAST },
 		{ "ff02::1", ADDR_MULTICAST },
 	};
 	struct addr address;
@@ -83,15 +97,18 @@ START_TEST(test_addr_classify_knows_the_borders)
 		ck_assert_msg(addr_classify(&address) == rows[i].class, "%s", rows[i].text);
 	}
 	for (int class = ADDR_USABLE; class <= ADDR_LINK_LOCAL; class ++)
-		ck_assert_str_ne(addr_class_name((enum addr_class)class), "unknown");
+		ck_assert_str_ne(addr_class_name((enum addr_class) class), "unknown");
 }
 END_TEST
 
 START_TEST(test_addr_endpoint_parse_prints_back)
 {
 	static const char *const texts[] = {
-		"192.0.2.1:80/tcp", "[2001:db8::1]:53/udp", "255.255.255.255:65535/tcp",
-		"[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535/udp", "10.0.0.1:1/udp",
+		"192.0.2.1:80/tcp",
+		"[2001:db8::1]:53/udp",
+		"255.255.255.255:65535/tcp",
+		"[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535/udp",
+		"10.0.0.1:1/udp",
 	};
 	char text[ADDR_ENDPOINT_TEXT_MAX];
 	struct addr_endpoint endpoint;
@@ -109,12 +126,29 @@ END_TEST
 START_TEST(test_addr_endpoint_parse_refuses_other_spellings)
 {
 	static const char *const texts[] = {
-		"",		    "192.0.2.1",	  "192.0.2.1:80",	"192.0.2.1:80/",
-		"192.0.2.1:80/TCP", "192.0.2.1:80/tcp ",  "192.0.2.1:0/tcp",	"192.0.2.1:080/tcp",
-		"192.0.2.1:65536/tcp", "192.0.2.1:4294967376/tcp", "192.0.2.1:/tcp", "192.0.2.1:+80/tcp",
-		"192.0.2.1:-1/tcp", "[192.0.2.1]:80/tcp", "2001:db8::1:80/tcp", "[2001:db8::1]80/tcp",
-		"[2001:db8::1]",    "[2001:db8::1",	  "[",			":80/tcp",
-		"[]:80/tcp",	    "192.0.2.1:80/sctp",  "[::ffff:1.2.3.4]:80/tcp",
+		"",
+		"192.0.2.1",
+		"192.0.2.1:80",
+		"192.0.2.1:80/",
+		"192.0.2.1:80/TCP",
+		"192.0.2.1:80/tcp ",
+		"192.0.2.1:0/tcp",
+		"192.0.2.1:080/tcp",
+		"192.0.2.1:65536/tcp",
+		"192.0.2.1:4294967376/tcp",
+		"192.0.2.1:/tcp",
+		"192.0.2.1:+80/tcp",
+		"192.0.2.1:-1/tcp",
+		"[192.0.2.1]:80/tcp",
+		"2001:db8::1:80/tcp",
+		"[2001:db8::1]80/tcp",
+		"[2001:db8::1]",
+		"[2001:db8::1",
+		"[",
+		":80/tcp",
+		"[]:80/tcp",
+		"192.0.2.1:80/sctp",
+		"[::ffff:1.2.3.4]:80/tcp",
 		"[0000000000000000000000000000000000000000000000000000]:80/tcp",
 	};
 	struct addr_endpoint endpoint = { .port = 7 };
@@ -141,9 +175,18 @@ START_TEST(test_addr_mac_parse_takes_six_pairs)
 {
 	static const uint8_t expected[6] = { 0x02, 0x00, 0x5e, 0xab, 0xCD, 0x01 };
 	static const char *const texts[] = {
-		"",		     "02",		  "02:00:5e:ab:cd",	"02:00:5e:ab:cd:",
-		"02:00:5e:ab:cd:1",  "02:00:5e:ab:cd:01:02", "02-00-5e-ab-cd-01", "02:00:5e:ab:cd:0g",
-		"2:0:5e:ab:cd:01",   "0200.5eab.cd01",	  " 02:00:5e:ab:cd:01", "02:00:5e:ab:cd:01 ",
+		"",
+		"02",
+		"02:00:5e:ab:cd",
+		"02:00:5e:ab:cd:",
+		"02:00:5e:ab:cd:1",
+		"02:00:5e:ab:cd:01:02",
+		"02-00-5e-ab-cd-01",
+		"02:00:5e:ab:cd:0g",
+		"2:0:5e:ab:cd:01",
+		"0200.5eab.cd01",
+		" 02:00:5e:ab:cd:01",
+		"02:00:5e:ab:cd:01 ",
 	};
 	uint8_t mac[6];
 

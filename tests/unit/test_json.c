@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Goal: the strict reader takes RFC 8259 as json.h narrows it, nothing else; says where and why it refuses; and costs
- * time in proportion to the text. Method: tables of texts, each refused one with its code, place and
- * pointer; every text laid against an unmapped page and cut at every length; large documents within
- * the time of the test; the n-th allocation failing.
+ * Goal: the strict reader takes RFC 8259 as json.h narrows it, nothing else; says where and why it
+ * refuses; and costs time in proportion to the text. Method: tables of texts, each refused one with
+ * its code, place and pointer; every text laid against an unmapped page and cut at every length;
+ * large documents within the time of the test; the n-th allocation failing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +46,8 @@ static const char *const accepted[] = {
 	"null",
 	"\"\"",
 	"\"a\\\"\\\\\\/\\b\\f\\n\\r\\tz\"",
-	"\"\\u00e9\\uD83D\\uDE00 \xc3\xa9 \xf0\x9f\x98\x80 \xed\x9f\xbf \xee\x80\x80 \xf4\x8f\xbf\xbf \x7f\"",
+	"\"\\u00e9\\uD83D\\uDE00 \xc3\xa9 \xf0\x9f\x98\x80\"",
+	"\"\xed\x9f\xbf \xee\x80\x80 \xf4\x8f\xbf\xbf \x7f\"",
 	"{\"a\":1,\"A\":2,\"\":3,\"aa\":{\"a\":4}}",
 	"[1,[2,[3]],{\"x\":[{},[]]}]",
 	"[{\"a\":1},{\"a\":1}]",
@@ -167,7 +168,8 @@ END_TEST
 
 START_TEST(test_json_refuses_every_cut)
 {
-	static const char text[] = "{\"a\":[-1,true,\"\\u00e9\xc3\xa9\\ud83d\\ude00\"],\"b\":{\"c\":null}}";
+	static const char text[] =
+		"{\"a\":[-1,true,\"\\u00e9\xc3\xa9\\ud83d\\ude00\"],\"b\":{\"c\":null}}";
 	cJSON *root;
 
 	for (size_t size = 0; size < sizeof text - 1; size++) {
@@ -212,7 +214,8 @@ END_TEST
 
 START_TEST(test_json_answer_takes_counters_to_2_63)
 {
-	static const char largest[] = "{\"n\":9223372036854775807}", beyond[] = "9223372036854775808";
+	static const char largest[] = "{\"n\":9223372036854775807}",
+			  beyond[] = "9223372036854775808";
 	struct json_buffer buffer = { 0 };
 	cJSON *root;
 
@@ -253,7 +256,8 @@ START_TEST(test_json_large_documents_cost_linear_time)
 
 	size = (size_t)sprintf(text, "{");
 	for (uint32_t i = 0; i < COUNT; i++)
-		size += (size_t)sprintf(text + size, "%s\"%u\":1", i == 0 ? "" : ",", i * 7919 % COUNT);
+		size += (size_t)sprintf(text + size, "%s\"%u\":1", i == 0 ? "" : ",",
+					i * 7919 % COUNT);
 	size += (size_t)sprintf(text + size, "}");
 	ck_assert_int_eq(json_read(text, size, &root, &errors), 0);
 	cJSON_Delete(root);
@@ -286,7 +290,8 @@ START_TEST(test_json_locates_values_names_and_the_way_there)
 	json_error_add(&errors, &missing, "wrong_type", NULL, "m");
 	json_errors_locate(&errors, text, strlen(text));
 	for (uint32_t i = 0; i < 7; i++)
-		ck_assert_msg(errors.items[i].line == lines[i] && errors.items[i].column == columns[i],
+		ck_assert_msg(errors.items[i].line == lines[i] &&
+				      errors.items[i].column == columns[i],
 			      "%s %u:%u", errors.items[i].pointer, errors.items[i].line,
 			      errors.items[i].column);
 	ck_assert_str_eq(errors.items[3].pointer, "/vips/0/a~1b~0");
@@ -315,20 +320,19 @@ START_TEST(test_json_errors_are_cut_and_counted)
 END_TEST
 
 static const struct json_field fields[] = {
-	{ "address", JSON_KIND_STRING, true, 1, 10 },
-	{ "port", JSON_KIND_INTEGER, true, 1, 65535 },
-	{ "full", JSON_KIND_BOOLEAN, false, 0, 0 },
-	{ "limits", JSON_KIND_OBJECT, false, 0, 0 },
-	{ "list", JSON_KIND_ARRAY, false, 1, 2 },
-	{ "id", JSON_KIND_ANY, false, 0, 0 },
+	{ "address", JSON_KIND_STRING, true, 1, 10 }, { "port", JSON_KIND_INTEGER, true, 1, 65535 },
+	{ "full", JSON_KIND_BOOLEAN, false, 0, 0 },   { "limits", JSON_KIND_OBJECT, false, 0, 0 },
+	{ "list", JSON_KIND_ARRAY, false, 1, 2 },     { "id", JSON_KIND_ANY, false, 0, 0 },
 	{ NULL, JSON_KIND_ANY, false, 0, 0 },
 };
 
 static const struct {
 	const char *text, *code, *pointer, *hint, *message;
 } checks[] = {
-	{ "{\"address\":\"a\",\"port\":65535,\"description\":\"x\",\"id\":null}", NULL, "", "", "" },
-	{ "{\"address\":\"a\",\"port\":1,\"full\":true,\"limits\":{},\"list\":[1]}", NULL, "", "", "" },
+	{ "{\"address\":\"a\",\"port\":65535,\"description\":\"x\",\"id\":null}", NULL, "", "",
+	  "" },
+	{ "{\"address\":\"a\",\"port\":1,\"full\":true,\"limits\":{},\"list\":[1]}", NULL, "", "",
+	  "" },
 	{ "[]", "wrong_type", "/v", "", "this must be an object, not an array" },
 	{ "{\"address\":\"a\"}", "missing_member", "/v", "", "member \"port\" is missing" },
 	{ "{\"address\":\"a\",\"prot\":1,\"port\":1}", "unknown_member", "/v/prot",
@@ -366,7 +370,8 @@ START_TEST(test_json_check_says_what_is_wrong)
 		cJSON *root;
 
 		memset(&errors, 0, sizeof errors);
-		ck_assert_int_eq(json_read(checks[i].text, strlen(checks[i].text), &root, &errors), 0);
+		ck_assert_int_eq(json_read(checks[i].text, strlen(checks[i].text), &root, &errors),
+				 0);
 		ck_assert_int_eq(json_check(root, fields, &path, &errors), checks[i].code == NULL);
 		ck_assert_uint_eq(errors.count, checks[i].code != NULL);
 		if (checks[i].code != NULL) {
@@ -418,10 +423,10 @@ START_TEST(test_json_suggests_the_nearest_word)
 {
 	static const char *const names[] = { "weight", "address", "port", "id" };
 	static const char *const words[][2] = {
-		{ "wieght", "weight" }, { "weigt", "weight" },	 { "weigth", "weight" },
-		{ "adres", "address" }, { "ports", "port" },	 { "ADDRESS", "address" },
-		{ "idd", "id" },	{ "ix", "id" },		 { "xx", NULL },
-		{ "", NULL },		{ "something", NULL },	 { "prto", "port" },
+		{ "wieght", "weight" }, { "weigt", "weight" },	{ "weigth", "weight" },
+		{ "adres", "address" }, { "ports", "port" },	{ "ADDRESS", "address" },
+		{ "idd", "id" },	{ "ix", "id" },		{ "xx", NULL },
+		{ "", NULL },		{ "something", NULL },	{ "prto", "port" },
 		{ "wght", "weight" },	{ "weightiest", NULL },
 	};
 	char lengthy[JSON_SUGGEST_BYTES_MAX + 2];
@@ -429,9 +434,8 @@ START_TEST(test_json_suggests_the_nearest_word)
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
 		const char *found = json_suggest(words[i][0], names, 4);
 
-		ck_assert_msg(found == words[i][1] ||
-				      (found != NULL && words[i][1] != NULL &&
-				       strcmp(found, words[i][1]) == 0),
+		ck_assert_msg(found == words[i][1] || (found != NULL && words[i][1] != NULL &&
+						       strcmp(found, words[i][1]) == 0),
 			      "%s: %s", words[i][0], found == NULL ? "none" : found);
 	}
 	memset(lengthy, 'a', sizeof lengthy - 1);
@@ -444,8 +448,9 @@ START_TEST(test_json_prints_exactly_or_not_at_all)
 {
 	cJSON *root = cJSON_CreateObject(), *deep = cJSON_CreateArray(), *inner = deep;
 	struct json_buffer buffer = { 0 };
-	static const char text[] = "{\"u\":18446744073709551615,\"big\":1000000000000000,\"s\":"
-				   "\"\\u0001\\\"\\\\\xef\xbf\xbd\xc3\xa9\",\"n\":null,\"e\":[],\"f\":false}";
+	static const char text[] =
+		"{\"u\":18446744073709551615,\"big\":1000000000000000,\"s\":"
+		"\"\\u0001\\\"\\\\\xef\xbf\xbd\xc3\xa9\",\"n\":null,\"e\":[],\"f\":false}";
 
 	ck_assert(json_add_u64(root, "u", UINT64_MAX));
 	cJSON_AddNumberToObject(root, "big", 1e15);

@@ -27,7 +27,10 @@ set_up(uint32_t count, uint32_t weight_max)
 {
 	for (uint32_t i = 0; i < count; i++)
 		backends[i] = (struct maglev_backend){
-			.address = { { [10] = 0xff, [11] = 0xff, [12] = 10, [14] = (uint8_t)(i >> 8),
+			.address = { { [10] = 0xff,
+				       [11] = 0xff,
+				       [12] = 10,
+				       [14] = (uint8_t)(i >> 8),
 				       [15] = (uint8_t)i } },
 			.index = (uint16_t)i,
 			.weight = (uint16_t)(1 + i % weight_max),
@@ -172,9 +175,8 @@ START_TEST(test_maglev_small_sets)
 		ck_assert_uint_eq(shares[0], sizes[i]);
 		ck_assert_int_eq(build(maglev, 2, sizes[i]), 0);
 		ck_assert_uint_eq(shares[0] + shares[1], sizes[i]);
-		ck_assert_uint_le(shares[0] > shares[1] ? shares[0] - shares[1] :
-							  shares[1] - shares[0],
-				  1);
+		ck_assert_uint_le(
+			shares[0] > shares[1] ? shares[0] - shares[1] : shares[1] - shares[0], 1);
 		backends[1].weight = MAGLEV_WEIGHT_MAX;
 		backends[2].weight = 0;
 		ck_assert_int_eq(build(maglev, 3, sizes[i]), 0);
@@ -234,7 +236,8 @@ END_TEST
 /* Any change of the rule moves flows between nodes of different versions: it must be seen. */
 START_TEST(test_maglev_table_is_pinned)
 {
-	static const uint64_t expected[] = { UINT64_C(0x7af0eb63ec55fe82), UINT64_C(0x4f7d53ecdc7d5aee) };
+	static const uint64_t expected[] = { UINT64_C(0x7af0eb63ec55fe82),
+					     UINT64_C(0x4f7d53ecdc7d5aee) };
 	struct maglev *maglev = make(ROWS, BACKENDS);
 
 	for (uint32_t i = 0; i < 2; i++) {

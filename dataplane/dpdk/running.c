@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "eal.h"
+#include "keyfile.h"
+#include "log.h"
+#include "preflight.h"
+#include "privileges.h"
+#include "running.h"
+
+#define CONTROL_GROUP "fairlead"
+
+/** Guard every AF_XDP port, then make room for the new XDP programs. */
+static int
+take_ports_over(struct running *running, struct failure *failure)
+{
+	const struct config *config = running->config;
+
+	running->guard = guard_open(config->pin_dir, config->name, failure);
+	if (running->guard == NULL || guard_load(running->guard, failure) < 0)
+		return -1;
+	for (uint32_t i = 0; i < config->port_count; i++) {
+		if (config->ports[i].is_af_xdp &&
+		    guard_attach(running->guard, config->ports[i].interface, failure) < 0)
+			return -1;
+	}
+	guard_settle(running->guard);
+	for (uint32_t i = 0; i < config->port_count; i++) {
+		if (config->ports[i].is_af_xdp &&
+		    steer_evict(config->ports[i].interface, guard_directory(running->guard),
+				config->ports[i].start_queue, failure) < 0)
+			return -1;
+	}
+	steer_remove_pins(guard_directory(running->guard));
+	running->steer_object = steer_object(failure);
+	return running->steer_object < 0 ? -1 : 0;
+}
+
+/** The XDP programs are attached: find their maps. */
+static int
+find_steering(struct running *running, struct failure *failure)
+{
+	const struct config *config = running->config;
+
+	for (uint32_t i = 0; i < config->port_count; i++) {
+		if (!config->ports[i].is_af_xdp)
+			continue;
+		if (steer_find(config->ports[i].interface, guard_directory(running->guard),
+			       &running->steers[running->vips.port_count], failure) < 0)
+			return -1;
+		running->vips.port_count++;
+	}
+	if (running->steer_object >= 0)
+		(void)close(running->steer_object);
+	running->steer_object = -1;
+	running->vips.guard = running->guard;
+	running->vips.ports = running->steers;
+	return 0;
+}
+
+static void
+describe_port(const struct port *port, struct plane_port *ret_port)
+{
+	const struct config_port *config = port->config;
+
+	*ret_port = (struct plane_port){
+		.ifindex = port->ifindex,
+		.mtu = port->mtu,
+		.has_gateway = config->has_gateway,
+		.gateway_for_count = config->gateway_for_count,
+	};
+	memcpy(ret_port->name, config->name, sizeof ret_port->name);
+	memcpy(ret_port->mac, port->mac, sizeof ret_port->mac);
+	memcpy(ret_port->gateway_mac, config->gateway_mac, sizeof ret_port->gateway_mac);
+	memcpy(ret_port->gateway_for, config->gateway_for, sizeof ret_port->gateway_for);
+}
+
+static int
+plane_failed(int error, const struct plane_failure *why, struct failure *failure)
+{
+	int exit_code = error == -EACCES || error == -EPERM ? EXIT_PERMISSION
+			: error == -EINVAL		    ? EXIT_INTERNAL
+							    : EXIT_UNAVAILABLE;
+
+	return failure_set(failure, exit_code, "%s", why->message);
+}
+
+static int
+open_plane(struct running *running, struct failure *failure)
+{
+	const struct config *config = running->config;
+	struct plane_failure why = { "" };
+	const struct plane_options options = {
+		.name = config->name,
+		.kind = "dpdk",
+		.socket_path = config->socket_path,
+		.control_user = config->control_user,
+		.group = CONTROL_GROUP,
+		.limits = config->limits,
+		.tables = &running->engine.tables,
+		.has_source_ipv4 = config->has_source_ipv4,
+		.has_source_ipv6 = config->has_source_ipv6,
+		.source_ipv4 = config->source_ipv4,
+		.source_ipv6 = config->source_ipv6,
+		.ports = running->plane_ports,
+		.port_count = running->ports.count,
+		.engine = engine_functions(&running->engine),
+		.log = log_line,
+	};
+	int r;
+
+	for (uint32_t i = 0; i < running->ports.count; i++)
+		describe_port(&running->ports.items[i], &running->plane_ports[i]);
+	r = plane_create(&options, &running->plane, &why);
+	return r < 0 ? plane_failed(r, &why, failure) : 0;
+}
+
+static void
+warn(const struct config *config)
+{
+	if (!config->hugepages)
+		log_message(LOG_WARNING,
+			    "\"hugepages\" is false: the plane is slower; reserve huge pages for it "
+			    "(%u MiB) and set it to true",
+			    config->memory_mb);
+	for (uint32_t i = 0; i < config->worker_count; i++) {
+		if (config->worker_cores[i] == config->main_core)
+			log_message(LOG_WARNING,
+				    "CPU %u is the main core and a worker's: packets wait while the plane "
+				    "socket is served; give \"main\" a CPU of its own",
+				    config->main_core);
+	}
+}
+
+static int
+start(struct running *running, struct failure *failure)
+{
+	const struct config *config = running->config;
+
+	if (privileges_begin(config, failure) < 0 || preflight(config, failure) < 0 ||
+	    keyfile_read(config->key_file, &running->key, failure) < 0)
+		return -1;
+	if (config_has_af_xdp(config) && take_ports_over(running, failure) < 0)
+		return -1;
+	if (eal_start(config, failure) < 0)
+		return -1;
+	running->eal = true;
+	if (engine_open(&running->engine, config, &running->key, failure) < 0 ||
+	    ports_open(&running->ports, config, running->steer_object, failure) < 0 ||
+	    find_steering(running, failure) < 0)
+		return -1;
+	running->engine.vips = &running->vips;
+	running->engine.ports = &running->ports;
+	if (open_plane(running, failure) < 0 ||
+	    engine_run(&running->engine, &running->ports, failure) < 0)
+		return -1;
+	privileges_reduce();
+	return 0;
+}
+
+int
+running_start(struct running *running, const struct config *config, struct failure *failure)
+{
+	int r;
+
+	*running = (struct running){ .config = config, .steer_object = -1 };
+	log_take_libbpf();
+	log_hold(true);
+	r = start(running, failure);
+	if (r < 0)
+		running_stop(running);
+	log_hold(false);
+	explicit_bzero(&running->key, sizeof running->key);
+	if (r < 0)
+		return -1;
+	warn(config);
+	log_message(LOG_NOTICE, "plane %s serves %s: %u ports, %u workers, %u MiB", config->name,
+		    config->socket_path, config->port_count, config->worker_count,
+		    config->memory_mb);
+	return 0;
+}
+
+static void
+note_signal(void *user)
+{
+	*(bool *)user = true;
+}
+
+int
+running_serve(struct running *running, int signals, struct failure *failure)
+{
+	bool stop = false, settled = false;
+	int r = plane_watch(running->plane, signals, note_signal, &stop);
+
+	while (r == 0 && !stop) {
+		r = plane_turn(running->plane, -1);
+		if (!settled && running->engine.committed) {
+			/* the first change is visible: VIPs of a former life are nobody's now */
+			uint32_t removed = vip_set_settle(&running->vips);
+
+			settled = true;
+			if (removed > 0)
+				log_message(LOG_INFO, "the guard lets %u old keys go", removed);
+		}
+	}
+	if (r < 0)
+		return failure_set(failure, EXIT_INTERNAL, "the main loop failed: %s",
+				   strerror(-r));
+	return 0;
+}
+
+void
+running_stop(struct running *running)
+{
+	plane_destroy(running->plane);
+	running->plane = NULL;
+	if (running->eal) {
+		engine_stop(&running->engine);
+		ports_close(&running->ports);
+		engine_close(&running->engine);
+	}
+	for (uint32_t i = 0; i < running->vips.port_count; i++)
+		steer_forget(guard_directory(running->guard), &running->steers[i]);
+	running->vips.port_count = 0;
+	if (running->steer_object >= 0)
+		(void)close(running->steer_object);
+	guard_close(running->guard);
+	running->guard = NULL;
+	if (running->eal)
+		eal_stop();
+	running->eal = false;
+}
+
+int
+running_detach(const struct config *config, struct failure *failure)
+{
+	struct guard *guard;
+	int r = 0;
+
+	if (!config_has_af_xdp(config))
+		return 0;
+	log_take_libbpf();
+	guard = guard_open(config->pin_dir, config->name, failure);
+	if (guard == NULL)
+		return -1;
+	for (uint32_t i = 0; i < config->port_count && r == 0; i++) {
+		const struct config_port *port = &config->ports[i];
+
+		if (!port->is_af_xdp || if_nametoindex(port->interface) == 0)
+			continue; /* what was on it is gone with it */
+		r = steer_evict(port->interface, guard_directory(guard), port->start_queue,
+				failure);
+		if (r == 0)
+			r = guard_detach(guard, port->interface, failure);
+	}
+	if (r == 0)
+		guard_remove_pins(guard);
+	guard_close(guard);
+	return r;
+}
