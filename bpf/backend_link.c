@@ -103,8 +103,9 @@ backend_qdisc_read(const struct backend_link *link, struct mnl_socket *netlink,
 int
 backend_qdisc_make(const struct backend_link *link)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)link->index,
-		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	struct bpf_tc_hook hook = { .sz = sizeof hook,
+				    .ifindex = (int)link->index,
+				    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS };
 	int r = bpf_tc_hook_create(&hook);
 
 	return r == -EEXIST ? 0 : r;
@@ -194,8 +195,9 @@ int
 backend_qdisc_release(const struct backend_link *link, struct mnl_socket *netlink)
 {
 	struct backend_hook hook = { .link = *link };
-	LIBBPF_OPTS(bpf_tc_hook, both, .ifindex = (int)link->index,
-		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	struct bpf_tc_hook both = { .sz = sizeof both,
+				    .ifindex = (int)link->index,
+				    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS };
 	struct filter_search ingress, egress;
 	enum backend_qdisc present;
 	int r;
@@ -233,13 +235,18 @@ backend_hook_read(const struct backend_hook *hook, struct mnl_socket *netlink,
 int
 backend_hook_attach(const struct backend_hook *hook, int program, struct mnl_socket *netlink)
 {
-	LIBBPF_OPTS(bpf_tc_hook, place, .ifindex = (int)hook->link.index,
-		    .attach_point = hook->egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = hook_handle(hook),
-		    .priority = BACKEND_FILTER_PRIORITY, .prog_fd = program,
-		    .flags = BPF_TC_F_REPLACE);
-	LIBBPF_OPTS(bpf_tc_opts, nameless, .handle = hook_handle(hook),
-		    .priority = BACKEND_FILTER_PRIORITY);
+	struct bpf_tc_hook place = { .sz = sizeof place,
+				     .ifindex = (int)hook->link.index,
+				     .attach_point =
+					     hook->egress ? BPF_TC_EGRESS : BPF_TC_INGRESS };
+	struct bpf_tc_opts filter = { .sz = sizeof filter,
+				      .handle = hook_handle(hook),
+				      .priority = BACKEND_FILTER_PRIORITY,
+				      .prog_fd = program,
+				      .flags = BPF_TC_F_REPLACE };
+	struct bpf_tc_opts nameless = { .sz = sizeof nameless,
+					.handle = hook_handle(hook),
+					.priority = BACKEND_FILTER_PRIORITY };
 	enum backend_occupant occupant;
 	int r = bpf_tc_attach(&place, &filter);
 
@@ -256,10 +263,13 @@ backend_hook_attach(const struct backend_hook *hook, int program, struct mnl_soc
 int
 backend_hook_detach(const struct backend_hook *hook, struct mnl_socket *netlink)
 {
-	LIBBPF_OPTS(bpf_tc_hook, place, .ifindex = (int)hook->link.index,
-		    .attach_point = hook->egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = hook_handle(hook),
-		    .priority = BACKEND_FILTER_PRIORITY);
+	struct bpf_tc_hook place = { .sz = sizeof place,
+				     .ifindex = (int)hook->link.index,
+				     .attach_point =
+					     hook->egress ? BPF_TC_EGRESS : BPF_TC_INGRESS };
+	struct bpf_tc_opts filter = { .sz = sizeof filter,
+				      .handle = hook_handle(hook),
+				      .priority = BACKEND_FILTER_PRIORITY };
 	enum backend_occupant occupant;
 	int r;
 

@@ -37,9 +37,8 @@ void backend_report_warn(struct backend_report *report, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /**
- * @return 0 for no error; 77 for -EPERM and -EACCES; 78 for -EDOM (a value that cannot be; -EINVAL is what
- *         kernels say to much else); 70 for -ENOMEM and
- *         -ENOTRECOVERABLE; 69 for every other error.
+ * @return 0 for no error; 77 for -EPERM and -EACCES; 78 for -EDOM (a value that cannot be; -EINVAL
+ * is what kernels say to much else); 70 for -ENOMEM and -ENOTRECOVERABLE; 69 for every other error.
  */
 int backend_report_exit(const struct backend_report *report);
 

@@ -103,7 +103,6 @@ explain_ask(struct ctl *ctl, struct rpc_call *call, const char *plane, const cJS
 						  .plane = plane,
 						  .done = explain_done,
 						  .user = job };
-
 	int r = -ENOMEM;
 
 	if (job != NULL && params != NULL) {

@@ -3,6 +3,7 @@
  * vip.list, vip.show, backend.list: the configuration joined with the counters of the planes, which
  * are added up. Both sides are sorted once; nothing is searched from front to back.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -374,11 +375,12 @@ stats_ask(struct stats_job *job, const struct config_vip *vip)
 	const struct gather_question question = {
 		.method = "plane.stats", .params = params, .done = stats_done, .user = job
 	};
-	bool fine =
-		vip == NULL || model_view_put(params, "vip", model_view_endpoint(&vip->endpoint));
+	int r = -ENOMEM;
 
-	if (!fine || gather(job->ctl->options.pusher, &question) < 0) {
-		ctl_refuse(job->ctl, job->call, "no_memory", "no memory for this request");
+	if (vip == NULL || model_view_put(params, "vip", model_view_endpoint(&vip->endpoint)))
+		r = gather(job->ctl->options.pusher, &question);
+	if (r < 0) {
+		ctl_refuse_gather(job->ctl, job->call, r);
 		free(job->vip);
 		free(job);
 	}

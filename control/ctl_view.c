@@ -172,7 +172,6 @@ ctl_status(struct ctl *ctl, struct rpc_call *call)
 	const struct gather_question question = { .method = "plane.stats",
 						  .done = status_done,
 						  .user = job };
-
 	int r = -ENOMEM;
 
 	if (job != NULL) {

@@ -5,7 +5,8 @@
  * included in this folder; a test compiles each header alone, natively and for BPF.
  *
  * Little-endian machines that take unaligned loads (x86-64, arm64): packet bytes are read in place,
- * through structs with naturally aligned fields, because `packed` makes clang emit byte loads for BPF.
+ * through structs with naturally aligned fields, because `packed` makes clang emit byte loads for
+ * BPF.
  */
 #ifndef FL_BASE_H
 #define FL_BASE_H
@@ -48,7 +49,8 @@ fl_to_be32(uint32_t value)
 	return __builtin_bswap32(value);
 }
 
-/** Either family: IPv6 as it is, IPv4 as IPv4-mapped (RFC 4291 2.5.5.2). Words as loaded, wire order. */
+/** Either family: IPv6 as it is, IPv4 as IPv4-mapped (RFC 4291 2.5.5.2). Words as loaded, wire
+ * order. */
 struct fl_addr {
 	fl_be32 word[4];
 };

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * IP-in-IP encapsulation (RFC 2003, RFC 2473) in all four family mixes, from a backend's header template.
+ * IP-in-IP encapsulation (RFC 2003, RFC 2473) in all four family mixes, from a backend's header
+ * template.
  *
  * The outer header: TTL 64, DSCP and ECN copied from the inner packet (RFC 6040 normal mode), IPv4
  * with DF and id 0 (RFC 6864: an atomic datagram; the path is never asked to fragment), IPv6 with
- * 20 bits of the flow hash as flow label (RFC 6438). The inner packet is not touched; what the frame had after it is cut off.
+ * 20 bits of the flow hash as flow label (RFC 6438). The inner packet is not touched; what the
+ * frame had after it is cut off.
  */
 #ifndef FL_ENCAP_H
 #define FL_ENCAP_H
@@ -23,7 +25,8 @@ fl_link_verdict(uint64_t link)
 	return FL_FORWARD;
 }
 
-/** Does the packet fit the port it leaves by? @param port the port's word; 0 (no such port) fits nothing. */
+/** Does the packet fit the port it leaves by? @param port the port's word; 0 (no such port) fits
+ * nothing. */
 FL_INLINE enum fl_verdict
 fl_encap_fits(const struct fl_packet *packet, const struct fl_backend *backend, uint64_t port)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The flow hash: SipHash-1-3 under the cluster's key over 40 bytes: source address, destination address
- * (16 bytes each, IPv4 as IPv4-mapped), source port, destination port, protocol, 3 zero bytes.
+ * The flow hash: SipHash-1-3 under the cluster's key over 40 bytes: source address, destination
+ * address (16 bytes each, IPv4 as IPv4-mapped), source port, destination port, protocol, 3 zero
+ * bytes.
  *
  * Uses of its 64 bits: the low 32 choose the row; the rest is for what later needs bits that are
  * independent of it (20 of them are the outer IPv6 flow label). The NIC's RSS hash is never used.

@@ -18,8 +18,8 @@ struct fl_cursor {
 /**
  * Take @p size bytes at the cursor and step over them.
  *
- * The BPF verifier learns a range only from "pointer + offset > end". Do not write "end - pos < size":
- * the same in C, rejected at load.
+ * The BPF verifier learns a range only from "pointer + offset > end". Do not write "end - pos <
+ * size": the same in C, rejected at load.
  *
  * @param size bytes, at most FL_PULL_MAX, so that pos + size cannot wrap.
  * @return the first byte taken (borrowed), or NULL, cursor unmoved, when short.
@@ -38,10 +38,10 @@ fl_pull(struct fl_cursor *cursor, uint32_t size)
 /** What the parser found. Valid after fl_parse() returned FL_FORWARD. */
 struct fl_packet {
 	struct fl_addr src;
-	struct fl_vip_key to; /**< destination, as the VIP lookup wants it */
-	fl_be16 src_port;     /**< 0 when `to` is an address key */
-	uint16_t l3_bytes;    /**< of the IP packet, without frame padding */
-	uint16_t l4_offset;   /**< where the ports are, from the IP header */
+	struct fl_vip_key to;  /**< destination, as the VIP lookup wants it */
+	fl_be16 src_port;      /**< 0 when `to` is an address key */
+	uint16_t l3_bytes;     /**< of the IP packet, without frame padding */
+	uint16_t l4_offset;    /**< where the ports are, from the IP header */
 	uint8_t traffic_class; /**< DSCP and ECN: IPv4 tos, IPv6 traffic class */
 	bool is_ipv6;
 	uint8_t on_vip; /**< enum fl_verdict when the destination is a VIP: FL_FORWARD goes on */

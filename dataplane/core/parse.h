@@ -3,8 +3,8 @@
  * @file
  * From frame to flow: Ethernet, IPv4 (options stepped over), IPv6, TCP and UDP.
  *
- * A packet whose ports cannot be read (a fragment, an extension header, another protocol) is not misread:
- * it gets an address key, which matches when some VIP has the destination address, and the
+ * A packet whose ports cannot be read (a fragment, an extension header, another protocol) is not
+ * misread: it gets an address key, which matches when some VIP has the destination address, and the
  * verdict for that case in `on_vip`. Otherwise it is the host's.
  */
 #ifndef FL_PARSE_H
@@ -25,7 +25,8 @@ fl_parse_portless(struct fl_packet *ret_packet, enum fl_verdict on_vip)
 
 /** @param l4_bytes what the IP header says of the rest; the cursor may show more (padding). */
 FL_INLINE enum fl_verdict
-fl_parse_l4(struct fl_cursor *cursor, uint8_t ip_proto, uint32_t l4_bytes, struct fl_packet *ret_packet)
+fl_parse_l4(struct fl_cursor *cursor, uint8_t ip_proto, uint32_t l4_bytes,
+	    struct fl_packet *ret_packet)
 {
 	const struct fl_wire_ports *ports;
 	uint32_t needed = ip_proto == FL_IPPROTO_TCP ? FL_TCP_BYTES : FL_UDP_BYTES;
@@ -72,7 +73,8 @@ fl_parse_ipv4(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *ret_
 	return fl_parse_l4(cursor, ip->ip_proto, total_bytes - header_bytes, ret_packet);
 }
 
-/** A next header value that is an extension header (IANA registry, "IPv6 Extension Header Types"). */
+/** A next header value that is an extension header (IANA registry, "IPv6 Extension Header Types").
+ */
 FL_INLINE bool
 fl_is_ipv6_extension(uint8_t next_header)
 {
@@ -94,7 +96,8 @@ fl_parse_ipv6(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *ret_
 	payload_bytes = fl_from_be16(ip->payload_bytes);
 	if (first_word >> 28 != 6)
 		return FL_DROP_BAD_HEADER;
-	/* 65,495 and more bytes of payload would not fit l3_bytes; no frame of that size can leave. */
+	/* 65,495 and more bytes of payload would not fit l3_bytes; no frame of that size can leave.
+	 */
 	if (payload_bytes > UINT16_MAX - sizeof *ip || payload_bytes + sizeof *ip > l3_room)
 		return FL_DROP_BAD_LENGTH;
 
@@ -121,7 +124,8 @@ fl_parse_ipv6(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *ret_
 /**
  * Read one frame.
  *
- * @param cursor at the Ethernet header; its end may lie before the frame's (only headers need be readable).
+ * @param cursor at the Ethernet header; its end may lie before the frame's (only headers need be
+ * readable).
  * @param frame_bytes of the whole frame, what IP lengths are held against.
  * @param ret_packet zeroed by the caller; whole when FL_FORWARD is returned.
  * @return FL_FORWARD: look ret_packet->to up; a pass or drop verdict: this is how the packet ends.

@@ -50,12 +50,14 @@ enum fl_link_flag {
 
 /** A backend of one VIP, at slot = the VIP's slot_base + index. */
 struct fl_backend {
-	uint64_t link;		 /**< next-hop MAC:48 (byte 0 lowest), port:8, flags:8; see fl_link_*() */
-	uint32_t vip;		 /**< index of its VIP's record */
-	uint16_t header_sum;	 /**< IPv4: ones' complement sum of `header` with tos, length, checksum 0 */
-	uint8_t header_bytes;	 /**< FL_IPV4_BYTES or FL_IPV6_BYTES: the outer family */
+	uint64_t link; /**< next-hop MAC:48 (byte 0 lowest), port:8, flags:8; see fl_link_*() */
+	uint32_t vip;  /**< index of its VIP's record */
+	uint16_t header_sum;  /**< IPv4: ones' complement sum of `header` with tos, length, checksum
+				 0 */
+	uint8_t header_bytes; /**< FL_IPV4_BYTES or FL_IPV6_BYTES: the outer family */
 	uint8_t unused;
-	uint8_t header[FL_IPV6_BYTES]; /**< outer IP header; length, tos/class, label and checksum are 0 */
+	uint8_t header[FL_IPV6_BYTES]; /**< outer IP header; length, tos/class, label and checksum
+					  are 0 */
 	uint64_t unused_end;
 };
 

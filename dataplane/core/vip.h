@@ -7,8 +7,8 @@
  * at a bucket that is not full, so a writer who frees a word first moves a later entry of the same
  * run into it (plane/vips.c). Publishing and retiring are one 64-bit store.
  *
- * The hash is keyed so that a table cannot be guessed, but need not be a PRF: the table's content is the
- * operator's, and a lookup reads at most FL_VIP_PROBE_MAX buckets whatever a client sends.
+ * The hash is keyed so that a table cannot be guessed, but need not be a PRF: the table's content
+ * is the operator's, and a lookup reads at most FL_VIP_PROBE_MAX buckets whatever a client sends.
  */
 #ifndef FL_VIP_H
 #define FL_VIP_H
@@ -63,7 +63,8 @@ fl_vip_word_index(uint64_t word)
 	return (uint32_t)word - 1;
 }
 
-/** The words of the bucket that carry the tag, as bits; and bit 8 when the bucket is full (the run goes on). */
+/** The words of the bucket that carry the tag, as bits; and bit 8 when the bucket is full (the run
+ * goes on). */
 FL_INLINE uint32_t
 fl_vip_match(const struct fl_vip_bucket *bucket, uint32_t tag)
 {

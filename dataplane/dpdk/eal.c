@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -15,6 +16,7 @@
 enum {
 	ARGUMENTS_MAX = 16 + 2 * FL_PORTS_MAX,
 	ARGUMENT_BYTES_MAX = 1024,
+	DIRECTORY_BYTES_MAX = 32,
 };
 
 /* rte_eal_init() reorders the pointers; DPDK keeps some of the strings: they live as long as the process. */
@@ -93,15 +95,48 @@ make_arguments(const struct config *config)
 	}
 }
 
+/**
+ * DPDK makes a directory for files that are shared between processes, also when there are none, and leaves it:
+ * give it one that can be removed. Without one it takes its default.
+ */
+static void
+lend_directory(char ret_path[DIRECTORY_BYTES_MAX])
+{
+	(void)snprintf(ret_path, DIRECTORY_BYTES_MAX, "/tmp/fairlead-dpdk-XXXXXX");
+	if (mkdtemp(ret_path) == NULL)
+		ret_path[0] = '\0';
+	else
+		(void)setenv("RUNTIME_DIRECTORY", ret_path, 1);
+}
+
+static void
+remove_directory(const char *path)
+{
+	static const char *const parts[] = { "/dpdk/rte", "/dpdk", "" };
+
+	for (size_t i = 0; path[0] != '\0' && i < sizeof parts / sizeof parts[0]; i++) {
+		char part[DIRECTORY_BYTES_MAX + 16];
+
+		(void)snprintf(part, sizeof part, "%s%s", path, parts[i]);
+		(void)rmdir(part);
+	}
+}
+
 int
 eal_start(const struct config *config, struct failure *failure)
 {
 	FILE *stream = log_dpdk_stream();
+	char directory[DIRECTORY_BYTES_MAX];
+	int r;
 
 	if (stream == NULL || rte_openlog_stream(stream) < 0)
 		return failure_set(failure, EXIT_INTERNAL, "no memory for DPDK's log");
 	make_arguments(config);
-	if (rte_eal_init(arguments.count, arguments.pointers) >= 0)
+	log_forget_complaint();
+	lend_directory(directory);
+	r = rte_eal_init(arguments.count, arguments.pointers);
+	remove_directory(directory);
+	if (r >= 0)
 		return 0;
 	return failure_set(failure,
 			   rte_errno == EACCES || rte_errno == EPERM ? EXIT_PERMISSION

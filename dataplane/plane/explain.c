@@ -258,10 +258,11 @@ cJSON *
 explain_answer(struct plane *plane, const struct explain_packet *packet)
 {
 	struct explanation explanation = { .plane = plane, .packet = packet };
-	uint32_t bytes = write_frame(plane->frame, packet);
+	uint8_t *frame = plane->frame + 2;
+	uint32_t bytes = write_frame(frame, packet);
 	cJSON *answer = cJSON_CreateObject();
 
-	(void)plane_walk(plane->options.tables, plane->frame, bytes, &explanation.walk);
+	(void)plane_walk(plane->options.tables, frame, bytes, &explanation.walk);
 	find_names(&explanation);
 	if (answer != NULL && put_answer(&explanation, answer))
 		return answer;

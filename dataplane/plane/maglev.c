@@ -2,9 +2,9 @@
 /**
  * @file
  * The rule of maglev.h, step by step, on arrays taken at create. What costs time is the walk (step
- * 4): a few probes for each row, at places that no cache line shares. So the walk looks at one bit
- * a row (the bitmap stays in the nearest cache), takes no branch on what it finds, and writes a row
- * that it did not get to a spare one behind the table.
+ * 3): a dozen probes for each row, at places that no cache line shares. So the walk looks at one
+ * bit a row (the bitmap stays in the nearest cache), takes no branch on what it finds, and writes a
+ * row that it did not get to a spare one behind the table.
  */
 #include "maglev.h"
 
@@ -34,7 +34,7 @@ struct place {
 struct member {
 	uint64_t identity;
 	uint32_t remainder; /* of weight * row_count / total weight */
-	uint32_t need;	    /* rows that it must still claim on its walk */
+	uint32_t need;	    /* rows that it is still to get */
 	uint32_t burst;	    /* probes a turn */
 	uint32_t row;	    /* next on its walk */
 	uint32_t step;	    /* of its walk */
@@ -48,14 +48,12 @@ struct maglev {
 	struct place *places;  /* backend_count_max of each of these */
 	struct place *sorting; /* the other half of a sort pass */
 	struct member *members;
-	uint32_t *waiting; /* members that need rows; then members that may get a last one */
-	uint32_t *next;	   /* step 6: position at or after which a waiting one is left */
+	uint32_t *waiting; /* members that still need rows, in their order */
 	uint64_t *free;	   /* a bit a row: nobody owns it */
 	uint16_t *rows;	   /* the table being built, and a spare row */
 	/* of the build under way: */
 	uint32_t row_count;
 	uint32_t member_count;
-	uint32_t left_over; /* rows beyond the sum of the whole parts */
 };
 
 bool
@@ -107,12 +105,10 @@ maglev_create(uint32_t row_count_max, uint32_t backend_count_max, struct maglev 
 	maglev->sorting = calloc(backend_count_max, sizeof *maglev->sorting);
 	maglev->members = calloc(backend_count_max, sizeof *maglev->members);
 	maglev->waiting = calloc(backend_count_max, sizeof *maglev->waiting);
-	maglev->next = calloc((size_t)backend_count_max + 1, sizeof *maglev->next);
 	maglev->free = calloc(word_count(row_count_max), sizeof *maglev->free);
 	maglev->rows = calloc((size_t)row_count_max + 1, sizeof *maglev->rows);
 	if (maglev->places == NULL || maglev->sorting == NULL || maglev->members == NULL ||
-	    maglev->waiting == NULL || maglev->next == NULL || maglev->free == NULL ||
-	    maglev->rows == NULL) {
+	    maglev->waiting == NULL || maglev->free == NULL || maglev->rows == NULL) {
 		maglev_destroy(maglev);
 		return -ENOMEM;
 	}
@@ -127,7 +123,6 @@ maglev_destroy(struct maglev *maglev)
 		return;
 	free(maglev->rows);
 	free(maglev->free);
-	free(maglev->next);
 	free(maglev->waiting);
 	free(maglev->members);
 	free(maglev->sorting);
@@ -215,7 +210,7 @@ order_equals(struct maglev *maglev, const struct maglev_request *request)
 	return 0;
 }
 
-/* --- steps 2 and 3: shares --- */
+/* --- step 2: shares --- */
 
 /* Members are the backends with weight. @return the sum of the weights. */
 static uint64_t
@@ -242,29 +237,14 @@ enlist_members(struct maglev *maglev, const struct maglev_request *request)
 	return weight_sum;
 }
 
-static void
-share_out(struct maglev *maglev, uint64_t weight_sum)
-{
-	maglev->left_over = maglev->row_count;
-	for (uint32_t i = 0; i < maglev->member_count; i++) {
-		struct member *member = &maglev->members[i];
-		uint64_t due = (uint64_t)member->weight * maglev->row_count;
-
-		member->need = (uint32_t)(due / weight_sum);
-		member->remainder = (uint32_t)(due % weight_sum); /* the sum is below 2^32 */
-		member->burst = (member->need + MAGLEV_LAP_TURNS - 1) / MAGLEV_LAP_TURNS;
-		maglev->left_over -= member->need;
-	}
-}
-
 /*
- * The left_over-th largest remainder, digit by digit. @p ret_ties: how many of those equal to it
- * get a left-over row when all with a larger one do.
+ * The wanted-th largest remainder, digit by digit; wanted is at least 1. @p ret_ties: how many of
+ * those equal to it are among the wanted.
  */
 static uint32_t
-find_threshold(const struct maglev *maglev, uint32_t *ret_ties)
+find_threshold(const struct maglev *maglev, uint32_t wanted, uint32_t *ret_ties)
 {
-	uint32_t threshold = 0, wanted = maglev->left_over;
+	uint32_t threshold = 0;
 
 	for (int shift = 32 - DIGIT_BITS; shift >= 0; shift -= DIGIT_BITS) {
 		uint32_t counts[DIGITS] = { 0 }, digit = DIGITS - 1;
@@ -284,7 +264,46 @@ find_threshold(const struct maglev *maglev, uint32_t *ret_ties)
 	return threshold;
 }
 
-/* --- step 4: walks --- */
+/* A row more for the left_over largest remainders. */
+static void
+give_left_over(struct maglev *maglev, uint32_t left_over)
+{
+	uint32_t ties, threshold = find_threshold(maglev, left_over, &ties);
+
+	for (uint32_t i = 0; i < maglev->member_count; i++) {
+		struct member *member = &maglev->members[i];
+
+		if (member->remainder > threshold) {
+			member->need++;
+		} else if (member->remainder == threshold && ties > 0) {
+			member->need++;
+			ties--;
+		}
+	}
+}
+
+static void
+share_out(struct maglev *maglev, uint64_t weight_sum)
+{
+	uint32_t left_over = maglev->row_count, weight_max = 0;
+
+	for (uint32_t i = 0; i < maglev->member_count; i++)
+		if (maglev->members[i].weight > weight_max)
+			weight_max = maglev->members[i].weight;
+	for (uint32_t i = 0; i < maglev->member_count; i++) {
+		struct member *member = &maglev->members[i];
+		uint64_t due = (uint64_t)member->weight * maglev->row_count;
+
+		member->need = (uint32_t)(due / weight_sum);
+		member->remainder = (uint32_t)(due % weight_sum); /* the sum is below 2^32 */
+		member->burst = (MAGLEV_TURN_ROWS * member->weight + weight_max - 1) / weight_max;
+		left_over -= member->need;
+	}
+	if (left_over > 0)
+		give_left_over(maglev, left_over);
+}
+
+/* --- step 3: walks --- */
 
 /* One turn of one member. */
 static void
@@ -309,34 +328,40 @@ take_turn(struct maglev *maglev, struct member *member)
 }
 
 /*
- * Ends: each turn a waiting member looks at one row or more that it has not seen, and while it
- * needs one there is one that it has not seen and nobody has taken.
+ * Turns until few rows are free. @return how many members still wait.
+ *
+ * It ends: in each turn a waiting member looks at one row or more that it has not seen, and while
+ * it needs one there is one that it has not seen and nobody has taken.
  */
-static void
+static uint32_t
 walk_all(struct maglev *maglev)
 {
 	uint32_t *waiting = maglev->waiting, waiting_count = 0;
+	uint32_t free_count = maglev->row_count, turn = 0;
 
 	for (uint32_t i = 0; i < maglev->member_count; i++) {
 		waiting[waiting_count] = i;
 		waiting_count += maglev->members[i].need > 0;
 	}
-	for (uint32_t turn = 0; waiting_count > 0 && turn < maglev->row_count; turn++) {
+	for (; free_count > maglev->row_count / MAGLEV_REST_PART; turn++) {
 		uint32_t left = 0;
 
+		assert(turn < maglev->row_count);
 		for (uint32_t i = 0; i < waiting_count; i++) {
 			struct member *member = &maglev->members[waiting[i]];
+			uint32_t before = member->need;
 
 			take_turn(maglev, member);
+			free_count -= before - member->need;
 			waiting[left] = waiting[i];
 			left += member->need > 0;
 		}
 		waiting_count = left;
 	}
-	assert(waiting_count == 0);
+	return waiting_count;
 }
 
-/* --- steps 5 and 6: left-over rows --- */
+/* --- step 4: the rest --- */
 
 /* The first free row at or after @p row, going round; there is one. Takes it. */
 static uint32_t
@@ -356,66 +381,13 @@ take_free_row(struct maglev *maglev, uint32_t row)
 }
 
 static void
-give_larger_remainders(struct maglev *maglev, uint32_t threshold)
+give_rest(struct maglev *maglev, uint32_t waiting_count)
 {
-	for (uint32_t i = 0; i < maglev->member_count; i++) {
-		const struct member *member = &maglev->members[i];
-		uint64_t hash = mix(member->identity + 2 * golden);
+	for (uint32_t i = 0; i < waiting_count; i++) {
+		struct member *member = &maglev->members[maglev->waiting[i]];
 
-		if (member->remainder > threshold)
-			maglev->rows[take_free_row(maglev, scale(hash, maglev->row_count))] =
-				member->index;
-	}
-}
-
-/* The first of the ties, count of them, with an identity of at least @p hash; count: none. */
-static uint32_t
-find_tie(const struct maglev *maglev, uint32_t count, uint64_t hash)
-{
-	uint32_t low = 0, high = count;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (maglev->members[maglev->waiting[middle]].identity < hash)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/* Follows next[] to a tie without a last row, shortening the way for the later ones. */
-static uint32_t
-find_unserved(uint32_t *next, uint32_t tie)
-{
-	while (next[tie] != tie) {
-		next[tie] = next[next[tie]];
-		tie = next[tie];
-	}
-	return tie;
-}
-
-static void
-give_ties(struct maglev *maglev, uint32_t threshold, uint32_t row_count)
-{
-	uint32_t *ties = maglev->waiting, *next = maglev->next, count = 0, row = 0;
-
-	for (uint32_t i = 0; i < maglev->member_count; i++) {
-		ties[count] = i;
-		count += maglev->members[i].remainder == threshold;
-	}
-	for (uint32_t i = 0; i <= count; i++)
-		next[i] = i; /* next[count]: the end was passed, go on at 0 */
-	for (; row_count > 0; row_count--) {
-		uint32_t tie;
-
-		row = take_free_row(maglev, row);
-		tie = find_unserved(next, find_tie(maglev, count, mix(row + 3 * golden)));
-		if (tie == count)
-			tie = find_unserved(next, 0);
-		next[tie] = tie + 1;
-		maglev->rows[row] = maglev->members[ties[tie]].index;
+		for (; member->need > 0; member->need--)
+			maglev->rows[take_free_row(maglev, member->row)] = member->index;
 	}
 }
 
@@ -437,17 +409,12 @@ request_check(const struct maglev *maglev, const struct maglev_request *request)
 static void
 fill(struct maglev *maglev, uint64_t weight_sum)
 {
-	uint32_t words = word_count(maglev->row_count), threshold, ties;
+	uint32_t words = word_count(maglev->row_count);
 
 	share_out(maglev, weight_sum);
 	memset(maglev->free, 0xff, words * sizeof *maglev->free);
 	maglev->free[words - 1] >>= words * WORD_BITS - maglev->row_count;
-	walk_all(maglev);
-	if (maglev->left_over == 0)
-		return;
-	threshold = find_threshold(maglev, &ties);
-	give_larger_remainders(maglev, threshold);
-	give_ties(maglev, threshold, ties);
+	give_rest(maglev, walk_all(maglev));
 }
 
 int

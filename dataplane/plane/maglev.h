@@ -15,20 +15,18 @@
  * 0x9e3779b97f4a7c15; scale(h, n) = ((h >> 32) * n) >> 32; mix(x) is, in this order:
  * x ^= x >> 30; x *= 0xbf58476d1ce4e5b9; x ^= x >> 27; x *= 0x94d049bb133111eb; x ^= x >> 31.
  *
- * 1. Identity: id_i = mix(mix(high + G) ^ low), of the address's two halves read big-endian. The
+ * 1. Order: id_i = mix(mix(high + G) ^ low), of the address's two halves read big-endian. The
  *    backends' order is by id, equal ones by address.
- * 2. Share: need_i = floor(w_i M / W), remainder_i = w_i M mod W; left over are K = M - sum of
- *    need_i rows.
- * 3. Larger remainders first: T is the K-th largest remainder. Who has a larger one gets one
- *    left-over row more; who has just T may get one more, as step 6 decides.
- * 4. Walk: h = mix(id_i + G); the walk of i begins at row scale(h, M) and goes on by
- *    1 + scale(h << 32, M - 1) modulo M. Turn after turn, in the backends' order, each backend that
- *    still needs rows looks at the next ceil(need_i / MAGLEV_LAP_TURNS) rows of its walk (need_i of
- *    step 2) and takes each that is free, until it needs no more. K rows stay free.
- * 5. In the backends' order, each with a remainder above T takes the first free row at or after
- *    scale(mix(id_i + 2G), M), going round.
- * 6. Each row r still free, ascending, goes to one of the backends with remainder T: the first
- *    without such a row whose id is at least mix(r + 3G), in the backends' order, going round.
+ * 2. Share: backend i gets floor(w_i M / W) rows, and one more if w_i M mod W is among the
+ *    largest of these remainders, as many as rows are left over; of equal remainders the first
+ *    in the backends' order are taken.
+ * 3. Walk: h = mix(id_i + G); the walk of i begins at row scale(h, M) and goes on by
+ *    1 + scale(h << 32, M - 1) modulo M. Turn after turn, while more than floor(M /
+ *    MAGLEV_REST_PART) rows are free at its begin, in the backends' order, each that has not got
+ *    its share looks at the next ceil(MAGLEV_TURN_ROWS w_i / the largest w) rows of its walk, and
+ *    takes each that is free, until it has its share.
+ * 4. Rest: in the backends' order, each takes for each row that it has not got the first free one
+ *    at or after the row that its walk would look at next, going round.
  *
  * So each backend owns floor or ceil of its due, and a row stays with whoever reached it first
  * until that one leaves or needs less.
@@ -46,7 +44,8 @@ enum {
 	MAGLEV_ROWS_PER_BACKEND_MIN = 10,   /**< fewer: refused */
 	MAGLEV_ROWS_PER_BACKEND_GOOD = 100, /**< fewer: shares get uneven, the caller warns */
 	MAGLEV_WEIGHT_MAX = 65535,
-	MAGLEV_LAP_TURNS = 8, /**< turns in which a backend looks at as many rows as it needs */
+	MAGLEV_TURN_ROWS = 8, /**< rows that a backend of the largest weight looks at in a turn */
+	MAGLEV_REST_PART = 2048, /**< this part of the rows is given out without walking */
 	MAGLEV_BACKENDS_MAX = 65535,
 	MAGLEV_NONE = 0xffff, /**< a row that nobody owns */
 };

@@ -219,10 +219,11 @@ reply_prepared(const struct request *request)
 	const struct change *change = request->plane->change;
 	char digest[PLANE_DIGEST_TEXT_BYTES];
 	cJSON *result = cJSON_CreateObject(), *vips = cJSON_CreateArray();
-	bool fine = plane_put(result, "vips", vips) &&
+	bool fine = result != NULL &&
 		    json_add_u64(result, "generation", change->next.generation) &&
 		    plane_put_text(result, "digest", plane_digest_text(change->next.digest, digest));
 
+	fine = plane_put(result, "vips", vips) && fine;
 	for (uint32_t i = 0; fine && i < change->item_count; i++)
 		fine = put_item(vips, &change->items[i]);
 	fine = fine && put_warnings(change, result);

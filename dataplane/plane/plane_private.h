@@ -38,7 +38,8 @@ struct plane {
 	struct json_errors errors; /**< of the call being served */
 	struct plane_watcher watchers[PLANE_WATCHES_MAX];
 	uint32_t watcher_count;
-	uint8_t frame[FL_ETHERNET_BYTES + PLANE_EXPLAIN_BYTES_MAX]; /**< what explain walks */
+	/** What explain walks; two bytes before the frame, so that its IP header is aligned. */
+	_Alignas(8) uint8_t frame[2 + FL_ETHERNET_BYTES + PLANE_EXPLAIN_BYTES_MAX];
 };
 
 /** Serve one call. @param owner whose it is: a prepared change belongs to a client. */

@@ -58,7 +58,7 @@ apply_state(struct bench *bench)
 
 	if (text == NULL)
 		err(1, "state");
-	end += sprintf(end, "{'generation':1,'full':true,'vips':[");
+	end += snprintf(end, VIP_TEXT_BYTES, "{'generation':1,'full':true,'vips':[");
 	for (uint32_t i = 0; i < bench->vip_count; i++) {
 		char address[ADDR_TEXT_MAX];
 

@@ -50,9 +50,9 @@ static const uint64_t G = UINT64_C(0x9e3779b97f4a7c15);
 
 struct twin {
 	const struct maglev_backend *backend;
-	uint64_t id, due, position, step, remainder;
-	uint64_t need_at_first, need;
-	bool got_last_row;
+	uint64_t id, position, step, remainder;
+	uint64_t need; /* rows that it has not got */
+	bool got_left_over;
 };
 
 static struct twin twins[SET_MAX];
@@ -95,19 +95,23 @@ twin_order(const void *left, const void *right)
 	return memcmp(a->backend->address.bytes, b->backend->address.bytes, 16);
 }
 
-static int
-descending(const void *left, const void *right)
+/* The first in order of those with the largest remainder that has got no left-over row yet. */
+static struct twin *
+twin_next_left_over(void)
 {
-	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+	struct twin *best = NULL;
 
-	return a > b ? -1 : a < b;
+	for (uint32_t i = 0; i < twin_count; i++)
+		if (!twins[i].got_left_over &&
+		    (best == NULL || twins[i].remainder > best->remainder))
+			best = &twins[i];
+	return best;
 }
 
-/* Steps 1 to 3. @return the threshold T; UINT64_MAX when no row is left over. */
-static uint64_t
+/* Steps 1 and 2. */
+static void
 twin_shares(uint64_t M)
 {
-	static uint64_t remainders[SET_MAX];
 	uint64_t W = 0, left_over = M;
 
 	twin_count = 0;
@@ -121,29 +125,46 @@ twin_shares(uint64_t M)
 		*twin = (struct twin){ .backend = &set[i] };
 		twin->id = twin_mix(twin_mix(twin_half(&set[i].address, 0) + G) ^
 				    twin_half(&set[i].address, 1));
-		twin->need = twin->need_at_first = set[i].weight * M / W;
-		twin->remainder = remainders[twin_count] = set[i].weight * M % W;
+		twin->need = set[i].weight * M / W;
+		twin->remainder = set[i].weight * M % W;
 		twin->position = twin_scale(twin_mix(twin->id + G), M);
 		twin->step = 1 + twin_scale(twin_mix(twin->id + G) << 32, M - 1);
 		left_over -= twin->need;
 		twin_count++;
 	}
 	qsort(twins, twin_count, sizeof *twins, twin_order);
-	qsort(remainders, twin_count, sizeof *remainders, descending);
-	return twin_count == 0 || left_over == 0 ? UINT64_MAX : remainders[left_over - 1];
+	for (; twin_count > 0 && left_over > 0; left_over--) {
+		struct twin *twin = twin_next_left_over();
+
+		twin->need++;
+		twin->got_left_over = true;
+	}
 }
 
-/* Step 4. */
+static uint64_t
+twin_free_rows(uint64_t M)
+{
+	uint64_t count = 0;
+
+	for (uint64_t row = 0; row < M; row++)
+		count += twin_rows[row] == MAGLEV_NONE;
+	return count;
+}
+
+/* Step 3. */
 static void
 twin_walk(uint64_t M)
 {
-	bool somebody_needs = true;
+	uint64_t largest = 1;
 
-	while (somebody_needs) {
-		somebody_needs = false;
+	for (uint32_t i = 0; i < twin_count; i++)
+		if (twins[i].backend->weight > largest)
+			largest = twins[i].backend->weight;
+	while (twin_free_rows(M) > M / 2048) {
 		for (uint32_t i = 0; i < twin_count; i++) {
 			struct twin *twin = &twins[i];
-			uint64_t looks = (twin->need_at_first + 7) / 8;
+			uint64_t looks =
+				(8 * (uint64_t)twin->backend->weight + largest - 1) / largest;
 
 			for (uint64_t look = 0; look < looks && twin->need > 0; look++) {
 				if (twin_rows[twin->position] == MAGLEV_NONE) {
@@ -152,59 +173,35 @@ twin_walk(uint64_t M)
 				}
 				twin->position = (twin->position + twin->step) % M;
 			}
-			somebody_needs = somebody_needs || twin->need > 0;
 		}
 	}
 }
 
-/* Step 6, for one row: the twin that it goes to. */
-static struct twin *
-twin_for_row(uint64_t row, uint64_t threshold)
+/* Step 4. */
+static void
+twin_rest(uint64_t M)
 {
-	uint64_t h = twin_mix(row + 3 * G);
-	struct twin *first = NULL;
-
 	for (uint32_t i = 0; i < twin_count; i++) {
-		struct twin *twin = &twins[i];
+		for (; twins[i].need > 0; twins[i].need--) {
+			uint64_t row = twins[i].position;
 
-		if (twin->remainder != threshold || twin->got_last_row)
-			continue;
-		if (twin->id >= h)
-			return twin;
-		if (first == NULL)
-			first = twin;
+			while (twin_rows[row] != MAGLEV_NONE)
+				row = (row + 1) % M;
+			twin_rows[row] = twins[i].backend->index;
+		}
 	}
-	return first;
 }
 
 static void
 twin_build(uint64_t M)
 {
-	uint64_t threshold = twin_shares(M);
-
 	for (uint64_t row = 0; row < M; row++)
 		twin_rows[row] = MAGLEV_NONE;
+	twin_shares(M);
 	if (twin_count == 0)
 		return;
 	twin_walk(M);
-	for (uint32_t i = 0; i < twin_count; i++) {
-		uint64_t row = twin_scale(twin_mix(twins[i].id + 2 * G), M);
-
-		if (threshold == UINT64_MAX || twins[i].remainder <= threshold)
-			continue;
-		while (twin_rows[row] != MAGLEV_NONE)
-			row = (row + 1) % M;
-		twin_rows[row] = twins[i].backend->index;
-	}
-	for (uint64_t row = 0; row < M; row++) {
-		struct twin *twin;
-
-		if (twin_rows[row] != MAGLEV_NONE)
-			continue;
-		twin = twin_for_row(row, threshold);
-		twin_rows[row] = twin->backend->index;
-		twin->got_last_row = true;
-	}
+	twin_rest(M);
 }
 
 /* --- the walk of sets --- */

@@ -140,7 +140,7 @@ class Cluster(Lab):
     # -- the client -------------------------------------------------------------------------
 
     def curl(self, url, *more):
-        return self.run("client", ["curl", "-s", "-S", "-g", "--max-time", "20", *more, url])
+        return self.run("client", ["curl", "-s", "-S", "--max-time", "20", *more, url])
 
     def who(self, address=VIP4, count=1, port=80):
         """The backends that answered @p count connections."""

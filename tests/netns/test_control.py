@@ -717,7 +717,7 @@ def test_client_that_leaves_in_the_middle(two):
         lines.close()
         client.close()
     two.planes["plane0"].wait_for(lambda p: p.generation == 2)
-    assert two.ok("status")["generation"] == 2
+    wait_until(lambda: two.ok("status")["generation"] == 2, 10, "the daemon heard of the commit")
 
 
 def test_too_many_calls_and_changes_at_once(two):

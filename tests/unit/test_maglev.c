@@ -269,7 +269,7 @@ START_TEST(test_maglev_create_survives_each_failing_allocation)
 			maglev_destroy(maglev);
 	} while (r == -ENOMEM && nth < 100);
 	ck_assert_int_eq(r, 0);
-	ck_assert_uint_eq(nth, 9);
+	ck_assert_uint_eq(nth, 8);
 }
 END_TEST
 

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * A plane without socket, kernel and packet cores, driven by request lines: the library's own methods, state and
+ * tables on a fake engine whose counters and failures a test sets. For one .c file of a program. Anything that cannot
+ * go wrong unless the test is wrong ends it with abort().
+ */
+#ifndef TESTS_UNIT_FAKE_PLANE_H
+#define TESTS_UNIT_FAKE_PLANE_H
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plane_private.h"
+
+enum {
+	FAKE_VIPS = 8,
+	FAKE_BACKENDS = 256,
+	FAKE_ROWS = 4096,
+	FAKE_CLIENTS = 2,
+	FAKE_LINE_BYTES = 64 << 10,
+};
+
+struct fake_plane;
+
+/** A client of the fake plane: `owner` of what it prepares. */
+struct fake_client {
+	struct fake_plane *fake;
+	struct rpc_session *session;
+};
+
+struct fake_plane {
+	struct plane plane;
+	struct plane_tables tables;
+	struct plane_tables_size size;
+	struct plane_port port;
+	struct fl_counter *vip_counters;
+	struct fl_counter *backend_counters;
+	uint32_t synchronized;	/* calls of synchronize() */
+	int vips_add_result;
+	struct fl_vip_key keys[FAKE_VIPS * 4]; /* what the engine steers */
+	uint32_t key_count;
+	void (*on_synchronize)(struct fake_plane *fake); /* NULL: nothing */
+	struct fake_client clients[FAKE_CLIENTS];
+	cJSON *answer; /* to the last call */
+};
+
+static inline void
+fake_require(bool condition, const char *what)
+{
+	if (condition)
+		return;
+	fprintf(stderr, "fake plane: %s\n", what);
+	abort();
+}
+
+static inline void
+fake_synchronize(void *user)
+{
+	struct fake_plane *fake = user;
+
+	fake->synchronized++;
+	if (fake->on_synchronize != NULL)
+		fake->on_synchronize(fake);
+}
+
+static inline int
+fake_vips_add(void *user, const struct fl_vip_key *keys, uint32_t count)
+{
+	struct fake_plane *fake = user;
+
+	if (fake->vips_add_result < 0)
+		return fake->vips_add_result;
+	fake_require(fake->key_count + count <= sizeof fake->keys / sizeof fake->keys[0],
+		     "more VIPs steered than can be served");
+	memcpy(&fake->keys[fake->key_count], keys, count * sizeof keys[0]);
+	fake->key_count += count;
+	return 0;
+}
+
+static inline void
+fake_vips_remove(void *user, const struct fl_vip_key *keys, uint32_t count)
+{
+	struct fake_plane *fake = user;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t at = 0;
+
+		while (at < fake->key_count && !fl_vip_key_equal(&fake->keys[at], &keys[i]))
+			at++;
+		fake_require(at < fake->key_count, "a VIP that is not steered was removed");
+		fake->keys[at] = fake->keys[--fake->key_count];
+	}
+}
+
+static inline void
+fake_verdicts(void *user, uint64_t ret_packets[FL_VERDICT_COUNT])
+{
+	for (uint32_t i = 0; i < FL_VERDICT_COUNT; i++)
+		ret_packets[i] = i;
+}
+
+static inline struct fl_counter
+fake_vip_counter(void *user, uint32_t index)
+{
+	return ((struct fake_plane *)user)->vip_counters[index];
+}
+
+static inline struct fl_counter
+fake_backend_counter(void *user, uint32_t slot)
+{
+	return ((struct fake_plane *)user)->backend_counters[slot];
+}
+
+static inline void
+fake_port_stats(void *user, uint32_t port, struct plane_port_stats *ret_stats)
+{
+	*ret_stats = (struct plane_port_stats){ .rx_packets = 1 };
+}
+
+static inline void
+fake_core_stats(void *user, uint32_t i, struct plane_core_stats *ret_stats)
+{
+	*ret_stats = (struct plane_core_stats){ .core = i };
+}
+
+static inline void
+fake_log(int level, const char *message)
+{
+}
+
+static inline void
+fake_called(struct rpc_call *call)
+{
+	struct fake_client *client = call->user;
+
+	methods_call(&client->fake->plane, call, (const struct server_client *)(const void *)client);
+}
+
+static inline void *
+fake_take(uint32_t count, size_t size)
+{
+	void *memory = aligned_alloc(64, (count * size + 63) / 64 * 64);
+
+	fake_require(memory != NULL, "no memory");
+	return memset(memory, 0, (count * size + 63) / 64 * 64);
+}
+
+static inline void
+fake_take_tables(struct fake_plane *fake, const struct plane_limits *limits)
+{
+	struct plane_tables_size size = plane_tables_size(limits);
+
+	fake->size = size;
+	fake->tables = (struct plane_tables){
+		.key = { { 0x0706050403020100, 0x0f0e0d0c0b0a0908 } },
+		.vip_bucket_mask = size.vip_bucket_count - 1,
+		.vip_buckets = fake_take(size.vip_bucket_count, sizeof(struct fl_vip_bucket)),
+		.vips = fake_take(size.vip_count, sizeof(struct fl_vip)),
+		.backends = fake_take(size.backend_count, sizeof(struct fl_backend)),
+		.rows = fake_take(size.row_count, sizeof(struct fl_row)),
+		.ports = fake_take(FL_PORTS_MAX, sizeof(struct fl_port)),
+	};
+	fake->vip_counters = fake_take(size.vip_count, sizeof(struct fl_counter));
+	fake->backend_counters = fake_take(size.backend_count, sizeof(struct fl_counter));
+}
+
+/** A plane with one port whose gateway is the way to every backend, and outer sources of both families. */
+static inline void
+fake_open(struct fake_plane *fake, const struct plane_limits *limits)
+{
+	struct plane_options *options = &fake->plane.options;
+
+	*fake = (struct fake_plane){ 0 };
+	fake_take_tables(fake, limits);
+	fake->port = (struct plane_port){ .name = "port0", .mac = { 2, 0, 0, 0, 0, 1 }, .mtu = 1500,
+					  .has_gateway = true,
+					  .gateway_mac = { 2, 0, 0, 0, 0, 2 } };
+	*options = (struct plane_options){
+		.name = "fake", .kind = "test", .limits = *limits, .tables = &fake->tables,
+		.has_source_ipv4 = true, .has_source_ipv6 = true,
+		.ports = &fake->port, .port_count = 1,
+		.engine = { .user = fake, .synchronize = fake_synchronize, .vips_add = fake_vips_add,
+			    .vips_remove = fake_vips_remove, .verdicts = fake_verdicts,
+			    .vip_counter = fake_vip_counter, .backend_counter = fake_backend_counter,
+			    .port_stats = fake_port_stats, .core_stats = fake_core_stats,
+			    .core_count = 1 },
+		.log = fake_log,
+	};
+	fake_require(addr_parse("10.9.9.9", &options->source_ipv4) == 0 &&
+			     addr_parse("2001:db8:9::9", &options->source_ipv6) == 0, "sources");
+	fake->plane.loop = -1;
+	fake_require(nexthops_create(&(struct nexthop_options){ .tables = &fake->tables,
+								.ports = &fake->port,
+								.port_count = 1,
+								.log = fake_log },
+				     &fake->plane.nexthops) == 0, "next hops");
+	fake_require(state_open(&fake->plane.state, options, fake->plane.nexthops) == 0, "state");
+	for (uint32_t i = 0; i < FAKE_CLIENTS; i++) {
+		fake->clients[i].fake = fake;
+		fake_require(rpc_session_create(fake_called, &fake->clients[i],
+						&fake->clients[i].session) == 0, "session");
+	}
+}
+
+/** Look up every next hop that waits for it. */
+static inline void
+fake_settle(struct fake_plane *fake)
+{
+	while (nexthops_due_ms(fake->plane.nexthops) <= 0)
+		nexthops_turn(fake->plane.nexthops, 0);
+}
+
+/** The client goes, with what it prepared, and comes back with nothing. */
+static inline void
+fake_disconnect(struct fake_plane *fake, uint32_t client)
+{
+	methods_forget(&fake->plane, (const struct server_client *)(const void *)&fake->clients[client]);
+}
+
+static inline void
+fake_close(struct fake_plane *fake)
+{
+	cJSON_Delete(fake->answer);
+	for (uint32_t i = 0; i < FAKE_CLIENTS; i++) {
+		fake_disconnect(fake, i);
+		rpc_session_destroy(fake->clients[i].session);
+	}
+	state_close(&fake->plane.state);
+	nexthops_destroy(fake->plane.nexthops);
+	free(fake->tables.vip_buckets);
+	free(fake->tables.vips);
+	free(fake->tables.backends);
+	free(fake->tables.rows);
+	free(fake->tables.ports);
+	free(fake->vip_counters);
+	free(fake->backend_counters);
+}
+
+/**
+ * Send a request line and take the answer's result, or NULL when it was refused; see fake_error(). Borrowed until
+ * the next call. @param params JSON with ' for "; NULL: none.
+ */
+static inline const cJSON *
+fake_call_as(struct fake_plane *fake, uint32_t client, const char *method, const char *params)
+{
+	struct rpc_session *session = fake->clients[client].session;
+	static char line[FAKE_LINE_BYTES];
+	static struct json_errors errors;
+	const char *output;
+	size_t size = 0;
+	int length;
+
+	errors = (struct json_errors){ 0 };
+	length = snprintf(line, sizeof line, "{'jsonrpc':'2.0','id':1,'method':'%s'%s%s}\n", method,
+			  params != NULL ? ",'params':" : "", params != NULL ? params : "");
+	fake_require(length > 0 && length < (int)sizeof line, "the request is too long");
+	for (char *quote = strchr(line, '\''); quote != NULL; quote = strchr(quote, '\''))
+		*quote = '"';
+	cJSON_Delete(fake->answer);
+	fake->answer = NULL;
+	if (rpc_session_feed(session, line, (size_t)length, 0) < 0)
+		return NULL; /* out of memory, which only a test of that sees */
+	output = rpc_session_output(session, &size);
+	if (output == NULL || size == 0)
+		return NULL;
+	if (json_read_answer(output, size - 1, &fake->answer, &errors) < 0)
+		fake->answer = NULL;
+	rpc_session_sent(session, size);
+	return json_get(fake->answer, "result");
+}
+
+static inline const cJSON *
+fake_call(struct fake_plane *fake, const char *method, const char *params)
+{
+	return fake_call_as(fake, 0, method, params);
+}
+
+/** data.code of the last answer; "" when it was not refused. */
+static inline const char *
+fake_error(const struct fake_plane *fake)
+{
+	return json_get_string(json_get(json_get(fake->answer, "error"), "data"), "code", "");
+}
+
+/** data.path of the last answer. */
+static inline const char *
+fake_error_path(const struct fake_plane *fake)
+{
+	return json_get_string(json_get(json_get(fake->answer, "error"), "data"), "path", "-");
+}
+
+/** What the tables hold, to be compared with later. */
+struct fake_snapshot {
+	size_t size;
+	uint8_t *bytes;
+};
+
+static inline struct fake_snapshot
+fake_snapshot(const struct fake_plane *fake)
+{
+	const struct plane_tables *tables = &fake->tables;
+	const struct {
+		const void *bytes;
+		size_t size;
+	} parts[] = {
+		{ tables->vip_buckets, fake->size.vip_bucket_count * sizeof tables->vip_buckets[0] },
+		{ tables->vips, fake->size.vip_count * sizeof tables->vips[0] },
+		{ tables->backends, fake->size.backend_count * sizeof tables->backends[0] },
+		{ tables->rows, fake->size.row_count * sizeof tables->rows[0] },
+		{ tables->ports, FL_PORTS_MAX * sizeof tables->ports[0] },
+		{ &fake->plane.state.set.generation, sizeof(uint64_t) },
+		{ &fake->plane.state.set.digest, sizeof(uint64_t) },
+		{ fake->keys, fake->key_count * sizeof fake->keys[0] },
+	};
+	struct fake_snapshot snapshot = { 0 };
+
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+		snapshot.size += parts[i].size;
+	snapshot.bytes = aligned_alloc(64, (snapshot.size + 63) / 64 * 64);
+	fake_require(snapshot.bytes != NULL, "no memory");
+	snapshot.size = 0;
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		memcpy(snapshot.bytes + snapshot.size, parts[i].bytes, parts[i].size);
+		snapshot.size += parts[i].size;
+	}
+	return snapshot;
+}
+
+/** Are the tables what they were? Frees the snapshot. */
+static inline bool
+fake_is_as(const struct fake_plane *fake, struct fake_snapshot before)
+{
+	struct fake_snapshot now = fake_snapshot(fake);
+	bool same = now.size == before.size && memcmp(now.bytes, before.bytes, now.size) == 0;
+
+	free(now.bytes);
+	free(before.bytes);
+	return same;
+}
+
+/**
+ * Do the tables hang together as the packet cores need it, and do they say what the committed set says? Every published
+ * record is a served VIP's or address's and the other way round; every row names a live slot of its VIP that sends to
+ * a backend which owns as many rows as it is said to.
+ * @return NULL; or what is wrong.
+ */
+static inline const char *
+fake_inconsistency(const struct fake_plane *fake)
+{
+	const struct state_set *set = &fake->plane.state.set;
+	const struct plane_tables *tables = &fake->tables;
+	uint32_t published = 0;
+
+	for (uint32_t i = 0; i < fake->size.vip_bucket_count * 8; i++)
+		published += tables->vip_buckets[i / 8].word[i % 8] != 0;
+	if (published != set->vip_count + set->address_count)
+		return "another number of records is published than is served";
+	for (uint32_t i = 0; i < set->address_count; i++) {
+		struct fl_vip_key key = { 0 };
+
+		memcpy(&key.address, set->addresses[i].address.bytes, sizeof key.address);
+		if (plane_vip_find(tables, &key) != set->addresses[i].record)
+			return "an address record is not found";
+	}
+	for (uint32_t i = 0; i < set->vip_count; i++) {
+		const struct state_vip *vip = set->vips[i];
+		const struct fl_vip *record = &tables->vips[vip->record];
+		uint32_t rows[STATE_VIP_SLOTS_MAX > 1024 ? 1024 : STATE_VIP_SLOTS_MAX] = { 0 };
+
+		if (plane_vip_find(tables, &vip->key) != vip->record)
+			return "a VIP record is not found";
+		if (record->row_count != vip->row_count || record->row_base != vip->row_base ||
+		    record->slot_base != vip->slot_base || record->slot_count != vip->slot_count ||
+		    record->row_base + record->row_count > fake->size.row_count ||
+		    record->slot_base + record->slot_count > fake->size.backend_count)
+			return "a VIP record is not what is served";
+		for (uint32_t row = 0; row < record->row_count; row++) {
+			uint32_t cur = fl_row_cur(tables->rows[record->row_base + row].word);
+
+			if (cur != FL_ROW_NONE && cur >= record->slot_count)
+				return "a row names a slot of another VIP";
+			if (cur != FL_ROW_NONE)
+				rows[cur]++;
+		}
+		for (uint32_t j = 0; j < vip->backend_count; j++) {
+			const struct state_backend *backend = &vip->backends[j];
+			const struct fl_backend *slot =
+				&tables->backends[vip->slot_base + backend->slot_index];
+			bool is_ipv4 = addr_is_ipv4(&backend->address);
+
+			if (rows[backend->slot_index] != backend->rows)
+				return "a backend owns another number of rows than is said";
+			rows[backend->slot_index] = 0;
+			if (!(fl_link_flags(slot->link) & FL_LINK_LIVE) || slot->vip != vip->record)
+				return "a backend's slot is not live";
+			if (memcmp(slot->header + (is_ipv4 ? 16 : 24),
+				   backend->address.bytes + (is_ipv4 ? 12 : 0), is_ipv4 ? 4 : 16) != 0)
+				return "a slot sends to another backend";
+		}
+		for (uint32_t j = 0; j < record->slot_count && j < 1024; j++)
+			if (rows[j] != 0)
+				return "a row names a slot without backend";
+	}
+	for (uint32_t slot = 0, live = 0, backends = 0; slot < fake->size.backend_count; slot++) {
+		live += (fl_link_flags(tables->backends[slot].link) & FL_LINK_LIVE) != 0;
+		if (slot + 1 < fake->size.backend_count)
+			continue;
+		for (uint32_t i = 0; i < set->vip_count; i++)
+			backends += set->vips[i]->backend_count;
+		if (live != backends)
+			return "another number of slots is live than there are backends";
+	}
+	return NULL;
+}
+
+#endif
