@@ -100,14 +100,25 @@ backend_qdisc_read(const struct backend_link *link, struct mnl_socket *netlink,
 	return 0;
 }
 
+/* libbpf wants every byte of its structs to be 0 that is not set, padding too. */
+static void
+place_fill(struct bpf_tc_hook *ret_place, const struct backend_link *link,
+	   enum bpf_tc_attach_point attach_point)
+{
+	memset(ret_place, 0, sizeof *ret_place);
+	ret_place->sz = sizeof *ret_place;
+	ret_place->ifindex = (int)link->index;
+	ret_place->attach_point = attach_point;
+}
+
 int
 backend_qdisc_make(const struct backend_link *link)
 {
-	struct bpf_tc_hook hook = { .sz = sizeof hook,
-				    .ifindex = (int)link->index,
-				    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS };
-	int r = bpf_tc_hook_create(&hook);
+	struct bpf_tc_hook both;
+	int r;
 
+	place_fill(&both, link, BPF_TC_INGRESS | BPF_TC_EGRESS);
+	r = bpf_tc_hook_create(&both);
 	return r == -EEXIST ? 0 : r;
 }
 
@@ -195,9 +206,7 @@ int
 backend_qdisc_release(const struct backend_link *link, struct mnl_socket *netlink)
 {
 	struct backend_hook hook = { .link = *link };
-	struct bpf_tc_hook both = { .sz = sizeof both,
-				    .ifindex = (int)link->index,
-				    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS };
+	struct bpf_tc_hook both;
 	struct filter_search ingress, egress;
 	enum backend_qdisc present;
 	int r;
@@ -215,6 +224,7 @@ backend_qdisc_release(const struct backend_link *link, struct mnl_socket *netlin
 		return 0;
 	if (ingress.filters + egress.filters > 0)
 		return -EBUSY;
+	place_fill(&both, link, BPF_TC_INGRESS | BPF_TC_EGRESS);
 	r = bpf_tc_hook_destroy(&both);
 	return r == -ENOENT || r == -EINVAL ? 0 : r;
 }
@@ -232,45 +242,47 @@ backend_hook_read(const struct backend_hook *hook, struct mnl_socket *netlink,
 	return 0;
 }
 
+/* Where a hook's filter is, and which one: its place and its numbers, as bpf_tc_*() take them. */
+static void
+filter_fill(const struct backend_hook *hook, struct bpf_tc_hook *ret_place,
+	    struct bpf_tc_opts *ret_filter)
+{
+	place_fill(ret_place, &hook->link, hook->egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
+	memset(ret_filter, 0, sizeof *ret_filter);
+	ret_filter->sz = sizeof *ret_filter;
+	ret_filter->handle = hook_handle(hook);
+	ret_filter->priority = BACKEND_FILTER_PRIORITY;
+}
+
 int
 backend_hook_attach(const struct backend_hook *hook, int program, struct mnl_socket *netlink)
 {
-	struct bpf_tc_hook place = { .sz = sizeof place,
-				     .ifindex = (int)hook->link.index,
-				     .attach_point =
-					     hook->egress ? BPF_TC_EGRESS : BPF_TC_INGRESS };
-	struct bpf_tc_opts filter = { .sz = sizeof filter,
-				      .handle = hook_handle(hook),
-				      .priority = BACKEND_FILTER_PRIORITY,
-				      .prog_fd = program,
-				      .flags = BPF_TC_F_REPLACE };
-	struct bpf_tc_opts nameless = { .sz = sizeof nameless,
-					.handle = hook_handle(hook),
-					.priority = BACKEND_FILTER_PRIORITY };
 	enum backend_occupant occupant;
-	int r = bpf_tc_attach(&place, &filter);
+	struct bpf_tc_opts filter;
+	struct bpf_tc_hook place;
+	int r;
 
+	filter_fill(hook, &place, &filter);
+	filter.prog_fd = program;
+	filter.flags = BPF_TC_F_REPLACE;
+	r = bpf_tc_attach(&place, &filter);
 	if (r < 0)
 		return r;
 	r = backend_hook_read(hook, netlink, &occupant);
 	if (r == 0 && occupant == BACKEND_PLACE_OURS)
 		return 0;
 	/* A filter that could not be told from others later would never be removed. */
-	(void)bpf_tc_detach(&place, &nameless);
+	filter_fill(hook, &place, &filter);
+	(void)bpf_tc_detach(&place, &filter);
 	return r < 0 ? r : -EIO;
 }
 
 int
 backend_hook_detach(const struct backend_hook *hook, struct mnl_socket *netlink)
 {
-	struct bpf_tc_hook place = { .sz = sizeof place,
-				     .ifindex = (int)hook->link.index,
-				     .attach_point =
-					     hook->egress ? BPF_TC_EGRESS : BPF_TC_INGRESS };
-	struct bpf_tc_opts filter = { .sz = sizeof filter,
-				      .handle = hook_handle(hook),
-				      .priority = BACKEND_FILTER_PRIORITY };
 	enum backend_occupant occupant;
+	struct bpf_tc_opts filter;
+	struct bpf_tc_hook place;
 	int r;
 
 	if (!backend_link_exists(&hook->link))
@@ -279,5 +291,6 @@ backend_hook_detach(const struct backend_hook *hook, struct mnl_socket *netlink)
 		return r;
 	if (occupant != BACKEND_PLACE_OURS)
 		return 0;
+	filter_fill(hook, &place, &filter);
 	return bpf_tc_detach(&place, &filter);
 }

@@ -25,3 +25,11 @@ build_release() {
 	[ -f "$1/build.ninja" ] || CC=gcc meson setup "$1" "$top" >/dev/null
 	ninja -C "$1" --quiet
 }
+
+# make_user: the system user that fairleadd runs as.
+make_user() {
+	! id fairlead >/dev/null 2>&1 || return 0
+	echo "making the system user fairlead"
+	useradd --system --user-group --no-create-home --home-dir /nonexistent \
+		--shell /usr/sbin/nologin fairlead
+}

@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 CLIENT4, CLIENT6 = "10.77.0.2", "fd77::2"
 LB4, LB6 = "10.77.0.5", "fd77::5"
 VIP4, VIP6 = "192.0.2.10", "2001:db8::10"
-USER, GROUP = "nobody", "nogroup"
+USER, GROUP = "fairlead", "fairlead" # tools/check makes them
 
 
 def backend4(i):
@@ -110,7 +110,7 @@ class Cluster(Lab):
         process = self.popen("lb", [program("fairleadd"), "--config", self.config_file,
                                     "--socket", self.control_socket, "--user", USER,
                                     "--group", GROUP], log="fairleadd.log")
-        wait_until(lambda: self.fairlead("version", check=False).returncode == 0, 10,
+        wait_until(lambda: self.fairlead("status", check=False).returncode == 0, 10,
                    "fairleadd answering")
         return process
 

@@ -82,7 +82,8 @@ END_TEST
 START_TEST(test_digest_is_the_protocol)
 {
 	start();
-	ck_assert_uint_eq(digest(), UINT64_C(0x1));
+	/* from a SipHash-1-3 written anew, over the words that digest.c names */
+	ck_assert_uint_eq(digest(), UINT64_C(0x6fe98983d01c47f));
 	ck_assert_uint_eq(digest_add(digest_add(0, 5), 7), digest_add(digest_add(0, 7), 5));
 	ck_assert_uint_ne(digest_add(0, 5), digest_add(digest_add(0, 5), 5));
 }

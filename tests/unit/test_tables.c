@@ -98,7 +98,8 @@ END_TEST
 
 START_TEST(test_tables_walk_writes_the_tunnel)
 {
-	uint8_t out[FRAME_MAX + FL_ENCAP_BYTES_MAX];
+	_Alignas(8) uint8_t out_bytes[2 + FRAME_MAX + FL_ENCAP_BYTES_MAX];
+	uint8_t *out = out_bytes + 2;
 	/* to the gateway, from the port; IPv4 with DF, the inner packet's tos, TTL 64, protocol 4 */
 	const uint8_t outer[] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0,
 				  0x45, 0xb9, 0, 80, 0, 0, 0x40, 0, 64, 4, 0, 0,
