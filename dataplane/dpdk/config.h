@@ -30,7 +30,7 @@ enum config_host {
 
 struct config_port {
 	char name[PLANE_NAME_BYTES_MAX];
-	char device[CONFIG_DEVICE_BYTES_MAX]; /**< as written */
+	char device[CONFIG_DEVICE_BYTES_MAX]; /**< a PCI address with its domain, lower case; or as written */
 	bool is_af_xdp;
 	bool is_pci;
 	char interface[IFNAMSIZ]; /**< of net_af_xdp */

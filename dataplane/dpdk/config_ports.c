@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <arpa/inet.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,13 +9,14 @@ enum {
 	DESCRIPTORS_DEFAULT = 1024,
 	DESCRIPTORS_MIN = 64,
 	DESCRIPTORS_MAX = 8192,
+	PCI_ADDRESS_BYTES = 12, /* 0000:3b:00.1 */
 };
 
 #define AF_XDP_DRIVER "net_af_xdp"
 
 static const struct json_field port_fields[] = {
 	{ "name", JSON_KIND_STRING, true, 1, PLANE_NAME_BYTES_MAX - 1 },
-	{ "device", JSON_KIND_STRING, true, 1, CONFIG_DEVICE_BYTES_MAX - 1 },
+	{ "device", JSON_KIND_STRING, true, 1, CONFIG_DEVICE_BYTES_MAX - 6 }, /* + a PCI domain */
 	{ "descriptors", JSON_KIND_INTEGER, false, DESCRIPTORS_MIN, DESCRIPTORS_MAX },
 	{ "host", JSON_KIND_STRING, false, 1, 16 },
 	{ "tap", JSON_KIND_STRING, false, 1, IFNAMSIZ - 1 },
@@ -144,10 +145,13 @@ read_device(struct reading *reading)
 	const char *device = json_get_string(reading->object, "device", "");
 	const struct json_path path = member(reading, "device");
 
-	config_copy(port->device, sizeof port->device, device);
+	port->is_pci = is_pci_address(device);
+	(void)snprintf(port->device, sizeof port->device, "%s%s",
+		       port->is_pci && device[2] == ':' ? "0000:" : "", device);
 	if (device[0] == '\0')
 		return; /* json_check() said so */
-	port->is_pci = is_pci_address(device);
+	for (size_t i = 0; port->is_pci && i < PCI_ADDRESS_BYTES; i++)
+		port->device[i] = (char)tolower((unsigned char)port->device[i]); /* as DPDK names it */
 	port->is_af_xdp = strncmp(device, AF_XDP_DRIVER, strlen(AF_XDP_DRIVER)) == 0;
 	if (!port->is_pci && strncmp(device, "net_", 4) != 0)
 		json_error_add(reading->errors, &path, "invalid_value",
@@ -288,10 +292,6 @@ read_gateway(struct reading *reading)
 		json_error_add(reading->errors, &path, "invalid_value",
 			       "set \"host\" to \"drop\", or leave it out",
 			       "the port has a kernel interface, whose routes say the next hop");
-	else if (mac == NULL && port->host == CONFIG_HOST_DROP)
-		json_error_add(reading->errors, reading->path, "missing_member",
-			       "add \"gateway_mac\"",
-			       "the port has no kernel interface: nothing tells its next hop");
 	else if (mac != NULL &&
 		 (addr_mac_parse(mac, port->gateway_mac) < 0 || (port->gateway_mac[0] & 1) != 0 ||
 		  memcmp(port->gateway_mac, zero, sizeof zero) == 0))
@@ -335,6 +335,19 @@ read_port(struct reading *reading)
 	read_gateway(reading);
 }
 
+/** Without any port that leads somewhere, nothing could ever be forwarded. */
+static void
+check_way_out(const struct config *config, const struct json_path *path, struct json_errors *errors)
+{
+	for (uint32_t i = 0; i < config->port_count; i++) {
+		if (config->ports[i].host != CONFIG_HOST_DROP || config->ports[i].has_gateway)
+			return;
+	}
+	if (config->port_count > 0)
+		json_error_add(errors, path, "missing_member", "add \"gateway_mac\" to one",
+			       "no port has a kernel interface or a gateway: no backend has a next hop");
+}
+
 void
 config_read_ports(const cJSON *ports, const struct json_path *path, struct config *config,
 		  struct json_errors *errors)
@@ -357,4 +370,5 @@ config_read_ports(const cJSON *ports, const struct json_path *path, struct confi
 		read_port(&reading);
 		config->port_count++;
 	}
+	check_way_out(config, path, errors);
 }

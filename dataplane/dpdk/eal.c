@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -16,7 +17,7 @@
 enum {
 	ARGUMENTS_MAX = 16 + 2 * FL_PORTS_MAX,
 	ARGUMENT_BYTES_MAX = 1024,
-	DIRECTORY_BYTES_MAX = 32,
+	DIRECTORY_BYTES_MAX = CONFIG_SOCKET_BYTES_MAX + 8,
 };
 
 /* rte_eal_init() reorders the pointers; DPDK keeps some of the strings: they live as long as the process. */
@@ -96,17 +97,22 @@ make_arguments(const struct config *config)
 }
 
 /**
- * DPDK makes a directory for files that are shared between processes, also when there are none, and leaves it:
- * give it one that can be removed. Without one it takes its default.
+ * DPDK makes a directory for files that processes share, also when there are none, and leaves it: give it one
+ * beside the plane's socket, which is the plane's alone, and which a start after a kill finds again.
  */
-static void
-lend_directory(char ret_path[DIRECTORY_BYTES_MAX])
+static int
+lend_directory(const struct config *config, char ret_path[DIRECTORY_BYTES_MAX],
+	       struct failure *failure)
 {
-	(void)snprintf(ret_path, DIRECTORY_BYTES_MAX, "/tmp/fairlead-dpdk-XXXXXX");
-	if (mkdtemp(ret_path) == NULL)
-		ret_path[0] = '\0';
-	else
-		(void)setenv("RUNTIME_DIRECTORY", ret_path, 1);
+	(void)snprintf(ret_path, DIRECTORY_BYTES_MAX, "%s.start", config->socket_path);
+	if ((mkdir(ret_path, 0700) < 0 && errno != EEXIST) ||
+	    setenv("RUNTIME_DIRECTORY", ret_path, 1) < 0)
+		return failure_set(failure,
+				   errno == EACCES ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
+				   "the directory %s cannot be made: %s; change \"socket\" or the rights "
+				   "of its directory",
+				   ret_path, strerror(errno));
+	return 0;
 }
 
 static void
@@ -114,7 +120,7 @@ remove_directory(const char *path)
 {
 	static const char *const parts[] = { "/dpdk/rte", "/dpdk", "" };
 
-	for (size_t i = 0; path[0] != '\0' && i < sizeof parts / sizeof parts[0]; i++) {
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
 		char part[DIRECTORY_BYTES_MAX + 16];
 
 		(void)snprintf(part, sizeof part, "%s%s", path, parts[i]);
@@ -133,7 +139,8 @@ eal_start(const struct config *config, struct failure *failure)
 		return failure_set(failure, EXIT_INTERNAL, "no memory for DPDK's log");
 	make_arguments(config);
 	log_forget_complaint();
-	lend_directory(directory);
+	if (lend_directory(config, directory, failure) < 0)
+		return -1;
 	r = rte_eal_init(arguments.count, arguments.pointers);
 	remove_directory(directory);
 	if (r >= 0)

@@ -121,7 +121,7 @@ probe(const struct ports *ports, struct port *port, int steer_object, struct fai
 				   config->device,
 				   log_last_complaint()[0] != '\0' ? log_last_complaint()
 								   : "no driver knows it",
-				   config->is_pci ? "; bind it with: dpdk-devbind.py -b vfio-pci ADDRESS"
+				   config->is_pci ? "; is the package of its DPDK driver installed?"
 						  : "");
 	port->probed = true;
 	return 0;

@@ -176,6 +176,40 @@ check_interface(const struct config *config, const struct config_port *port,
 	return 0;
 }
 
+/** Is the device there, and has it a driver that leaves it to DPDK? (mlx: both share it.) */
+static int
+check_pci(const struct config_port *port, struct failure *failure)
+{
+	static const char *const drivers[] = { "vfio-pci", "uio_pci_generic", "igb_uio",
+					       "mlx5_core", "mlx4_core" };
+	char path[LINE_BYTES_MAX], target[LINE_BYTES_MAX];
+	size_t bytes = strcspn(port->device, ",");
+	const char *driver = "no driver";
+	ssize_t target_bytes;
+
+	(void)snprintf(path, sizeof path, "/sys/bus/pci/devices/%.*s", (int)bytes, port->device);
+	if (access(path, F_OK) < 0)
+		return failure_set(failure, EXIT_UNAVAILABLE,
+				   "port %s: PCI device %.*s does not exist; list those that do with: "
+				   "dpdk-devbind.py --status-dev net",
+				   port->name, (int)bytes, port->device);
+	(void)snprintf(path, sizeof path, "/sys/bus/pci/devices/%.*s/driver", (int)bytes,
+		       port->device);
+	target_bytes = readlink(path, target, sizeof target - 1);
+	if (target_bytes > 0) {
+		target[target_bytes] = '\0';
+		driver = strrchr(target, '/') == NULL ? target : strrchr(target, '/') + 1;
+	}
+	for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++) {
+		if (strcmp(driver, drivers[i]) == 0)
+			return 0;
+	}
+	return failure_set(failure, EXIT_UNAVAILABLE,
+			   "port %s: PCI device %.*s has %s, not one for DPDK; run: dpdk-devbind.py -b "
+			   "vfio-pci %.*s",
+			   port->name, (int)bytes, port->device, driver, (int)bytes, port->device);
+}
+
 static int
 check_ports(const struct config *config, struct failure *failure)
 {
@@ -183,6 +217,8 @@ check_ports(const struct config *config, struct failure *failure)
 		const struct config_port *port = &config->ports[i];
 
 		if (port->is_af_xdp && check_interface(config, port, failure) < 0)
+			return -1;
+		if (port->is_pci && check_pci(port, failure) < 0)
 			return -1;
 		if (port->host == CONFIG_HOST_TAP && if_nametoindex(port->tap) != 0)
 			return failure_set(failure, EXIT_UNAVAILABLE,
@@ -249,10 +285,30 @@ check_memlock(const struct config *config, struct failure *failure)
 			   (unsigned long long)(limit.rlim_cur >> 20));
 }
 
+static int
+check_socket_directory(const struct config *config, struct failure *failure)
+{
+	char directory[CONFIG_SOCKET_BYTES_MAX];
+	char *slash;
+
+	(void)snprintf(directory, sizeof directory, "%s", config->socket_path);
+	slash = strrchr(directory, '/');
+	if (slash == NULL || slash == directory || access(directory, W_OK | X_OK) == 0)
+		return 0;
+	*slash = '\0';
+	if (access(directory, W_OK | X_OK) == 0)
+		return 0;
+	return failure_set(failure, errno == EACCES ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
+			   "the directory %s of the plane socket cannot be written to: %s; make it, give "
+			   "the plane's user the right, or change \"socket\"",
+			   directory, strerror(errno));
+}
+
 int
 preflight(const struct config *config, struct failure *failure)
 {
-	if (check_cores(config, failure) < 0 || check_ports(config, failure) < 0 ||
+	if (check_cores(config, failure) < 0 || check_socket_directory(config, failure) < 0 ||
+	    check_ports(config, failure) < 0 ||
 	    check_capabilities(config, failure) < 0 || check_memlock(config, failure) < 0)
 		return -1;
 	return config->hugepages ? hugepages_check(config, failure) : 0;

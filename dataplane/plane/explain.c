@@ -245,13 +245,14 @@ put_answer(struct explanation *explanation, cJSON *answer)
 {
 	const struct plane_walk *walk = &explanation->walk;
 
+	bool fine = plane_put_text(answer, "verdict", plane_verdict_name(walk->verdict)) &&
+		    plane_put_text(answer, "meaning", plane_verdict_meaning(walk->verdict)) &&
+		    json_add_u64(answer, "generation", explanation->plane->state.set.generation);
+
+	if (explanation->backend != NULL)
+		fine = fine && plane_put_address(answer, "backend", &explanation->backend->address);
 	explanation->steps = cJSON_CreateArray();
-	return plane_put_text(answer, "verdict", plane_verdict_name(walk->verdict)) &&
-	       plane_put_text(answer, "meaning", plane_verdict_meaning(walk->verdict)) &&
-	       (explanation->backend == NULL ||
-		plane_put_address(answer, "backend", &explanation->backend->address)) &&
-	       json_add_u64(answer, "generation", explanation->plane->state.set.generation) &&
-	       plane_put(answer, "steps", explanation->steps) && explain_steps(explanation);
+	return plane_put(answer, "steps", explanation->steps) && fine && explain_steps(explanation);
 }
 
 cJSON *

@@ -44,7 +44,7 @@ enum {
 	MAGLEV_ROWS_PER_BACKEND_MIN = 10,   /**< fewer: refused */
 	MAGLEV_ROWS_PER_BACKEND_GOOD = 100, /**< fewer: shares get uneven, the caller warns */
 	MAGLEV_WEIGHT_MAX = 65535,
-	MAGLEV_TURN_ROWS = 8, /**< rows that a backend of the largest weight looks at in a turn */
+	MAGLEV_TURN_ROWS = 16, /**< rows that a backend of the largest weight looks at in a turn */
 	MAGLEV_REST_PART = 2048, /**< this part of the rows is given out without walking */
 	MAGLEV_BACKENDS_MAX = 65535,
 	MAGLEV_NONE = 0xffff, /**< a row that nobody owns */

@@ -18,7 +18,7 @@
 #include "maglev.h"
 
 enum {
-	STEPS = 3000,
+	STEPS = 1000,
 	STEPS_A_SIZE = 20, /* then another, so that large sets build up and are cut down */
 	SET_MAX = 1200,
 	ROWS_MAX = 65537,
@@ -141,35 +141,26 @@ twin_shares(uint64_t M)
 	}
 }
 
-static uint64_t
-twin_free_rows(uint64_t M)
-{
-	uint64_t count = 0;
-
-	for (uint64_t row = 0; row < M; row++)
-		count += twin_rows[row] == MAGLEV_NONE;
-	return count;
-}
-
 /* Step 3. */
 static void
 twin_walk(uint64_t M)
 {
-	uint64_t largest = 1;
+	uint64_t largest = 1, free_rows = M;
 
 	for (uint32_t i = 0; i < twin_count; i++)
 		if (twins[i].backend->weight > largest)
 			largest = twins[i].backend->weight;
-	while (twin_free_rows(M) > M / 2048) {
+	while (free_rows > M / 2048) {
 		for (uint32_t i = 0; i < twin_count; i++) {
 			struct twin *twin = &twins[i];
 			uint64_t looks =
-				(8 * (uint64_t)twin->backend->weight + largest - 1) / largest;
+				(16 * (uint64_t)twin->backend->weight + largest - 1) / largest;
 
 			for (uint64_t look = 0; look < looks && twin->need > 0; look++) {
 				if (twin_rows[twin->position] == MAGLEV_NONE) {
 					twin_rows[twin->position] = twin->backend->index;
 					twin->need--;
+					free_rows--;
 				}
 				twin->position = (twin->position + twin->step) % M;
 			}

@@ -6,6 +6,7 @@ Method: the real program, with one thing wrong at a time: in the file (bad/dpdk)
 """
 
 import ctypes
+import grp
 import json
 import mmap
 import os
@@ -41,7 +42,11 @@ def dpdk(*argv, **options):
 
 def as_nobody(*capabilities):
     """A command line that gives up root for uid 65534 with these capabilities."""
-    words = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    try:
+        groups = f"--groups={grp.getgrnam('fairlead').gr_gid}"  # as the service is: the socket's group
+    except KeyError:
+        groups = "--clear-groups"
+    words = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", groups]
     if capabilities:
         plus = ",".join("+" + name for name in capabilities)
         words += [f"--inh-caps={plus}", f"--ambient-caps={plus}"]
@@ -168,7 +173,7 @@ def test_pin_dir_not_on_bpffs(lab):
 
 
 def test_socket_directory_missing(lab):
-    refused(lab, 69, str(lab.dir / "no/plane.sock"), socket=str(lab.dir / "no/plane.sock"))
+    refused(lab, 69, f"directory {lab.dir}/no of the plane socket", socket=str(lab.dir / "no/plane.sock"))
 
 
 def test_device_unknown(lab):
@@ -188,6 +193,7 @@ def test_tap_exists(lab):
 
 def test_no_permission(lab):
     path = lab.config()
+    os.chown(lab.dir, NOBODY, NOBODY)
     for missing, sentence in (("net_admin", "CAP_NET_ADMIN is needed"), ("net_raw", "CAP_NET_RAW"),
                               ("bpf", "CAP_BPF is needed"), ("ipc_lock", "give CAP_IPC_LOCK")):
         left = [name for name in CAPABILITIES if name != missing]
@@ -311,8 +317,7 @@ def test_kill_during_the_start(lab):
     stops_in_a_second(lab, process)
     lab.detach()
     assert lab.pins() == []
-    left = [p for p in Path("/tmp").glob("fairlead-dpdk-*") if p.stat().st_uid == 0 and any(p.iterdir())]
-    assert left == []
+    assert list(lab.dir.glob("*.start")) == []
 
 
 def test_two_planes_side_by_side(lab):

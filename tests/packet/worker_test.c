@@ -353,6 +353,11 @@ scenario_full(struct plane_fixture *fixture)
 	       "what the ports did not take is not drop_send_full");
 	expect(verdicts[FL_DROP_HOST_FULL] + room == count_cases(fl_verdict_is_pass), name,
 	       "what the TAP did not take is not drop_host_full");
+	/* neither does the port take what the host sends then */
+	for (uint32_t i = 0; i < 3; i++)
+		put_frame(&bench, bench.tap.rx, (const uint8_t[64]){ 0 }, 64);
+	pass_until_idle(&bench);
+	expect(bench.worker->stats.host_unsent == 3, name, "the host's unsent frames");
 	expect(drain(bench.ports[0].tx) + drain(bench.ports[1].tx) == 2 * room, name,
 	       "not all that was forwarded left");
 	expect(drain(bench.tap.tx) == room, name, "the TAP did not get what it took");

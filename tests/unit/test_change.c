@@ -531,6 +531,23 @@ START_TEST(test_change_counts_go_on_through_a_new_incarnation)
 }
 END_TEST
 
+START_TEST(test_change_counts_start_anew_in_a_used_slot)
+{
+	uint32_t slot;
+
+	open_plane(FAKE_VIPS, FAKE_BACKENDS, FAKE_ROWS);
+	apply_only("'vips':[" VIP(80, 251, BACKEND(1, 1) "," BACKEND(2, 1)) "]");
+	slot = backend_of(vip_at(0), "10.0.0.2")->slot_index;
+	fake.backend_counters[vip_at(0)->slot_base + slot].packets += 300;
+	apply_only("'vips':[" VIP(80, 251, BACKEND(1, 1)) "]");
+	apply_only("'vips':[" VIP(80, 251, BACKEND(1, 1) "," BACKEND(3, 1)) "]");
+	ck_assert_uint_eq(backend_of(vip_at(0), "10.0.0.3")->slot_index, slot);
+	ck_assert_uint_eq(state_backend_count(&fake.plane.state, vip_at(0),
+					      backend_of(vip_at(0), "10.0.0.3")).packets, 0);
+	fake_close(&fake);
+}
+END_TEST
+
 START_TEST(test_change_digest_differs_when_the_state_does)
 {
 	static const char *const states[] = {
@@ -685,6 +702,7 @@ main(void)
 				       test_change_fails_whole_with_the_engine,
 				       test_change_random_walk_is_as_the_model,
 				       test_change_counts_go_on_through_a_new_incarnation,
+				       test_change_counts_start_anew_in_a_used_slot,
 				       test_change_digest_differs_when_the_state_does,
 				       test_change_never_shows_half_of_it,
 				       NULL };
