@@ -258,14 +258,30 @@ guard_open(const char *pin_dir, const char *name, struct failure *failure)
 	return guard;
 }
 
+/** Our place on the interface. Zeroed as memory: libbpf refuses options whose padding is not zero. */
+static void
+our_place(uint32_t ifindex, struct bpf_tc_hook *ret_hook, struct bpf_tc_opts *ret_filter)
+{
+	memset(ret_hook, 0, sizeof *ret_hook);
+	ret_hook->sz = sizeof *ret_hook;
+	ret_hook->ifindex = (int)ifindex;
+	ret_hook->attach_point = BPF_TC_INGRESS;
+	memset(ret_filter, 0, sizeof *ret_filter);
+	ret_filter->sz = sizeof *ret_filter;
+	ret_filter->handle = FILTER_HANDLE;
+	ret_filter->priority = FILTER_PRIORITY;
+}
+
 /** The program of the filter at our place. @return 0: none there; -1 with errno. */
 static int64_t
 filter_program(uint32_t ifindex)
 {
-	struct bpf_tc_hook hook = { .sz = sizeof hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS };
-	struct bpf_tc_opts filter = { .sz = sizeof filter, .handle = FILTER_HANDLE,
-			    .priority = FILTER_PRIORITY };
-	int r = bpf_tc_query(&hook, &filter);
+	struct bpf_tc_hook hook;
+	struct bpf_tc_opts filter;
+	int r;
+
+	our_place(ifindex, &hook, &filter);
+	r = bpf_tc_query(&hook, &filter);
 
 	if (r == -ENOENT || r == -EINVAL) /* EINVAL: no clsact at all */
 		return 0;
@@ -290,14 +306,13 @@ foreign_filter(const char *interface, int64_t id, struct failure *failure)
 int
 guard_attach(struct guard *guard, const char *interface, struct failure *failure)
 {
-	struct bpf_tc_hook hook = { .sz = sizeof hook, .attach_point = BPF_TC_INGRESS };
-	struct bpf_tc_opts filter = { .sz = sizeof filter, .handle = FILTER_HANDLE,
-			    .priority = FILTER_PRIORITY };
+	struct bpf_tc_hook hook;
+	struct bpf_tc_opts filter;
 	uint32_t ifindex = if_nametoindex(interface);
 	int64_t present;
 	int r;
 
-	hook.ifindex = (int)ifindex;
+	our_place(ifindex, &hook, &filter);
 	r = bpf_tc_hook_create(&hook);
 	if (r < 0 && r != -EEXIST)
 		return failure_set(failure, r == -EPERM ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
@@ -367,9 +382,8 @@ guard_close(struct guard *guard)
 int
 guard_detach(struct guard *guard, const char *interface, struct failure *failure)
 {
-	struct bpf_tc_hook hook = { .sz = sizeof hook, .attach_point = BPF_TC_INGRESS };
-	struct bpf_tc_opts filter = { .sz = sizeof filter, .handle = FILTER_HANDLE,
-			    .priority = FILTER_PRIORITY };
+	struct bpf_tc_hook hook;
+	struct bpf_tc_opts filter;
 	uint32_t ifindex = if_nametoindex(interface);
 	int64_t present = ifindex == 0 ? 0 : filter_program(ifindex);
 	int r;
@@ -378,7 +392,7 @@ guard_detach(struct guard *guard, const char *interface, struct failure *failure
 		return 0;
 	if (!is_ours(guard, (uint32_t)present))
 		return foreign_filter(interface, present, failure);
-	hook.ifindex = (int)ifindex;
+	our_place(ifindex, &hook, &filter);
 	r = bpf_tc_detach(&hook, &filter);
 	if (r < 0)
 		return failure_set(failure, r == -EPERM ? EXIT_PERMISSION : EXIT_UNAVAILABLE,

@@ -44,9 +44,12 @@ pin_path(const char *directory, uint32_t id, char ret_path[PATH_BYTES_MAX])
 static int
 query(uint32_t ifindex, uint32_t *ret_id, uint32_t *ret_flags)
 {
-	struct bpf_xdp_query_opts present = { .sz = sizeof present };
-	int r = bpf_xdp_query((int)ifindex, 0, &present);
+	struct bpf_xdp_query_opts present;
+	int r;
 
+	memset(&present, 0, sizeof present); /* padding too: libbpf looks at it */
+	present.sz = sizeof present;
+	r = bpf_xdp_query((int)ifindex, 0, &present);
 	if (r < 0)
 		return r;
 	*ret_flags = 0;
@@ -91,10 +94,13 @@ wait_for_queue(uint32_t ifindex, uint32_t queue)
 static int
 detach(const char *interface, int program, uint32_t flags, struct failure *failure)
 {
-	const struct bpf_xdp_attach_opts expected = { .sz = sizeof expected,
-						      .old_prog_fd = program };
-	int r = bpf_xdp_detach((int)if_nametoindex(interface), flags, &expected);
+	struct bpf_xdp_attach_opts expected;
+	int r;
 
+	memset(&expected, 0, sizeof expected);
+	expected.sz = sizeof expected;
+	expected.old_prog_fd = program;
+	r = bpf_xdp_detach((int)if_nametoindex(interface), flags, &expected);
 	if (r < 0)
 		return failure_set(failure, r == -EPERM ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
 				   "interface %s: the XDP program that an earlier start left cannot be "

@@ -244,7 +244,6 @@ static bool
 put_answer(struct explanation *explanation, cJSON *answer)
 {
 	const struct plane_walk *walk = &explanation->walk;
-
 	bool fine = plane_put_text(answer, "verdict", plane_verdict_name(walk->verdict)) &&
 		    plane_put_text(answer, "meaning", plane_verdict_meaning(walk->verdict)) &&
 		    json_add_u64(answer, "generation", explanation->plane->state.set.generation);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../frames.h"
 #include "../packet/case_table.h"
@@ -19,7 +20,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t size_max);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned int seed);
 
+enum { RUNS_THAT_TELL = 1000000, VIPS_MAX = 64 };
+
 static struct plane_fixture fixture;
+static const struct fl_vip *vips[VIPS_MAX];
+static uint32_t vip_count;
+static uint64_t runs, verdicts[FL_VERDICT_COUNT];
 
 #define REQUIRE(condition)                                           \
 	do {                                                         \
@@ -29,11 +35,30 @@ static struct plane_fixture fixture;
 		}                                                    \
 	} while (0)
 
+/* A run that forwarded hardly anything has shown nothing. */
+static void
+say_verdicts(void)
+{
+	fprintf(stderr, "verdicts:");
+	for (uint32_t i = 0; i < FL_VERDICT_COUNT; i++)
+		fprintf(stderr, " %s %lu", plane_verdict_name(i), verdicts[i]);
+	fprintf(stderr, "\n");
+	if (runs >= RUNS_THAT_TELL && verdicts[FL_FORWARD] < runs / 1000) {
+		fprintf(stderr, "broken: only %lu of %lu were forwarded\n", verdicts[FL_FORWARD],
+			runs);
+		_exit(1);
+	}
+}
+
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	case_tables_open(&fixture);
-	return 0;
+	for (uint32_t i = 0; i < fixture.size.vip_count && vip_count < VIPS_MAX; i++)
+		if (fixture.tables.vips[i].key.ip_proto != 0)
+			vips[vip_count++] = &fixture.tables.vips[i];
+	REQUIRE(vip_count > 0);
+	return atexit(say_verdicts);
 }
 
 /* Is the outer destination that of a slot of the VIP that the packet was for? */
@@ -96,6 +121,25 @@ check_no_loop(const struct plane_walk *walk, const uint8_t *frame, uint32_t fram
 	free(out);
 }
 
+/* Only the beginning can be read (segments, XDP): the same end, or "truncated". */
+static void
+check_cut(const uint8_t *frame, uint32_t frame_bytes, enum fl_verdict whole)
+{
+	uint32_t bytes = frame[frame_bytes - 1] % frame_bytes;
+	uint8_t *start = malloc(bytes); /* exactly */
+	struct fl_cursor cursor = { .pos = start, .end = start + bytes };
+	struct fl_packet packet = { .on_vip = FL_FORWARD };
+	enum fl_verdict verdict;
+
+	REQUIRE(start != NULL || bytes == 0);
+	if (start == NULL)
+		return;
+	memcpy(start, frame, bytes);
+	verdict = fl_parse(&cursor, frame_bytes, &packet);
+	REQUIRE(verdict == whole || verdict == FL_DROP_TRUNCATED);
+	free(start);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -110,9 +154,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(frame, data, size);
 	verdict = plane_walk(&fixture.tables, frame, (uint32_t)size, &walk);
 	REQUIRE(verdict < FL_VERDICT_COUNT && verdict == walk.verdict);
+	runs++;
+	verdicts[verdict]++;
 	REQUIRE((verdict == FL_FORWARD) == (walk.reached == PLANE_WALK_DONE));
 	REQUIRE(plane_walk(&fixture.tables, frame, (uint32_t)size, &again) == verdict);
 	REQUIRE(memcmp(frame, data, size) == 0);
+	check_cut(frame, (uint32_t)size, walk.reached == PLANE_WALK_PARSE ? verdict : FL_FORWARD);
 	if (verdict == FL_FORWARD) {
 		check_output(&walk, frame, (uint32_t)size);
 		check_no_loop(&walk, frame, (uint32_t)size);
@@ -126,7 +173,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 static void
 aim_at_vip(uint8_t *data, size_t size, uint32_t random)
 {
-	const struct fl_vip *vip = &fixture.tables.vips[random % 64];
+	const struct fl_vip *vip = vips[random % vip_count];
 	bool is_ipv4 = fl_addr_is_ipv4(&vip->key.address);
 	uint32_t l4 = is_ipv4 ? 34 : 54;
 

@@ -62,8 +62,9 @@ def test_ipv6_alone_needs_no_setting(clean):
 
 
 def test_what_was_there_before_stays(host):
-    """A VIP that was on lo, a clsact qdisc with another's filter, stricter settings, the pin directory."""
+    """VIPs that were on lo, a clsact qdisc with another's filter, stricter settings, the pin directory."""
     host.ip("be", "address", "add", f"{VIP[4]}/24", "dev", "lo")
+    host.ip("be", "address", "add", f"{VIP[6]}/128", "dev", "lo")
     host.run("be", ["tc", "qdisc", "add", "dev", "eth0", "clsact"])
     host.run("be", ["tc", "filter", "add", "dev", "eth0", "ingress", "pref", "7", *OTHERS])
     host.run("be", ["sysctl", "-w", "net.ipv4.conf.all.arp_ignore=2"])
@@ -79,6 +80,7 @@ def test_what_was_there_before_stays(host):
         host.run("be", ["tc", "qdisc", "del", "dev", "eth0", "clsact"])
         host.run("be", ["sysctl", "-w", "net.ipv4.conf.all.arp_ignore=0"])
         host.ip("be", "address", "del", f"{VIP[4]}/24", "dev", "lo")
+        host.ip("be", "address", "del", f"{VIP[6]}/128", "dev", "lo")
         host.down()
         host.pins.rmdir()
 

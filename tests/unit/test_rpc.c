@@ -364,6 +364,26 @@ START_TEST(test_rpc_session_bounds_the_calls_in_flight)
 }
 END_TEST
 
+/* Not one byte more may wait. */
+static void
+fill_output(struct rpc_session *session)
+{
+	char line[256];
+	size_t size, envelope = strlen(RESULT("1", "\"\""));
+
+	(void)snprintf(line, sizeof line, REQUEST("1", "\"lengthy\",\"params\":{\"size\":%zu}"),
+		       RPC_REPLY_BYTES_MAX - envelope);
+	feed(session, line);
+	(void)rpc_session_output(session, &size);
+	ck_assert_uint_eq(size, RPC_REPLY_BYTES_MAX);
+	rpc_session_sent(session, 3); /* what is sent makes room */
+	(void)snprintf(line, sizeof line, REQUEST("1", "\"lengthy\",\"params\":{\"size\":%zu}"),
+		       RPC_OUTPUT_BYTES_MAX - RPC_REPLY_BYTES_MAX + 3 - envelope);
+	feed(session, line);
+	(void)rpc_session_output(session, &size);
+	ck_assert_uint_eq(size, RPC_OUTPUT_BYTES_MAX);
+}
+
 START_TEST(test_rpc_session_bounds_replies_and_output)
 {
 	struct rpc_session *session = make_session();
@@ -378,17 +398,7 @@ START_TEST(test_rpc_session_bounds_replies_and_output)
 		       RPC_REPLY_BYTES_MAX - envelope + 1);
 	feed(session, line);
 	expect_error(session, RPC_INTERNAL, "reply_too_large", NULL);
-	(void)snprintf(line, sizeof line, REQUEST("1", "\"lengthy\",\"params\":{\"size\":%zu}"),
-		       RPC_REPLY_BYTES_MAX - envelope);
-	feed(session, line);
-	(void)rpc_session_output(session, &size);
-	ck_assert_uint_eq(size, RPC_REPLY_BYTES_MAX);
-	rpc_session_sent(session, 3); /* what is sent makes room */
-	(void)snprintf(line, sizeof line, REQUEST("1", "\"lengthy\",\"params\":{\"size\":%zu}"),
-		       RPC_OUTPUT_BYTES_MAX - RPC_REPLY_BYTES_MAX + 3 - envelope);
-	feed(session, line);
-	(void)rpc_session_output(session, &size);
-	ck_assert_uint_eq(size, RPC_OUTPUT_BYTES_MAX);
+	fill_output(session);
 	ck_assert_int_eq(rpc_session_error(session), 0);
 	ck_assert_int_eq(rpc_session_feed(session, REQUEST("2", "\"echo\""),
 					  strlen(REQUEST("2", "\"echo\"")), 0),
@@ -396,6 +406,20 @@ START_TEST(test_rpc_session_bounds_replies_and_output)
 	ck_assert_int_eq(rpc_session_error(session), -ENOBUFS);
 	ck_assert_int_eq(rpc_session_feed(session, "", 0, 0), -ENOBUFS);
 	ck_assert_int_eq(rpc_session_notify(session, "x", NULL), -ENOBUFS);
+	(void)rpc_session_output(session, &size);
+	ck_assert_uint_eq(size, RPC_OUTPUT_BYTES_MAX);
+	rpc_session_destroy(session);
+}
+END_TEST
+
+START_TEST(test_rpc_session_bounds_notifications)
+{
+	struct rpc_session *session = make_session();
+	size_t size;
+
+	fill_output(session);
+	ck_assert_int_eq(rpc_session_notify(session, "x", NULL), -ENOBUFS);
+	ck_assert_int_eq(rpc_session_error(session), -ENOBUFS);
 	(void)rpc_session_output(session, &size);
 	ck_assert_uint_eq(size, RPC_OUTPUT_BYTES_MAX);
 	rpc_session_destroy(session);
@@ -476,6 +500,7 @@ main(void)
 				       test_rpc_session_is_late_from_the_first_byte,
 				       test_rpc_session_bounds_the_calls_in_flight,
 				       test_rpc_session_bounds_replies_and_output,
+				       test_rpc_session_bounds_notifications,
 				       test_rpc_session_output_is_sent_in_pieces,
 				       test_rpc_session_notifies,
 				       test_rpc_refusal_is_one_line,
