@@ -201,8 +201,9 @@ link_call(struct plane_link *link, const struct plane_link_call *request, struct
 {
 	/* The plane answers in order: this one's time starts when the one before is over. */
 	int64_t start_ms = link->pending != NULL ? link->pending->deadline_ms : plane_link_now_ms();
-	int r = rpc_client_call(link->client, request->method, request->params, link_on_answer,
-				call);
+	int r = rpc_client_call(
+		link->client,
+		&(struct rpc_question){ request->method, request->params, link_on_answer, call });
 
 	if (r < 0)
 		return r;

@@ -311,7 +311,8 @@ client_call(struct cli *cli, const char *method, cJSON *params, cJSON **ret_resu
 	}
 	client = cli->client;
 	client->answered = false;
-	if (rpc_client_call(client->rpc, method, params, client_on_answer, client) < 0)
+	if (rpc_client_call(client->rpc,
+			    &(struct rpc_question){ method, params, client_on_answer, client }) < 0)
 		return out_fail(cli, EX_SOFTWARE, "internal", "",
 				"the request is too large to be sent");
 	r = client_wait(cli);

@@ -272,21 +272,28 @@ add_unknown_error(const char *name, const struct json_field *fields, const struc
 		       strlen(name) > NAME_BYTES_SHOWN ? "..." : "");
 }
 
-/* @p seen: a bit for each field found. */
+/** Which of the fields the member is; -1: none. */
+static int
+field_of(const cJSON *item, const struct json_field *fields)
+{
+	for (int i = 0; fields[i].name != NULL; i++)
+		if (strcmp(fields[i].name, item->string) == 0)
+			return i;
+	return -1;
+}
+
 static bool
 check_member(const cJSON *item, const struct json_field *fields, const struct json_path *path,
-	     struct json_errors *errors, uint64_t *seen)
+	     struct json_errors *errors)
 {
 	static const struct json_field description = { .name = "description",
 						       .kind = JSON_KIND_STRING,
 						       .max = INT64_MAX };
 
-	for (uint32_t i = 0; fields[i].name != NULL; i++) {
-		if (strcmp(fields[i].name, item->string) == 0) {
-			*seen |= UINT64_C(1) << i;
-			return check_value(item, &fields[i], path, errors);
-		}
-	}
+	int field = field_of(item, fields);
+
+	if (field >= 0)
+		return check_value(item, &fields[field], path, errors);
 	if (strcmp(item->string, description.name) == 0)
 		return check_value(item, &description, path, errors);
 	add_unknown_error(item->string, fields, path, errors);
@@ -298,7 +305,6 @@ json_check(const cJSON *object, const struct json_field *fields, const struct js
 	   struct json_errors *errors)
 {
 	const cJSON *item;
-	uint64_t seen = 0;
 	bool good = true;
 
 	if (!cJSON_IsObject(object)) {
@@ -309,11 +315,11 @@ json_check(const cJSON *object, const struct json_field *fields, const struct js
 	cJSON_ArrayForEach (item, object) {
 		struct json_path here = { .parent = path, .name = item->string };
 
-		good = check_member(item, fields, &here, errors, &seen) && good;
+		good = check_member(item, fields, &here, errors) && good;
 	}
 	for (uint32_t i = 0; fields[i].name != NULL; i++) {
 		assert(i < JSON_FIELDS_MAX);
-		if (!fields[i].required || (seen >> i & 1) != 0)
+		if (!fields[i].required || json_get(object, fields[i].name) != NULL)
 			continue;
 		json_error_add(errors, path, "missing_member", NULL, "member \"%s\" is missing",
 			       fields[i].name);

@@ -140,13 +140,20 @@ int rpc_client_create(struct rpc_client **ret_client);
  */
 void rpc_client_destroy(struct rpc_client *client);
 
+/** A call to make. */
+struct rpc_question {
+	const char *method;    /**< borrowed during rpc_client_call() */
+	cJSON *params;	       /**< taken; NULL: none */
+	rpc_answered answered; /**< called once, with @p user */
+	void *user;
+};
+
 /**
- * Queue a request; takes @p params (NULL: none), also on failure.
+ * Queue a request; takes its params, also on failure.
  * @return 0; -ENOMEM; -ENOBUFS: RPC_CALLS_MAX unanswered, or the client is being destroyed;
- *         -EMSGSIZE: over RPC_LINE_BYTES_MAX; -EINVAL: json_print() cannot print @p params.
+ *         -EMSGSIZE: over RPC_LINE_BYTES_MAX; -EINVAL: json_print() cannot print the params.
  */
-int rpc_client_call(struct rpc_client *client, const char *method, cJSON *params,
-		    rpc_answered answered, void *user);
+int rpc_client_call(struct rpc_client *client, const struct rpc_question *question);
 const char *rpc_client_output(const struct rpc_client *client, size_t *ret_size);
 void rpc_client_sent(struct rpc_client *client, size_t size);
 

@@ -79,8 +79,7 @@ rpc_client_destroy(struct rpc_client *client)
 }
 
 int
-rpc_client_call(struct rpc_client *client, const char *method, cJSON *params, rpc_answered answered,
-		void *user)
+rpc_client_call(struct rpc_client *client, const struct rpc_question *question)
 {
 	struct rpc_writer writer;
 	int r = -ENOBUFS;
@@ -90,19 +89,20 @@ rpc_client_call(struct rpc_client *client, const char *method, cJSON *params, rp
 		rpc_write_text(&writer, "{\"jsonrpc\":\"2.0\",\"id\":");
 		rpc_write_integer(&writer, (int64_t)client->last_id + 1);
 		rpc_write_text(&writer, ",\"method\":");
-		rpc_write_string(&writer, method);
-		if (params != NULL) {
+		rpc_write_string(&writer, question->method);
+		if (question->params != NULL) {
 			rpc_write_text(&writer, ",\"params\":");
-			rpc_write_tree(&writer, params);
+			rpc_write_tree(&writer, question->params);
 		}
 		rpc_write_text(&writer, "}");
 		r = rpc_write_end(&writer);
 	}
-	cJSON_Delete(params);
+	cJSON_Delete(question->params);
 	if (r < 0)
 		return r;
-	client->pending[client->pending_count++] =
-		(struct pending){ .id = ++client->last_id, .answered = answered, .user = user };
+	client->pending[client->pending_count++] = (struct pending){ .id = ++client->last_id,
+								     .answered = question->answered,
+								     .user = question->user };
 	return 0;
 }
 

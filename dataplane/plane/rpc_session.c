@@ -175,9 +175,10 @@ session_refuse(struct rpc_session *session, const struct refusal *refusal)
 }
 
 static void
-session_refuse_plain(struct rpc_session *session, const cJSON *id, enum rpc_code code,
-		     const char *data_code, const char *message)
+session_refuse_plain(struct rpc_session *session, const cJSON *id, const char *data_code,
+		     const char *message)
 {
+	enum rpc_code code = strcmp(data_code, "too_many_calls") == 0 ? RPC_REFUSED : RPC_INTERNAL;
 	struct json_errors errors;
 
 	errors.count = errors.dropped = 0;
@@ -203,13 +204,12 @@ session_answer(struct rpc_session *session, const cJSON *id, const cJSON *result
 		r = rpc_write_end(&writer);
 	}
 	if (r == -ENOMEM)
-		session_refuse_plain(session, id, RPC_INTERNAL, "no_memory",
-				     "there was no memory for the reply");
+		session_refuse_plain(session, id, "no_memory", "there was no memory for the reply");
 	else if (r == -EMSGSIZE)
-		session_refuse_plain(session, id, RPC_INTERNAL, "reply_too_large",
+		session_refuse_plain(session, id, "reply_too_large",
 				     "the reply is larger than this protocol allows; ask for less");
 	else if (r < 0)
-		session_refuse_plain(session, id, RPC_INTERNAL, "internal",
+		session_refuse_plain(session, id, "internal",
 				     "the reply holds a value that this protocol cannot carry");
 	else
 		session_bound_output(session, start);
@@ -337,7 +337,7 @@ session_call(struct rpc_session *session, cJSON *root)
 	struct rpc_call *call;
 
 	if (session->call_count == RPC_CALLS_MAX) {
-		session_refuse_plain(session, json_get(root, "id"), RPC_REFUSED, "too_many_calls",
+		session_refuse_plain(session, json_get(root, "id"), "too_many_calls",
 				     "too many calls of this session wait for their answer");
 		cJSON_Delete(root);
 		return session->error;

@@ -139,7 +139,8 @@ client_make(uint32_t *counts)
 	if (rpc_client_create(&client) < 0)
 		abort();
 	for (int i = 0; i < CLIENT_CALLS; i++)
-		if (rpc_client_call(client, "echo", NULL, count_answer, counts) < 0)
+		if (rpc_client_call(client, &(struct rpc_question){ "echo", NULL, count_answer,
+								    counts }) < 0)
 			abort();
 	return client;
 }

@@ -62,10 +62,15 @@ answered(void *user, const struct rpc_answer *answer)
 	(void)snprintf(seen->data_code, sizeof seen->data_code, "%s",
 		       json_get_string(json_get(answer->error, "data"), "code", ""));
 	if (seen->client != NULL && answer->result != NULL)
-		ck_assert_int_eq(rpc_client_call(seen->client, "echo", NULL, answered, seen), 0);
+		ck_assert_int_eq(
+			rpc_client_call(seen->client,
+					&(struct rpc_question){ "echo", NULL, answered, seen }),
+			0);
 	if (seen->client != NULL && answer->result == NULL) /* while it is being destroyed */
-		ck_assert_int_eq(rpc_client_call(seen->client, "echo", NULL, answered, seen),
-				 -ENOBUFS);
+		ck_assert_int_eq(
+			rpc_client_call(seen->client,
+					&(struct rpc_question){ "echo", NULL, answered, seen }),
+			-ENOBUFS);
 }
 
 static struct rpc_client *
@@ -106,9 +111,15 @@ START_TEST(test_rpc_client_matches_answers_to_calls)
 	cJSON *params = cJSON_CreateObject();
 
 	cJSON_AddNumberToObject(params, "n", 1e15);
-	ck_assert_int_eq(rpc_client_call(client, "keep", NULL, answered, &seen[0]), 0);
-	ck_assert_int_eq(rpc_client_call(client, "echo", params, answered, &seen[1]), 0);
-	ck_assert_int_eq(rpc_client_call(client, "errors", NULL, answered, &seen[2]), 0);
+	ck_assert_int_eq(
+		rpc_client_call(client, &(struct rpc_question){ "keep", NULL, answered, &seen[0] }),
+		0);
+	ck_assert_int_eq(rpc_client_call(client, &(struct rpc_question){ "echo", params, answered,
+									 &seen[1] }),
+			 0);
+	ck_assert_int_eq(rpc_client_call(client, &(struct rpc_question){ "errors", NULL, answered,
+									 &seen[2] }),
+			 0);
 	ck_assert_int_eq(rpc_session_notify(session, "hello", NULL), 0);
 	ck_assert_int_eq(carry(client, session, 5), 0);
 	ck_assert_uint_eq(seen[0].results + seen[0].errors + seen[0].neither, 0);
@@ -133,12 +144,20 @@ START_TEST(test_rpc_client_bounds_calls_and_lines)
 	cJSON_AddNumberToObject(half, "n", 0.5);
 	memset(text, 'x', sizeof text - 1);
 	cJSON_AddStringToObject(large, "s", text);
-	ck_assert_int_eq(rpc_client_call(client, "echo", half, answered, &seen), -EINVAL);
-	ck_assert_int_eq(rpc_client_call(client, "echo", large, answered, &seen), -EMSGSIZE);
+	ck_assert_int_eq(
+		rpc_client_call(client, &(struct rpc_question){ "echo", half, answered, &seen }),
+		-EINVAL);
+	ck_assert_int_eq(
+		rpc_client_call(client, &(struct rpc_question){ "echo", large, answered, &seen }),
+		-EMSGSIZE);
 	for (int i = 0; i < RPC_CALLS_MAX; i++)
-		ck_assert_int_eq(rpc_client_call(client, "echo", NULL, answered, &seen), 0);
-	ck_assert_int_eq(rpc_client_call(client, "echo", cJSON_CreateObject(), answered, &seen),
-			 -ENOBUFS);
+		ck_assert_int_eq(rpc_client_call(client, &(struct rpc_question){ "echo", NULL,
+										 answered, &seen }),
+				 0);
+	ck_assert_int_eq(
+		rpc_client_call(client, &(struct rpc_question){ "echo", cJSON_CreateObject(),
+								answered, &seen }),
+		-ENOBUFS);
 	rpc_client_destroy(client);
 	ck_assert_uint_eq(seen.neither, RPC_CALLS_MAX);
 }
@@ -150,7 +169,9 @@ START_TEST(test_rpc_client_calls_again_from_a_callback)
 	struct rpc_client *client = make_client();
 	struct seen seen = { .client = client };
 
-	ck_assert_int_eq(rpc_client_call(client, "echo", NULL, answered, &seen), 0);
+	ck_assert_int_eq(
+		rpc_client_call(client, &(struct rpc_question){ "echo", NULL, answered, &seen }),
+		0);
 	for (uint32_t turn = 1; turn < 10; turn++) {
 		size_t size;
 		const char *bytes = rpc_client_output(client, &size);
@@ -174,10 +195,14 @@ START_TEST(test_rpc_client_hears_a_refusal)
 	struct rpc_client *client = make_client();
 	struct seen before = { 0 }, after = { 0 };
 
-	ck_assert_int_eq(rpc_client_call(client, "echo", NULL, answered, &before), 0);
+	ck_assert_int_eq(
+		rpc_client_call(client, &(struct rpc_question){ "echo", NULL, answered, &before }),
+		0);
 	ck_assert_int_eq(rpc_client_feed(client, line, strlen(line)), 0);
 	ck_assert_str_eq(before.data_code, "too_many_clients");
-	ck_assert_int_eq(rpc_client_call(client, "echo", NULL, answered, &after), 0);
+	ck_assert_int_eq(
+		rpc_client_call(client, &(struct rpc_question){ "echo", NULL, answered, &after }),
+		0);
 	rpc_client_destroy(client);
 	ck_assert_uint_eq(before.errors, 1);
 	ck_assert_uint_eq(after.errors, 1);
@@ -207,7 +232,9 @@ START_TEST(test_rpc_client_refuses_what_is_no_answer)
 		struct rpc_client *client = make_client();
 		struct seen seen = { 0 };
 
-		ck_assert_int_eq(rpc_client_call(client, "echo", NULL, answered, &seen), 0);
+		ck_assert_int_eq(rpc_client_call(client, &(struct rpc_question){ "echo", NULL,
+										 answered, &seen }),
+				 0);
 		ck_assert_msg(rpc_client_feed(client, lines[i], strlen(lines[i])) == -EBADMSG, "%s",
 			      lines[i]);
 		ck_assert_int_eq(rpc_client_feed(client, "", 0), -EBADMSG);
@@ -232,7 +259,8 @@ exchange(struct seen *seen)
 
 		r = cJSON_AddNumberToObject(params, "n", 1) == NULL ? -ENOMEM : 0;
 		if (r == 0)
-			r = rpc_client_call(client, methods[i], params, answered, seen);
+			r = rpc_client_call(client, &(struct rpc_question){ methods[i], params,
+									    answered, seen });
 		else
 			cJSON_Delete(params);
 	}
