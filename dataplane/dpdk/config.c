@@ -89,7 +89,8 @@ read_names(struct reading *reading)
 	config_copy(config->name, sizeof config->name, name);
 	if (name[0] != '\0' && !config_name_valid(name))
 		json_error_add(reading->errors, &(struct json_path){ NULL, "name", 0 },
-			       "invalid_value", "use letters, digits and . _ -, a letter or digit first",
+			       "invalid_value",
+			       "use letters, digits and . _ -, a letter or digit first",
 			       "\"%s\" cannot be a plane's name", name);
 	if (socket_path != NULL)
 		config_copy(config->socket_path, sizeof config->socket_path, socket_path);
@@ -110,9 +111,9 @@ check_absolute(struct reading *reading, const char *name)
 	const char *path = json_get_string(reading->root, name, "/");
 
 	if (path[0] != '/')
-		json_error_add(reading->errors, &(struct json_path){ NULL, name, 0 }, "invalid_value",
-			       "write the whole path, from / on", "\"%s\" is not an absolute path",
-			       path);
+		json_error_add(reading->errors, &(struct json_path){ NULL, name, 0 },
+			       "invalid_value", "write the whole path, from / on",
+			       "\"%s\" is not an absolute path", path);
 }
 
 static void
@@ -157,8 +158,7 @@ read_cores(struct reading *reading)
 	config->main_core = (uint16_t)json_get_integer(cores, "main", 0);
 	if (!cJSON_IsArray(workers))
 		return;
-	cJSON_ArrayForEach(item, workers)
-	{
+	cJSON_ArrayForEach (item, workers) {
 		if (index >= FL_WORKERS_MAX)
 			break; /* json_check() said so */
 		read_worker(reading, item, &(struct json_path){ &workers_path, NULL, index++ });

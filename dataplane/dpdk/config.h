@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The configuration file of the DPDK plane (docs/formats.md 4.2), read whole and checked whole: every
- * error is reported, with line and column. Nothing of the machine is looked at here.
+ * The configuration file of the DPDK plane (docs/formats.md 4.2), read whole and checked whole:
+ * every error is reported, with line and column. Nothing of the machine is looked at here.
  */
 #ifndef DPDK_CONFIG_H
 #define DPDK_CONFIG_H
@@ -15,10 +15,10 @@
 
 enum {
 	CONFIG_CPU_MAX = 1023,
-	CONFIG_PATH_BYTES_MAX = 256,	/**< with NUL */
-	CONFIG_SOCKET_BYTES_MAX = 108,	/**< with NUL: sockaddr_un */
-	CONFIG_DEVICE_BYTES_MAX = 256,	/**< with NUL */
-	CONFIG_USER_BYTES_MAX = 33,	/**< with NUL */
+	CONFIG_PATH_BYTES_MAX = 256,   /**< with NUL */
+	CONFIG_SOCKET_BYTES_MAX = 108, /**< with NUL: sockaddr_un */
+	CONFIG_DEVICE_BYTES_MAX = 256, /**< with NUL */
+	CONFIG_USER_BYTES_MAX = 33,    /**< with NUL */
 };
 
 /** Where packets of a port that are not ours go. */
@@ -30,7 +30,8 @@ enum config_host {
 
 struct config_port {
 	char name[PLANE_NAME_BYTES_MAX];
-	char device[CONFIG_DEVICE_BYTES_MAX]; /**< a PCI address with its domain, lower case; or as written */
+	char device[CONFIG_DEVICE_BYTES_MAX]; /**< a PCI address with its domain, lower case; or as
+						 written */
 	bool is_af_xdp;
 	bool is_pci;
 	char interface[IFNAMSIZ]; /**< of net_af_xdp */
@@ -67,10 +68,11 @@ struct config {
  * Check @p text and fill @p ret_config.
  *
  * @param errors all that is wrong, located.
- * @return 0; -EBADMSG: not JSON; -EINVAL: not a valid configuration; -ENOMEM. ret_config is whole on 0 only.
+ * @return 0; -EBADMSG: not JSON; -EINVAL: not a valid configuration; -ENOMEM. ret_config is whole
+ * on 0 only.
  */
-int config_parse(const char *text, size_t size, struct config *ret_config,
-		 struct json_errors *errors);
+int
+config_parse(const char *text, size_t size, struct config *ret_config, struct json_errors *errors);
 
 /** One line for each error: `FILE:LINE:COLUMN: error: POINTER: MESSAGE; HINT`. */
 void config_print_errors(const struct json_errors *errors, const char *file, FILE *stream);

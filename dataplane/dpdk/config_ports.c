@@ -51,7 +51,7 @@ is_pci_address(const char *text)
 
 		while (forms[f][i] != '\0' &&
 		       (forms[f][i] == 'x' ? text[i] != '\0' && strchr("0123456789abcdefABCDEF",
-								      text[i]) != NULL
+								       text[i]) != NULL
 					   : text[i] == forms[f][i]))
 			i++;
 		if (forms[f][i] == '\0' && (text[i] == '\0' || text[i] == ','))
@@ -60,7 +60,8 @@ is_pci_address(const char *text)
 	return false;
 }
 
-/** The value of @p name in a device string `driver,name=value,...`. @return false: it is not there. */
+/** The value of @p name in a device string `driver,name=value,...`. @return false: it is not there.
+ */
 static bool
 device_argument(const char *device, const char *name, char *ret_value, size_t size)
 {
@@ -151,7 +152,8 @@ read_device(struct reading *reading)
 	if (device[0] == '\0')
 		return; /* json_check() said so */
 	for (size_t i = 0; port->is_pci && i < PCI_ADDRESS_BYTES; i++)
-		port->device[i] = (char)tolower((unsigned char)port->device[i]); /* as DPDK names it */
+		port->device[i] =
+			(char)tolower((unsigned char)port->device[i]); /* as DPDK names it */
 	port->is_af_xdp = strncmp(device, AF_XDP_DRIVER, strlen(AF_XDP_DRIVER)) == 0;
 	if (!port->is_pci && strncmp(device, "net_", 4) != 0)
 		json_error_add(reading->errors, &path, "invalid_value",
@@ -201,8 +203,8 @@ read_host(struct reading *reading)
 	static const char *const names[] = { "kernel", "tap", "drop" };
 	struct config_port *port = reading->port;
 	const struct json_path path = member(reading, "host");
-	const char *host = json_get_string(reading->object, "host",
-					   port->is_af_xdp ? "kernel" : "tap");
+	const char *host =
+		json_get_string(reading->object, "host", port->is_af_xdp ? "kernel" : "tap");
 	size_t i = 0;
 
 	while (i < sizeof names / sizeof names[0] && strcmp(names[i], host) != 0)
@@ -264,8 +266,7 @@ read_gateway_for(struct reading *reading)
 		json_error_add(reading->errors, &path, "invalid_value",
 			       "add \"gateway_mac\", or leave it out",
 			       "has no meaning without \"gateway_mac\"");
-	cJSON_ArrayForEach(item, prefixes)
-	{
+	cJSON_ArrayForEach (item, prefixes) {
 		const struct json_path item_path = { &path, NULL, index++ };
 
 		if (port->gateway_for_count == PLANE_GATEWAY_PREFIXES_MAX)
@@ -318,7 +319,8 @@ read_port(struct reading *reading)
 			       "use letters, digits and . _ -, a letter or digit first",
 			       "\"%s\" cannot be a port's name", port->name);
 	for (uint32_t i = 0; i < reading->config->port_count; i++) {
-		if (port->name[0] != '\0' && strcmp(reading->config->ports[i].name, port->name) == 0)
+		if (port->name[0] != '\0' &&
+		    strcmp(reading->config->ports[i].name, port->name) == 0)
 			json_error_add(reading->errors, &path, "invalid_value",
 				       "give each port a name of its own",
 				       "the name \"%s\" is used twice", port->name);
@@ -326,7 +328,8 @@ read_port(struct reading *reading)
 	descriptors = json_get_integer(reading->object, "descriptors", DESCRIPTORS_DEFAULT);
 	if (descriptors >= DESCRIPTORS_MIN && descriptors <= DESCRIPTORS_MAX &&
 	    (descriptors & (descriptors - 1)) != 0)
-		json_error_add(reading->errors, &(struct json_path){ reading->path, "descriptors", 0 },
+		json_error_add(reading->errors,
+			       &(struct json_path){ reading->path, "descriptors", 0 },
 			       "invalid_value", "use 512, 1024, 2048, ...",
 			       "%d is not a power of two", (int)descriptors);
 	port->descriptors = (uint16_t)descriptors;
@@ -344,8 +347,9 @@ check_way_out(const struct config *config, const struct json_path *path, struct 
 			return;
 	}
 	if (config->port_count > 0)
-		json_error_add(errors, path, "missing_member", "add \"gateway_mac\" to one",
-			       "no port has a kernel interface or a gateway: no backend has a next hop");
+		json_error_add(
+			errors, path, "missing_member", "add \"gateway_mac\" to one",
+			"no port has a kernel interface or a gateway: no backend has a next hop");
 }
 
 void
@@ -354,8 +358,7 @@ config_read_ports(const cJSON *ports, const struct json_path *path, struct confi
 {
 	const cJSON *item;
 
-	cJSON_ArrayForEach(item, ports)
-	{
+	cJSON_ArrayForEach (item, ports) {
 		const struct json_path item_path = { path, NULL, config->port_count };
 		struct reading reading = {
 			.object = item,

@@ -9,7 +9,8 @@
 #include "config.h"
 
 /**
- * Read the array @p ports (checked to be one). @param path where it stands. Errors are added, unlocated.
+ * Read the array @p ports (checked to be one). @param path where it stands. Errors are added,
+ * unlocated.
  */
 void config_read_ports(const cJSON *ports, const struct json_path *path, struct config *config,
 		       struct json_errors *errors);

@@ -20,15 +20,15 @@ enum {
 	DIRECTORY_BYTES_MAX = CONFIG_SOCKET_BYTES_MAX + 8,
 };
 
-/* rte_eal_init() reorders the pointers; DPDK keeps some of the strings: they live as long as the process. */
+/* rte_eal_init() reorders the pointers; DPDK keeps some of the strings: they live as long as the
+ * process. */
 static struct {
 	char text[ARGUMENTS_MAX][ARGUMENT_BYTES_MAX];
 	char *pointers[ARGUMENTS_MAX + 1];
 	int count;
 } arguments;
 
-static void __attribute__((format(printf, 1, 2)))
-add_argument(const char *format, ...)
+static void __attribute__((format(printf, 1, 2))) add_argument(const char *format, ...)
 {
 	char *text = arguments.text[arguments.count];
 	va_list values;
@@ -97,8 +97,9 @@ make_arguments(const struct config *config)
 }
 
 /**
- * DPDK makes a directory for files that processes share, also when there are none, and leaves it: give it one
- * beside the plane's socket, which is the plane's alone, and which a start after a kill finds again.
+ * DPDK makes a directory for files that processes share, also when there are none, and leaves it:
+ * give it one beside the plane's socket, which is the plane's alone, and which a start after a kill
+ * finds again.
  */
 static int
 lend_directory(const struct config *config, char ret_path[DIRECTORY_BYTES_MAX],
@@ -107,11 +108,11 @@ lend_directory(const struct config *config, char ret_path[DIRECTORY_BYTES_MAX],
 	(void)snprintf(ret_path, DIRECTORY_BYTES_MAX, "%s.start", config->socket_path);
 	if ((mkdir(ret_path, 0700) < 0 && errno != EEXIST) ||
 	    setenv("RUNTIME_DIRECTORY", ret_path, 1) < 0)
-		return failure_set(failure,
-				   errno == EACCES ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
-				   "the directory %s cannot be made: %s; change \"socket\" or the rights "
-				   "of its directory",
-				   ret_path, strerror(errno));
+		return failure_set(
+			failure, errno == EACCES ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
+			"the directory %s cannot be made: %s; change \"socket\" or the rights "
+			"of its directory",
+			ret_path, strerror(errno));
 	return 0;
 }
 
@@ -145,12 +146,12 @@ eal_start(const struct config *config, struct failure *failure)
 	remove_directory(directory);
 	if (r >= 0)
 		return 0;
-	return failure_set(failure,
-			   rte_errno == EACCES || rte_errno == EPERM ? EXIT_PERMISSION
-								     : EXIT_UNAVAILABLE,
-			   "DPDK does not start: %s (%s); for its whole log set \"log_level\": \"debug\"",
-			   log_last_complaint()[0] != '\0' ? log_last_complaint() : "no reason given",
-			   rte_strerror(rte_errno));
+	return failure_set(
+		failure,
+		rte_errno == EACCES || rte_errno == EPERM ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
+		"DPDK does not start: %s (%s); for its whole log set \"log_level\": \"debug\"",
+		log_last_complaint()[0] != '\0' ? log_last_complaint() : "no reason given",
+		rte_strerror(rte_errno));
 }
 
 void

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * DPDK's environment (EAL): started with arguments made from the configuration, its log led into ours.
- * lcore 0 is the main core, lcore 1 + i is worker i, on whatever CPUs those are.
+ * DPDK's environment (EAL): started with arguments made from the configuration, its log led into
+ * ours. lcore 0 is the main core, lcore 1 + i is worker i, on whatever CPUs those are.
  */
 #ifndef DPDK_EAL_H
 #define DPDK_EAL_H

@@ -96,9 +96,10 @@ engine_open(struct engine *engine, const struct config *config, const struct fl_
 	}
 	return 0;
 no_memory:
-	return failure_set(failure, EXIT_UNAVAILABLE,
-			   "no memory for the tables; raise \"memory_mb\" (now %u), or lower \"limits\"",
-			   config->memory_mb);
+	return failure_set(
+		failure, EXIT_UNAVAILABLE,
+		"no memory for the tables; raise \"memory_mb\" (now %u), or lower \"limits\"",
+		config->memory_mb);
 }
 
 int
@@ -146,7 +147,8 @@ synchronize(void *user)
 
 		if (waited >= HANG_S_MAX) {
 			log_message(LOG_ERR,
-				    "the worker on CPU %u has not run for %d s: giving up, a restart is "
+				    "the worker on CPU %u has not run for %d s: giving up, a "
+				    "restart is "
 				    "needed; is something else pinned to that CPU?",
 				    hanging_core(engine, token), HANG_S_MAX);
 			_exit(EXIT_INTERNAL);
@@ -154,7 +156,8 @@ synchronize(void *user)
 		if (waited >= reported + HANG_REPORT_S) {
 			reported = waited;
 			log_message(LOG_WARNING,
-				    "the worker on CPU %u has not run for %u s: the change waits for it",
+				    "the worker on CPU %u has not run for %u s: the change waits "
+				    "for it",
 				    hanging_core(engine, token), (uint32_t)waited);
 		}
 		rte_delay_us_sleep(WAIT_US);

@@ -17,7 +17,7 @@
 
 struct engine {
 	const struct config *config;
-	struct ports *ports;	/**< opened */
+	struct ports *ports; /**< opened */
 	struct vip_set *vips;
 	struct plane_tables tables; /**< arrays of huge page memory, zeroed */
 	struct fl_worker *workers[FL_WORKERS_MAX];

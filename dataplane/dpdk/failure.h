@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Why the program cannot go on: one sentence for the operator (what, why, what to do) and the exit code.
+ * Why the program cannot go on: one sentence for the operator (what, why, what to do) and the exit
+ * code.
  */
 #ifndef DPDK_FAILURE_H
 #define DPDK_FAILURE_H

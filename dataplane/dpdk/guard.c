@@ -3,8 +3,8 @@
  * PIN_DIR/NAME/vips        the map
  * PIN_DIR/NAME/guard_ID    the program with that id; while a start exchanges it, the new one too
  *
- * A filter at our handle is ours when its program is pinned here: pins tell that without the right to look
- * at programs of others, and an id is not given again while its program is pinned.
+ * A filter at our handle is ours when its program is pinned here: pins tell that without the right
+ * to look at programs of others, and an id is not given again while its program is pinned.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -101,19 +101,19 @@ open_directory(struct guard *guard, const char *pin_dir, const char *name, struc
 				   pin_dir);
 	r = make_directories(guard->directory);
 	if (r < 0)
-		return failure_set(failure, r == -EACCES || r == -EPERM ? EXIT_PERMISSION
-									: EXIT_UNAVAILABLE,
-				   "pin_dir: %s cannot be made: %s", guard->directory,
-				   strerror(-r));
+		return failure_set(
+			failure, r == -EACCES || r == -EPERM ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
+			"pin_dir: %s cannot be made: %s", guard->directory, strerror(-r));
 	guard->lock = open(guard->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (guard->lock < 0)
 		return failure_set(failure, EXIT_PERMISSION, "pin_dir: %s cannot be opened: %s",
 				   guard->directory, strerror(errno));
 	if (flock(guard->lock, LOCK_EX | LOCK_NB) < 0)
-		return failure_set(failure, EXIT_UNAVAILABLE,
-				   "plane \"%s\" is running already (it holds %s); stop it first, or "
-				   "set another \"name\"",
-				   name, guard->directory);
+		return failure_set(
+			failure, EXIT_UNAVAILABLE,
+			"plane \"%s\" is running already (it holds %s); stop it first, or "
+			"set another \"name\"",
+			name, guard->directory);
 	return 0;
 }
 
@@ -135,7 +135,8 @@ is_ours(const struct guard *guard, uint32_t id)
 	return access(path, F_OK) == 0;
 }
 
-/** Remove the directory's entries whose names begin with @p prefix, but not @p kept (NULL: none). */
+/** Remove the directory's entries whose names begin with @p prefix, but not @p kept (NULL: none).
+ */
 static void
 remove_pins(const struct guard *guard, const char *prefix, const char *kept)
 {
@@ -145,7 +146,8 @@ remove_pins(const struct guard *guard, const char *prefix, const char *kept)
 	if (directory == NULL)
 		return;
 	while ((entry = readdir(directory)) != NULL) {
-		if (entry->d_name[0] == '.' || strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
+		if (entry->d_name[0] == '.' ||
+		    strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
 		    (kept != NULL && strcmp(entry->d_name, kept) == 0))
 			continue;
 		(void)unlinkat(dirfd(directory), entry->d_name, 0);
@@ -182,8 +184,8 @@ take_over_map(struct guard *guard, const char *path, struct failure *failure)
 				   "fairlead-dpdk --detach FILE",
 				   path);
 	if (r < 0)
-		return failure_set(failure, r == -EPERM || r == -EACCES ? EXIT_PERMISSION
-									: EXIT_UNAVAILABLE,
+		return failure_set(failure,
+				   r == -EPERM || r == -EACCES ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
 				   "%s cannot be opened: %s", path, strerror(-r));
 	return 0;
 }
@@ -192,10 +194,11 @@ static int
 load_failed(int error, struct failure *failure)
 {
 	if (error == -EPERM || error == -EACCES)
-		return failure_set(failure, EXIT_PERMISSION,
-				   "the guard program cannot be loaded: no permission; net_af_xdp "
-				   "ports need CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF, CAP_PERFMON and "
-				   "CAP_IPC_LOCK, or root");
+		return failure_set(
+			failure, EXIT_PERMISSION,
+			"the guard program cannot be loaded: no permission; net_af_xdp "
+			"ports need CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF, CAP_PERFMON and "
+			"CAP_IPC_LOCK, or root");
 	return failure_set(failure, EXIT_UNAVAILABLE,
 			   "the guard program cannot be loaded: %s (%s); Linux 5.15 or newer is "
 			   "needed",
@@ -258,7 +261,8 @@ guard_open(const char *pin_dir, const char *name, struct failure *failure)
 	return guard;
 }
 
-/** Our place on the interface. Zeroed as memory: libbpf refuses options whose padding is not zero. */
+/** Our place on the interface. Zeroed as memory: libbpf refuses options whose padding is not zero.
+ */
 static void
 our_place(uint32_t ifindex, struct bpf_tc_hook *ret_hook, struct bpf_tc_opts *ret_filter)
 {
@@ -295,12 +299,13 @@ filter_program(uint32_t ifindex)
 static int
 foreign_filter(const char *interface, int64_t id, struct failure *failure)
 {
-	return failure_set(failure, EXIT_UNAVAILABLE,
-			   "interface %s: another tc filter (BPF program id %lld) is where this "
-			   "plane's guard goes; if an old plane left it, run fairlead-dpdk --detach with "
-			   "that plane's configuration, else: tc filter del dev %s ingress prio %d "
-			   "handle 0x%x bpf",
-			   interface, (long long)id, interface, FILTER_PRIORITY, FILTER_HANDLE);
+	return failure_set(
+		failure, EXIT_UNAVAILABLE,
+		"interface %s: another tc filter (BPF program id %lld) is where this "
+		"plane's guard goes; if an old plane left it, run fairlead-dpdk --detach with "
+		"that plane's configuration, else: tc filter del dev %s ingress prio %d "
+		"handle 0x%x bpf",
+		interface, (long long)id, interface, FILTER_PRIORITY, FILTER_HANDLE);
 }
 
 int
@@ -317,8 +322,7 @@ guard_attach(struct guard *guard, const char *interface, struct failure *failure
 	if (r < 0 && r != -EEXIST)
 		return failure_set(failure, r == -EPERM ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
 				   "interface %s: tc clsact cannot be added: %s%s", interface,
-				   strerror(-r),
-				   r == -EPERM ? "; CAP_NET_ADMIN is needed" : "");
+				   strerror(-r), r == -EPERM ? "; CAP_NET_ADMIN is needed" : "");
 	present = filter_program(ifindex);
 	if (present > 0 && !is_ours(guard, (uint32_t)present))
 		return foreign_filter(interface, present, failure);

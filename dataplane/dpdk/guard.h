@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The guard of the AF_XDP ports (guard.bpf.c): in place before anything else is touched, it stays when the
- * plane stops or dies, so that the host's stack never sees VIP traffic. Program and map are
- * pinned in a directory of the plane's own; a new start takes the map over and exchanges the program.
+ * The guard of the AF_XDP ports (guard.bpf.c): in place before anything else is touched, it stays
+ * when the plane stops or dies, so that the host's stack never sees VIP traffic. Program and map
+ * are pinned in a directory of the plane's own; a new start takes the map over and exchanges the
+ * program.
  *
  * The main thread calls everything here.
  */
@@ -23,10 +24,12 @@ struct guard;
  */
 struct guard *guard_open(const char *pin_dir, const char *name, struct failure *failure);
 
-/** Load the program, over the map that an earlier start left, or a new one; pin both. @return 0; -1. */
+/** Load the program, over the map that an earlier start left, or a new one; pin both. @return 0;
+ * -1. */
 int guard_load(struct guard *guard, struct failure *failure);
 
-/** Put the program on the interface's ingress, in place of the one of an earlier start. @return 0; -1. */
+/** Put the program on the interface's ingress, in place of the one of an earlier start. @return 0;
+ * -1. */
 int guard_attach(struct guard *guard, const char *interface, struct failure *failure);
 
 /** All ports have the new program: let those of earlier starts go. */
@@ -46,7 +49,8 @@ const char *guard_directory(const struct guard *guard);
 void guard_close(struct guard *guard);
 
 /**
- * Take the guard off @p interface (one that is gone is fine). @return 0; -1: it is not this plane's.
+ * Take the guard off @p interface (one that is gone is fine). @return 0; -1: it is not this
+ * plane's.
  */
 int guard_detach(struct guard *guard, const char *interface, struct failure *failure);
 

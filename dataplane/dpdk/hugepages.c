@@ -126,12 +126,12 @@ too_few(uint32_t node, uint32_t needed_mb, struct failure *failure)
 	(void)snprintf(name, sizeof name, "hugepages-%ukB", page_kb);
 	total = read_number(path, name, "nr_hugepages");
 	missing = (((uint64_t)needed_mb - have_mb) * 1024 + page_kb - 1) / page_kb;
-	return failure_set(failure, EXIT_UNAVAILABLE,
-			   "too few huge pages on node %u: need %u MiB (\"memory_mb\"), have %llu MiB, "
-			   "free %llu MiB; run: echo %llu > %s/%s/nr_hugepages, or set \"hugepages\": false",
-			   node, needed_mb, (unsigned long long)(total * page_kb >> 10),
-			   (unsigned long long)have_mb, (unsigned long long)(total + missing), path,
-			   name);
+	return failure_set(
+		failure, EXIT_UNAVAILABLE,
+		"too few huge pages on node %u: need %u MiB (\"memory_mb\"), have %llu MiB, "
+		"free %llu MiB; run: echo %llu > %s/%s/nr_hugepages, or set \"hugepages\": false",
+		node, needed_mb, (unsigned long long)(total * page_kb >> 10),
+		(unsigned long long)have_mb, (unsigned long long)(total + missing), path, name);
 }
 
 int

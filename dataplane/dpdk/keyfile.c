@@ -9,7 +9,8 @@
 
 enum {
 	KEY_DIGITS = 32,
-	FILE_BYTES_MAX = KEY_DIGITS + 2, /* with the newline, and one more to see that it is too long */
+	FILE_BYTES_MAX =
+		KEY_DIGITS + 2, /* with the newline, and one more to see that it is too long */
 };
 
 #define MAKE_KEY "make one with: (umask 077; od -An -tx1 -N16 /dev/urandom | tr -d ' \\n' > %s)"
@@ -22,8 +23,8 @@ open_failed(const char *path, int error, struct failure *failure)
 				   "key_file %s does not exist; " MAKE_KEY
 				   ", the same on every balancer of the cluster",
 				   path, path);
-	return failure_set(failure, error == EACCES || error == EPERM ? EXIT_PERMISSION
-								      : EXIT_UNAVAILABLE,
+	return failure_set(failure,
+			   error == EACCES || error == EPERM ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
 			   "key_file %s cannot be opened: %s; make it readable for the user that "
 			   "fairlead-dpdk runs as",
 			   path, strerror(error));
@@ -75,16 +76,17 @@ read_open_file(int fd, const char *path, struct fl_key *ret_key, struct failure 
 	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
 		return failure_set(failure, EXIT_CONFIG, "key_file %s is not a regular file", path);
 	if (status.st_mode & S_IRWXO)
-		return failure_set(failure, EXIT_PERMISSION,
-				   "key_file %s can be read by others (mode %04o); run: chmod o= %s",
-				   path, (unsigned int)(status.st_mode & 07777), path);
+		return failure_set(
+			failure, EXIT_PERMISSION,
+			"key_file %s can be read by others (mode %04o); run: chmod o= %s", path,
+			(unsigned int)(status.st_mode & 07777), path);
 	size = read(fd, text, sizeof text);
 	good = parse_key(text, size, ret_key);
 	explicit_bzero(text, sizeof text);
 	if (!good)
 		return failure_set(failure, EXIT_CONFIG,
-				   "key_file %s does not hold 32 hexadecimal digits; " MAKE_KEY, path,
-				   path);
+				   "key_file %s does not hold 32 hexadecimal digits; " MAKE_KEY,
+				   path, path);
 	return 0;
 }
 

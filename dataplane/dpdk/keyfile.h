@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Reads the cluster's hash key: 32 hexadecimal digits in a file that only its owner (and group) can read.
+ * Reads the cluster's hash key: 32 hexadecimal digits in a file that only its owner (and group) can
+ * read.
  */
 #ifndef DPDK_KEYFILE_H
 #define DPDK_KEYFILE_H

@@ -24,13 +24,12 @@ static struct {
 	int level;
 	bool prefix;
 	bool held;
-	int capture; /* memory file that stderr goes to while held; -1 */
+	int capture;	      /* memory file that stderr goes to while held; -1 */
 	pthread_mutex_t lock; /* of complaint */
 	char complaint[COMPLAINT_BYTES_MAX];
-} state = { .fd = STDERR_FILENO,
-	    .level = LOG_NOTICE,
-	    .capture = -1,
-	    .lock = PTHREAD_MUTEX_INITIALIZER };
+} state = {
+	.fd = STDERR_FILENO, .level = LOG_NOTICE, .capture = -1, .lock = PTHREAD_MUTEX_INITIALIZER
+};
 
 int
 log_open(void)
@@ -198,9 +197,9 @@ log_forget_complaint(void)
 static int
 libbpf_line(enum libbpf_print_level level, const char *format, va_list arguments)
 {
-	static const int levels[] = { [LIBBPF_WARN] = LOG_WARNING,
-				      [LIBBPF_INFO] = LOG_INFO,
-				      [LIBBPF_DEBUG] = LOG_DEBUG };
+	static const int levels[] = {
+		[LIBBPF_WARN] = LOG_WARNING, [LIBBPF_INFO] = LOG_INFO, [LIBBPF_DEBUG] = LOG_DEBUG
+	};
 	char text[LINE_BYTES_MAX];
 	int bytes;
 

@@ -23,7 +23,8 @@ static const char documentation[] =
 	"  fairlead-dpdk /etc/fairlead/plane0.json           run; SIGTERM stops it\n"
 	"  fairlead-dpdk --detach /etc/fairlead/plane0.json  remove the guard that a stop leaves\n"
 	"\n"
-	"Exit codes: 0 done; 64 wrong arguments; 65 FILE is not JSON; 69 something needed is missing or "
+	"Exit codes: 0 done; 64 wrong arguments; 65 FILE is not JSON; 69 something needed is "
+	"missing or "
 	"taken; 70 internal error; 77 no permission; 78 FILE is not a valid configuration.";
 
 enum mode {

@@ -2,8 +2,9 @@
 #include "memory.h"
 
 enum {
-	MBUF_OVERHEAD_BYTES = 128 + 128, /* struct rte_mbuf; pool header, trailer, and its pointer in the ring */
-	EAL_MB = 16,			 /* heap headers, queues of drivers, workers, rounding to pages */
+	MBUF_OVERHEAD_BYTES =
+		128 + 128, /* struct rte_mbuf; pool header, trailer, and its pointer in the ring */
+	EAL_MB = 16,	   /* heap headers, queues of drivers, workers, rounding to pages */
 };
 
 uint32_t

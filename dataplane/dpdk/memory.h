@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * How much memory a configuration takes: tables, counters, packet buffers. All of it is taken at start.
+ * How much memory a configuration takes: tables, counters, packet buffers. All of it is taken at
+ * start.
  */
 #ifndef DPDK_MEMORY_H
 #define DPDK_MEMORY_H
@@ -9,10 +10,11 @@
 #include "config.h"
 
 enum {
-	MEMORY_BUFFER_BYTES = 2176,	  /**< of a packet buffer: headroom and 2048 */
-	MEMORY_RING_PACKETS = 1024,	  /**< each: host ring, TAP queue */
-	MEMORY_POOL_CACHE = 256,	  /**< packets a worker keeps at hand */
-	MEMORY_AF_XDP_PACKETS = 3 * 2048, /**< that the driver keeps in its rings of a queue, besides ours */
+	MEMORY_BUFFER_BYTES = 2176, /**< of a packet buffer: headroom and 2048 */
+	MEMORY_RING_PACKETS = 1024, /**< each: host ring, TAP queue */
+	MEMORY_POOL_CACHE = 256,    /**< packets a worker keeps at hand */
+	MEMORY_AF_XDP_PACKETS =
+		3 * 2048, /**< that the driver keeps in its rings of a queue, besides ours */
 };
 
 /** Packet buffers of one worker: what all its queues hold when full, and what is on its way. */

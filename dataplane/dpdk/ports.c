@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices are probed one by one after the environment has started, so that a failure belongs to a port. Each
- * worker's buffers are one pool, all in one piece of memory: an AF_XDP driver shares it with the kernel by
- * its first address and length.
+ * Devices are probed one by one after the environment has started, so that a failure belongs to a
+ * port. Each worker's buffers are one pool, all in one piece of memory: an AF_XDP driver shares it
+ * with the kernel by its first address and length.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -25,12 +25,14 @@
 
 enum {
 	DEVICE_BYTES_MAX = CONFIG_DEVICE_BYTES_MAX + 80,
-	BUFFER_BYTES_MAX = 3584, /* with the buffer's header still less than a page, which is all AF_XDP takes */
+	BUFFER_BYTES_MAX = 3584,  /* with the buffer's header still less than a page, which is all
+				     AF_XDP takes */
 	XDP_HEADROOM_BYTES = 256, /* that the kernel leaves before a packet */
 	TRY_MS = 10,
 };
 
-/** Bytes of a packet buffer: enough for the largest packet of every AF_XDP interface. @return 0: too large. */
+/** Bytes of a packet buffer: enough for the largest packet of every AF_XDP interface. @return 0:
+ * too large. */
 static uint16_t
 buffer_bytes(const struct config *config, struct failure *failure)
 {
@@ -43,11 +45,12 @@ buffer_bytes(const struct config *config, struct failure *failure)
 				  RTE_PKTMBUF_HEADROOM;
 
 		if (needed > BUFFER_BYTES_MAX) {
-			(void)failure_set(failure, EXIT_UNAVAILABLE,
-					  "port %s: the MTU %u of interface %s is more than AF_XDP takes "
-					  "in one buffer; run: ip link set dev %s mtu %u",
-					  port->name, mtu, port->interface, port->interface,
-					  BUFFER_BYTES_MAX - (needed - mtu));
+			(void)failure_set(
+				failure, EXIT_UNAVAILABLE,
+				"port %s: the MTU %u of interface %s is more than AF_XDP takes "
+				"in one buffer; run: ip link set dev %s mtu %u",
+				port->name, mtu, port->interface, port->interface,
+				BUFFER_BYTES_MAX - (needed - mtu));
 			return 0;
 		}
 		if (needed > bytes)
@@ -69,19 +72,21 @@ make_pools(struct ports *ports, struct failure *failure)
 		char name[RTE_MEMPOOL_NAMESIZE];
 
 		(void)snprintf(name, sizeof name, "fl_packets_%u", i);
-		ports->pools[i] = rte_pktmbuf_pool_create(
-			name, count, MEMORY_POOL_CACHE, 0, bytes,
-			(int)rte_lcore_to_socket_id(EAL_WORKER_LCORE(i)));
+		ports->pools[i] =
+			rte_pktmbuf_pool_create(name, count, MEMORY_POOL_CACHE, 0, bytes,
+						(int)rte_lcore_to_socket_id(EAL_WORKER_LCORE(i)));
 		if (ports->pools[i] == NULL)
-			return failure_set(failure, EXIT_UNAVAILABLE,
-					   "no memory for the %u packet buffers of worker %u: %s; raise "
-					   "\"memory_mb\"",
-					   count, i, rte_strerror(rte_errno));
+			return failure_set(
+				failure, EXIT_UNAVAILABLE,
+				"no memory for the %u packet buffers of worker %u: %s; raise "
+				"\"memory_mb\"",
+				count, i, rte_strerror(rte_errno));
 		if (config_has_af_xdp(config) && ports->pools[i]->nb_mem_chunks != 1)
-			return failure_set(failure, EXIT_UNAVAILABLE,
-					   "the packet buffers of worker %u do not lie in one piece of "
-					   "memory, which net_af_xdp needs; raise \"memory_mb\"",
-					   i);
+			return failure_set(
+				failure, EXIT_UNAVAILABLE,
+				"the packet buffers of worker %u do not lie in one piece of "
+				"memory, which net_af_xdp needs; raise \"memory_mb\"",
+				i);
 	}
 	return 0;
 }
@@ -117,8 +122,8 @@ probe(const struct ports *ports, struct port *port, int steer_object, struct fai
 	r = config->is_pci ? 0 : rte_dev_probe(device);
 	if (r < 0 || find_device(config->device, &port->worker_port.device) < 0)
 		return failure_set(failure, EXIT_UNAVAILABLE,
-				   "port %s: DPDK cannot open the device \"%s\": %s%s", config->name,
-				   config->device,
+				   "port %s: DPDK cannot open the device \"%s\": %s%s",
+				   config->name, config->device,
 				   log_last_complaint()[0] != '\0' ? log_last_complaint()
 								   : "no driver knows it",
 				   config->is_pci ? "; is the package of its DPDK driver installed?"
@@ -141,7 +146,8 @@ choose_offloads(const struct rte_eth_dev_info *info, uint32_t queue_count,
 	}
 }
 
-/** Why an AF_XDP queue cannot be had: the kernel is asked once more, because the driver does not say. */
+/** Why an AF_XDP queue cannot be had: the kernel is asked once more, because the driver does not
+ * say. */
 static int
 queue_failed(const struct port *port, uint32_t queue, int error, struct failure *failure)
 {
@@ -149,10 +155,11 @@ queue_failed(const struct port *port, uint32_t queue, int error, struct failure 
 
 	if (config->is_af_xdp &&
 	    xsk_queue_try(if_nametoindex(config->interface), config->start_queue + queue) == -EBUSY)
-		return failure_set(failure, EXIT_UNAVAILABLE,
-				   "port %s: queue %u of interface %s is in use by another AF_XDP program; "
-				   "stop that one",
-				   config->name, config->start_queue + queue, config->interface);
+		return failure_set(
+			failure, EXIT_UNAVAILABLE,
+			"port %s: queue %u of interface %s is in use by another AF_XDP program; "
+			"stop that one",
+			config->name, config->start_queue + queue, config->interface);
 	return failure_set(failure, EXIT_UNAVAILABLE,
 			   "port %s: queue %u of the device \"%s\" cannot be made: %s (%s)",
 			   config->name, queue, config->device, rte_strerror(-error),
@@ -174,8 +181,8 @@ make_queue(const struct ports *ports, const struct port *port, uint16_t queue,
 		return queue_failed(port, queue, r, failure);
 	r = rte_eth_rx_queue_setup(device, queue, rx_descriptors, (unsigned int)node, NULL,
 				   ports->pools[queue]);
-	for (uint32_t waited = 0;
-	     r < 0 && port->config->is_af_xdp && waited < STEER_WAIT_MS_MAX; waited += TRY_MS) {
+	for (uint32_t waited = 0; r < 0 && port->config->is_af_xdp && waited < STEER_WAIT_MS_MAX;
+	     waited += TRY_MS) {
 		rte_delay_us_sleep(TRY_MS * 1000);
 		r = rte_eth_rx_queue_setup(device, queue, rx_descriptors, (unsigned int)node, NULL,
 					   ports->pools[queue]);
@@ -195,11 +202,12 @@ configure(const struct ports *ports, struct port *port, struct failure *failure)
 	int r = rte_eth_dev_info_get(device, &info);
 
 	if (r == 0 && (info.max_rx_queues < queue_count || info.max_tx_queues < queue_count))
-		return failure_set(failure, EXIT_UNAVAILABLE,
-				   "port %s: the device \"%s\" offers %u queues, but %u workers need one "
-				   "each; configure fewer workers",
-				   port->config->name, port->config->device,
-				   RTE_MIN(info.max_rx_queues, info.max_tx_queues), queue_count);
+		return failure_set(
+			failure, EXIT_UNAVAILABLE,
+			"port %s: the device \"%s\" offers %u queues, but %u workers need one "
+			"each; configure fewer workers",
+			port->config->name, port->config->device,
+			RTE_MIN(info.max_rx_queues, info.max_tx_queues), queue_count);
 	if (r == 0) {
 		choose_offloads(&info, queue_count, &conf);
 		port->worker_port.takes_segments = conf.txmode.offloads != 0;
@@ -283,10 +291,11 @@ open_tap(struct ports *ports, struct port *port, struct failure *failure)
 		r = start_tap(ports, port, port->worker_port.tap);
 	port->ifindex = if_nametoindex(port->config->tap);
 	if (r < 0 || port->ifindex == 0)
-		return failure_set(failure, EXIT_UNAVAILABLE,
-				   "port %s: the TAP %s cannot be made: %s (%s); is /dev/net/tun there?",
-				   port->config->name, port->config->tap, rte_strerror(-r),
-				   log_last_complaint());
+		return failure_set(
+			failure, EXIT_UNAVAILABLE,
+			"port %s: the TAP %s cannot be made: %s (%s); is /dev/net/tun there?",
+			port->config->name, port->config->tap, rte_strerror(-r),
+			log_last_complaint());
 	(void)snprintf(ring, sizeof ring, "fl_host_%u", index);
 	port->worker_port.to_host = rte_ring_create(ring, MEMORY_RING_PACKETS, 0, RING_F_SC_DEQ);
 	if (port->worker_port.to_host == NULL)
@@ -301,8 +310,8 @@ open_port(struct ports *ports, struct port *port, int steer_object, struct failu
 {
 	port->worker_port.device = FL_NO_DEVICE;
 	port->worker_port.tap = FL_NO_DEVICE;
-	if (probe(ports, port, steer_object, failure) < 0 ||
-	    configure(ports, port, failure) < 0 || start(port, failure) < 0)
+	if (probe(ports, port, steer_object, failure) < 0 || configure(ports, port, failure) < 0 ||
+	    start(port, failure) < 0)
 		return -1;
 	if (port->config->host == CONFIG_HOST_TAP)
 		return open_tap(ports, port, failure);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The plane's ports as DPDK devices: made, given a queue pair for each worker, started; with their TAPs and the
- * packet buffers of the workers.
+ * The plane's ports as DPDK devices: made, given a queue pair for each worker, started; with their
+ * TAPs and the packet buffers of the workers.
  *
  * The main thread calls everything here, before the workers run or after.
  */
@@ -29,7 +29,8 @@ struct ports {
 	uint32_t count; /**< opened */
 };
 
-/** @param steer_object of steer.h, when there are AF_XDP ports. @return 0; -1: all is closed again. */
+/** @param steer_object of steer.h, when there are AF_XDP ports. @return 0; -1: all is closed again.
+ */
 int ports_open(struct ports *ports, const struct config *config, int steer_object,
 	       struct failure *failure);
 

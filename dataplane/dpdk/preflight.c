@@ -62,13 +62,15 @@ check_core(uint16_t core, const char *role, struct failure *failure)
 	cpu_set_t allowed;
 
 	if (!read_line("/sys/devices/system/cpu/online", online))
-		return failure_set(failure, EXIT_UNAVAILABLE,
-				   "/sys/devices/system/cpu/online cannot be read: is /sys mounted?");
+		return failure_set(
+			failure, EXIT_UNAVAILABLE,
+			"/sys/devices/system/cpu/online cannot be read: is /sys mounted?");
 	if (!list_has(online, core))
-		return failure_set(failure, EXIT_UNAVAILABLE,
-				   "CPU %u (%s) is not online; online are %s: change \"cores\", or run: "
-				   "echo 1 > /sys/devices/system/cpu/cpu%u/online",
-				   core, role, online, core);
+		return failure_set(
+			failure, EXIT_UNAVAILABLE,
+			"CPU %u (%s) is not online; online are %s: change \"cores\", or run: "
+			"echo 1 > /sys/devices/system/cpu/cpu%u/online",
+			core, role, online, core);
 	if (sched_getaffinity(0, sizeof allowed, &allowed) == 0 && !CPU_ISSET(core, &allowed))
 		return failure_set(failure, EXIT_UNAVAILABLE,
 				   "CPU %u (%s) is online, but this process may not use it; change "
@@ -167,12 +169,13 @@ check_interface(const struct config *config, const struct config_port *port,
 				   port->name, port->interface, port->interface);
 	queues = interface_queues(port->interface);
 	if (port->start_queue + config->worker_count > queues)
-		return failure_set(failure, EXIT_UNAVAILABLE,
-				   "port %s: interface %s has %u queues, but %u workers from queue %u on need "
-				   "one each; configure fewer workers, or run: ethtool -L %s combined %u",
-				   port->name, port->interface, queues, config->worker_count,
-				   port->start_queue, port->interface,
-				   port->start_queue + config->worker_count);
+		return failure_set(
+			failure, EXIT_UNAVAILABLE,
+			"port %s: interface %s has %u queues, but %u workers from queue %u on need "
+			"one each; configure fewer workers, or run: ethtool -L %s combined %u",
+			port->name, port->interface, queues, config->worker_count,
+			port->start_queue, port->interface,
+			port->start_queue + config->worker_count);
 	return 0;
 }
 
@@ -189,10 +192,11 @@ check_pci(const struct config_port *port, struct failure *failure)
 
 	(void)snprintf(path, sizeof path, "/sys/bus/pci/devices/%.*s", (int)bytes, port->device);
 	if (access(path, F_OK) < 0)
-		return failure_set(failure, EXIT_UNAVAILABLE,
-				   "port %s: PCI device %.*s does not exist; list those that do with: "
-				   "dpdk-devbind.py --status-dev net",
-				   port->name, (int)bytes, port->device);
+		return failure_set(
+			failure, EXIT_UNAVAILABLE,
+			"port %s: PCI device %.*s does not exist; list those that do with: "
+			"dpdk-devbind.py --status-dev net",
+			port->name, (int)bytes, port->device);
 	(void)snprintf(path, sizeof path, "/sys/bus/pci/devices/%.*s/driver", (int)bytes,
 		       port->device);
 	target_bytes = readlink(path, target, sizeof target - 1);
@@ -204,10 +208,11 @@ check_pci(const struct config_port *port, struct failure *failure)
 		if (strcmp(driver, drivers[i]) == 0)
 			return 0;
 	}
-	return failure_set(failure, EXIT_UNAVAILABLE,
-			   "port %s: PCI device %.*s has %s, not one for DPDK; run: dpdk-devbind.py -b "
-			   "vfio-pci %.*s",
-			   port->name, (int)bytes, port->device, driver, (int)bytes, port->device);
+	return failure_set(
+		failure, EXIT_UNAVAILABLE,
+		"port %s: PCI device %.*s has %s, not one for DPDK; run: dpdk-devbind.py -b "
+		"vfio-pci %.*s",
+		port->name, (int)bytes, port->device, driver, (int)bytes, port->device);
 }
 
 static int
@@ -221,10 +226,11 @@ check_ports(const struct config *config, struct failure *failure)
 		if (port->is_pci && check_pci(port, failure) < 0)
 			return -1;
 		if (port->host == CONFIG_HOST_TAP && if_nametoindex(port->tap) != 0)
-			return failure_set(failure, EXIT_UNAVAILABLE,
-					   "port %s: an interface %s exists already, where its TAP shall be; "
-					   "set \"tap\" to another name",
-					   port->name, port->tap);
+			return failure_set(
+				failure, EXIT_UNAVAILABLE,
+				"port %s: an interface %s exists already, where its TAP shall be; "
+				"set \"tap\" to another name",
+				port->name, port->tap);
 	}
 	return 0;
 }
@@ -247,7 +253,8 @@ check_capabilities(const struct config *config, struct failure *failure)
 		unsigned int capability, instead;
 		const char *name, *why;
 	} needed[] = {
-		{ CAP_NET_ADMIN, CAP_NET_ADMIN, "CAP_NET_ADMIN", "to attach programs and make TAPs" },
+		{ CAP_NET_ADMIN, CAP_NET_ADMIN, "CAP_NET_ADMIN",
+		  "to attach programs and make TAPs" },
 		{ CAP_NET_RAW, CAP_NET_RAW, "CAP_NET_RAW", "to open AF_XDP sockets" },
 		{ CAP_BPF, CAP_SYS_ADMIN, "CAP_BPF", "to load the programs that steer and guard" },
 	};
@@ -273,16 +280,15 @@ check_memlock(const struct config *config, struct failure *failure)
 	uint64_t needed = memory_buffer_bytes(config);
 	struct rlimit limit;
 
-	if (!config_has_af_xdp(config) ||
-	    capng_have_capability(CAPNG_EFFECTIVE, CAP_IPC_LOCK) ||
+	if (!config_has_af_xdp(config) || capng_have_capability(CAPNG_EFFECTIVE, CAP_IPC_LOCK) ||
 	    getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur >= needed)
 		return 0;
-	return failure_set(failure, EXIT_PERMISSION,
-			   "no permission to lock the %llu MiB of packet buffers that net_af_xdp ports "
-			   "share with the kernel (limit %llu MiB); give CAP_IPC_LOCK, or set "
-			   "LimitMEMLOCK=infinity in the service",
-			   (unsigned long long)(needed >> 20),
-			   (unsigned long long)(limit.rlim_cur >> 20));
+	return failure_set(
+		failure, EXIT_PERMISSION,
+		"no permission to lock the %llu MiB of packet buffers that net_af_xdp ports "
+		"share with the kernel (limit %llu MiB); give CAP_IPC_LOCK, or set "
+		"LimitMEMLOCK=infinity in the service",
+		(unsigned long long)(needed >> 20), (unsigned long long)(limit.rlim_cur >> 20));
 }
 
 static int
@@ -298,18 +304,19 @@ check_socket_directory(const struct config *config, struct failure *failure)
 	*slash = '\0';
 	if (access(directory, W_OK | X_OK) == 0)
 		return 0;
-	return failure_set(failure, errno == EACCES ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
-			   "the directory %s of the plane socket cannot be written to: %s; make it, give "
-			   "the plane's user the right, or change \"socket\"",
-			   directory, strerror(errno));
+	return failure_set(
+		failure, errno == EACCES ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
+		"the directory %s of the plane socket cannot be written to: %s; make it, give "
+		"the plane's user the right, or change \"socket\"",
+		directory, strerror(errno));
 }
 
 int
 preflight(const struct config *config, struct failure *failure)
 {
 	if (check_cores(config, failure) < 0 || check_socket_directory(config, failure) < 0 ||
-	    check_ports(config, failure) < 0 ||
-	    check_capabilities(config, failure) < 0 || check_memlock(config, failure) < 0)
+	    check_ports(config, failure) < 0 || check_capabilities(config, failure) < 0 ||
+	    check_memlock(config, failure) < 0)
 		return -1;
 	return config->hugepages ? hugepages_check(config, failure) : 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What an operator can get wrong about the machine, looked at before DPDK starts, because DPDK's own words for it
- * name neither cause nor remedy. Reads only.
+ * What an operator can get wrong about the machine, looked at before DPDK starts, because DPDK's
+ * own words for it name neither cause nor remedy. Reads only.
  */
 #ifndef DPDK_PREFLIGHT_H
 #define DPDK_PREFLIGHT_H

@@ -65,7 +65,8 @@ reduce_interrupt_thread(void *unused)
 void
 privileges_reduce(void)
 {
-	/* alarms run on DPDK's interrupt thread: the one other way to run something there is a signal */
+	/* alarms run on DPDK's interrupt thread: the one other way to run something there is a
+	 * signal */
 	if (rte_eal_alarm_set(1, reduce_interrupt_thread, NULL) < 0)
 		log_message(LOG_WARNING,
 			    "DPDK's interrupt thread keeps its capabilities: no alarm");

@@ -121,14 +121,16 @@ static void
 warn(const struct config *config)
 {
 	if (!config->hugepages)
-		log_message(LOG_WARNING,
-			    "\"hugepages\" is false: the plane is slower; reserve huge pages for it "
-			    "(%u MiB) and set it to true",
-			    config->memory_mb);
+		log_message(
+			LOG_WARNING,
+			"\"hugepages\" is false: the plane is slower; reserve huge pages for it "
+			"(%u MiB) and set it to true",
+			config->memory_mb);
 	for (uint32_t i = 0; i < config->worker_count; i++) {
 		if (config->worker_cores[i] == config->main_core)
 			log_message(LOG_WARNING,
-				    "CPU %u is the main core and a worker's: packets wait while the plane "
+				    "CPU %u is the main core and a worker's: packets wait while "
+				    "the plane "
 				    "socket is served; give \"main\" a CPU of its own",
 				    config->main_core);
 	}

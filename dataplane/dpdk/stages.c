@@ -73,9 +73,10 @@ fl_stage_match(struct fl_worker *worker, struct fl_burst *burst)
 		if (match & FL_VIP_MATCH_WORDS) {
 			uint32_t first = (uint32_t)__builtin_ctz(match);
 
-			/* retired since: an address out of the array, but a prefetch never faults */
-			rte_prefetch0(
-				&tables->vips[fl_vip_word_index(FL_READ_ONCE(bucket->word[first]))]);
+			/* retired since: an address out of the array, but a prefetch never faults
+			 */
+			rte_prefetch0(&tables->vips[fl_vip_word_index(
+				FL_READ_ONCE(bucket->word[first]))]);
 		}
 	}
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The stages of a burst. Each is a loop; what happens to a packet is decided by core functions alone.
- * In the order of their use:
+ * The stages of a burst. Each is a loop; what happens to a packet is decided by core functions
+ * alone. In the order of their use:
  *
  * | stage       | fills                 | asks memory for what the next stage reads      |
  * | ----------- | --------------------- | ---------------------------------------------- |
@@ -40,13 +40,15 @@ void fl_stage_pick(struct fl_worker *worker, struct fl_burst *burst);
 void fl_stage_link(struct fl_worker *worker, struct fl_burst *burst);
 
 /**
- * Turn the frame into the encapsulated one, in place: the new headers go into the mbuf's headroom and
- * over the old Ethernet header, padding is cut off. A frame that cannot be written in place (shared, no room,
- * Ethernet header not in one segment) is copied first; without memory for that it is FL_DROP_NO_ROOM.
+ * Turn the frame into the encapsulated one, in place: the new headers go into the mbuf's headroom
+ * and over the old Ethernet header, padding is cut off. A frame that cannot be written in place
+ * (shared, no room, Ethernet header not in one segment) is copied first; without memory for that it
+ * is FL_DROP_NO_ROOM.
  */
 void fl_stage_encapsulate(struct fl_worker *worker, struct fl_burst *burst);
 
-/** Send what is still FL_FORWARD, port by port. What the port does not take is FL_DROP_SEND_FULL. */
+/** Send what is still FL_FORWARD, port by port. What the port does not take is FL_DROP_SEND_FULL.
+ */
 void fl_stage_send(struct fl_worker *worker, struct fl_burst *burst);
 
 /** Give what has a pass verdict to the host; or FL_DROP_NO_HOST, FL_DROP_HOST_FULL. */
@@ -56,8 +58,8 @@ void fl_stage_host(struct fl_worker *worker, struct fl_burst *burst);
 void fl_stage_count(struct fl_worker *worker, struct fl_burst *burst);
 
 /**
- * For the worker that owns the TAPs: what other workers left for the host goes to the TAP of @p port, what the host
- * wrote to it goes out of the port. @return packets moved.
+ * For the worker that owns the TAPs: what other workers left for the host goes to the TAP of @p
+ * port, what the host wrote to it goes out of the port. @return packets moved.
  */
 uint32_t fl_stage_tap(struct fl_worker *worker, uint16_t port);
 

@@ -3,8 +3,9 @@
  * The stages at both ends of a burst: receive, send, host, count; and the TAP of ports that have no
  * kernel interface, which worker 0 serves for all.
  *
- * A host packet of another worker goes to worker 0 through a ring; its verdict travels in the mbuf and is counted
- * by worker 0, who alone knows whether the TAP took it. So each packet is still counted once.
+ * A host packet of another worker goes to worker 0 through a ring; its verdict travels in the mbuf
+ * and is counted by worker 0, who alone knows whether the TAP took it. So each packet is still
+ * counted once.
  */
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The XDP program of an AF_XDP port: packets for a VIP go to the packet cores, all others to the kernel.
+ * The XDP program of an AF_XDP port: packets for a VIP go to the packet cores, all others to the
+ * kernel.
  *
- * VIP traffic that no socket takes (the plane stops, or is dead) is dropped, never passed: the host's
- * stack would answer it with resets. DPDK loads the program and puts its sockets into xsks_map; the plane
- * finds the VIP map among its own descriptors.
+ * VIP traffic that no socket takes (the plane stops, or is dead) is dropped, never passed: the
+ * host's stack would answer it with resets. DPDK loads the program and puts its sockets into
+ * xsks_map; the plane finds the VIP map among its own descriptors.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

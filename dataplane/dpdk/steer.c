@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whose is a program on the interface? It is a dead plane's, and may be replaced, when it is pinned in this plane's
- * directory (whose lock says that its owner is gone), or when it bears our name and no process has a socket on the queue.
- * For the second the kernel wants CAP_SYS_ADMIN; without it such a program is refused like a foreign one.
+ * Whose is a program on the interface? It is a dead plane's, and may be replaced, when it is pinned
+ * in this plane's directory (whose lock says that its owner is gone), or when it bears our name and
+ * no process has a socket on the queue. For the second the kernel wants CAP_SYS_ADMIN; without it
+ * such a program is refused like a foreign one.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -78,7 +79,8 @@ program_name(int fd, char ret_name[BPF_OBJ_NAME_LEN])
 		(void)snprintf(ret_name, BPF_OBJ_NAME_LEN, "%s", info.name);
 }
 
-/** Wait for a queue whose process may have died a moment ago. @return 0 or the negative errno that stays. */
+/** Wait for a queue whose process may have died a moment ago. @return 0 or the negative errno that
+ * stays. */
 static int
 wait_for_queue(uint32_t ifindex, uint32_t queue)
 {
@@ -102,10 +104,11 @@ detach(const char *interface, int program, uint32_t flags, struct failure *failu
 	expected.old_prog_fd = program;
 	r = bpf_xdp_detach((int)if_nametoindex(interface), flags, &expected);
 	if (r < 0)
-		return failure_set(failure, r == -EPERM ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
-				   "interface %s: the XDP program that an earlier start left cannot be "
-				   "detached: %s",
-				   interface, strerror(-r));
+		return failure_set(
+			failure, r == -EPERM ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
+			"interface %s: the XDP program that an earlier start left cannot be "
+			"detached: %s",
+			interface, strerror(-r));
 	return 0;
 }
 
@@ -120,15 +123,17 @@ evict_unpinned(const char *interface, uint32_t id, uint32_t flags, uint32_t queu
 
 	program_name(program, name);
 	if (strcmp(name, STEERING_XDP_NAME) != 0) {
-		r = failure_set(failure, EXIT_UNAVAILABLE,
-				"interface %s has an XDP program of another owner (%s, id %u); stop "
-				"its owner, or if nobody needs it: ip link set dev %s xdp off",
-				interface, name, id, interface);
+		r = failure_set(
+			failure, EXIT_UNAVAILABLE,
+			"interface %s has an XDP program of another owner (%s, id %u); stop "
+			"its owner, or if nobody needs it: ip link set dev %s xdp off",
+			interface, name, id, interface);
 	} else if (wait_for_queue(if_nametoindex(interface), queue) == -EBUSY) {
-		r = failure_set(failure, EXIT_UNAVAILABLE,
-				"interface %s is in use by another fairlead-dpdk (XDP program %s, id "
-				"%u); stop that one, or configure another interface",
-				interface, name, id);
+		r = failure_set(
+			failure, EXIT_UNAVAILABLE,
+			"interface %s is in use by another fairlead-dpdk (XDP program %s, id "
+			"%u); stop that one, or configure another interface",
+			interface, name, id);
 	} else {
 		r = detach(interface, program, flags, failure);
 	}
@@ -147,8 +152,8 @@ steer_evict(const char *interface, const char *directory, uint32_t queue, struct
 
 	if (r < 0)
 		return failure_set(failure, EXIT_UNAVAILABLE,
-				   "interface %s: its XDP program cannot be asked for: %s", interface,
-				   strerror(-r));
+				   "interface %s: its XDP program cannot be asked for: %s",
+				   interface, strerror(-r));
 	if (id == 0)
 		return 0;
 	pin_path(directory, id, path);
@@ -159,9 +164,10 @@ steer_evict(const char *interface, const char *directory, uint32_t queue, struct
 	(void)close(program);
 	if (r == 0) {
 		(void)unlink(path);
-		log_message(LOG_NOTICE,
-			    "interface %s: replaced the XDP program that a killed start left (id %u)",
-			    interface, id);
+		log_message(
+			LOG_NOTICE,
+			"interface %s: replaced the XDP program that a killed start left (id %u)",
+			interface, id);
 	}
 	return r;
 }
@@ -225,7 +231,8 @@ find_descriptor(bool (*matches)(int fd, const void *wanted), const void *wanted)
 	return found;
 }
 
-/** Is @p fd of the anonymous kind that the kernel calls @p kind? bpf() of other files is only an error, but noisy. */
+/** Is @p fd of the anonymous kind that the kernel calls @p kind? bpf() of other files is only an
+ * error, but noisy. */
 static bool
 is_kind(int fd, const char *kind)
 {
@@ -291,10 +298,11 @@ steer_find(const char *interface, const char *directory, struct steer_port *ret_
 		vips = find_descriptor(is_vips_of, &maps);
 	}
 	if (vips < 0)
-		return failure_set(failure, EXIT_INTERNAL,
-				   "interface %s: the XDP program is not the one that was given to the "
-				   "driver",
-				   interface);
+		return failure_set(
+			failure, EXIT_INTERNAL,
+			"interface %s: the XDP program is not the one that was given to the "
+			"driver",
+			interface);
 	pin_path(directory, id, path);
 	if (bpf_obj_pin(program, path) < 0)
 		return failure_set(failure, EXIT_UNAVAILABLE, "%s cannot be pinned: %s", path,

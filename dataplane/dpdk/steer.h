@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The XDP program of the AF_XDP ports (steer.bpf.c), around what the driver does with it: recognise and remove one
- * that a killed plane left, give the driver the object, find the VIP map of the loaded program.
+ * The XDP program of the AF_XDP ports (steer.bpf.c), around what the driver does with it: recognise
+ * and remove one that a killed plane left, give the driver the object, find the VIP map of the
+ * loaded program.
  *
  * The main thread calls everything here.
  */
@@ -23,14 +24,14 @@ struct steer_port {
 };
 
 /**
- * Make the interface free for our program: nothing there is fine, what a dead plane left is detached, what is
- * another's is refused.
+ * Make the interface free for our program: nothing there is fine, what a dead plane left is
+ * detached, what is another's is refused.
  *
  * @param directory the plane's pin directory, locked; @p queue the port's first.
  * @return 0; -1.
  */
-int steer_evict(const char *interface, const char *directory, uint32_t queue,
-		struct failure *failure);
+int
+steer_evict(const char *interface, const char *directory, uint32_t queue, struct failure *failure);
 
 /** Pins of programs that are on no port any more: after steer_evict() of every port. */
 void steer_remove_pins(const char *directory);

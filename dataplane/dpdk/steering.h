@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What the programs that steer and guard a port share: which packets are VIP traffic, by the core's parser,
- * and the shape of the map they look VIPs up in.
+ * What the programs that steer and guard a port share: which packets are VIP traffic, by the core's
+ * parser, and the shape of the map they look VIPs up in.
  *
- * A key with ip_proto 0 is an address record, as in the plane's own tables: packets without readable ports
- * are looked up by it.
+ * A key with ip_proto 0 is an address record, as in the plane's own tables: packets without
+ * readable ports are looked up by it.
  */
 #ifndef DPDK_STEERING_H
 #define DPDK_STEERING_H
 
 #include "../core/parse.h"
 
-/** Four for each VIP of the largest plane: VIP and address records, and the new ones of a change beside the old. */
+/** Four for each VIP of the largest plane: VIP and address records, and the new ones of a change
+ * beside the old. */
 #define STEERING_KEYS_MAX (4u * 65536u)
 
 /** Enough to parse any packet that may be VIP traffic: Ethernet, IPv4 with options, ports. */
@@ -35,8 +36,8 @@ steering_read(const uint8_t *frame, const uint8_t *end, uint32_t frame_bytes,
 	struct fl_cursor cursor = { .pos = frame, .end = end };
 
 	/*
-	 * What is malformed has no ports to go by; the stack drops it too. ICMP and the like for a VIP's address
-	 * are the host's.
+	 * What is malformed has no ports to go by; the stack drops it too. ICMP and the like for a
+	 * VIP's address are the host's.
 	 */
 	ret_want->packet = (struct fl_packet){ 0 };
 	ret_want->known = fl_parse(&cursor, frame_bytes, &ret_want->packet) == FL_FORWARD &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ports' maps hold the same keys with the same values: the first port's is asked. The value of an address
- * key is the number of VIPs that have the address; that of a VIP's key is 1.
+ * The ports' maps hold the same keys with the same values: the first port's is asked. The value of
+ * an address key is the number of VIPs that have the address; that of a VIP's key is 1.
  */
 #include <errno.h>
 #include <stdlib.h>

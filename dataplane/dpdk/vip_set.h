@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The VIPs that the AF_XDP ports steer to the packet cores and that the guard keeps from the host's stack. A key
- * is guarded before it is steered, and as long as it is.
+ * The VIPs that the AF_XDP ports steer to the packet cores and that the guard keeps from the host's
+ * stack. A key is guarded before it is steered, and as long as it is.
  *
- * After a restart the guard holds the VIPs of the former life; they stay guarded until the first commit.
- * The main thread calls everything here.
+ * After a restart the guard holds the VIPs of the former life; they stay guarded until the first
+ * commit. The main thread calls everything here.
  */
 #ifndef DPDK_VIP_SET_H
 #define DPDK_VIP_SET_H
@@ -15,7 +15,7 @@
 #include "steer.h"
 
 struct vip_set {
-	struct guard *guard;	 /**< NULL: no AF_XDP port, nothing to do */
+	struct guard *guard;	  /**< NULL: no AF_XDP port, nothing to do */
 	struct steer_port *ports; /**< borrowed */
 	uint32_t port_count;
 };

@@ -12,7 +12,8 @@ enum {
 	FRAMES = 2,
 };
 
-/** What the kernel wants of a socket before it binds: a umem and its rings. @return 0 or a negative errno. */
+/** What the kernel wants of a socket before it binds: a umem and its rings. @return 0 or a negative
+ * errno. */
 static int
 give_memory(int fd, void *memory)
 {

@@ -9,8 +9,9 @@
 #include <stdint.h>
 
 /**
- * @return 0: it was free (and is again some milliseconds after the return); -EBUSY: a living process has
- *         it, or one died a moment ago; -EPERM: no CAP_NET_RAW; or another negative errno of the kernel.
+ * @return 0: it was free (and is again some milliseconds after the return); -EBUSY: a living
+ * process has it, or one died a moment ago; -EPERM: no CAP_NET_RAW; or another negative errno of
+ * the kernel.
  */
 int xsk_queue_try(uint32_t ifindex, uint32_t queue);
 

@@ -174,17 +174,30 @@ session_refuse(struct rpc_session *session, const struct refusal *refusal)
 		session_bound_output(session, start);
 }
 
+/* The JSON-RPC code that goes with a data.code which has no place in the document. */
+static enum rpc_code
+code_of(const char *data_code)
+{
+	if (strcmp(data_code, "method_not_found") == 0)
+		return RPC_METHOD_NOT_FOUND;
+	if (strcmp(data_code, "internal") == 0 || strcmp(data_code, "no_memory") == 0 ||
+	    strcmp(data_code, "reply_too_large") == 0)
+		return RPC_INTERNAL;
+	return RPC_REFUSED;
+}
+
 static void
 session_refuse_plain(struct rpc_session *session, const cJSON *id, const char *data_code,
 		     const char *message)
 {
-	enum rpc_code code = strcmp(data_code, "too_many_calls") == 0 ? RPC_REFUSED : RPC_INTERNAL;
 	struct json_errors errors;
 
 	errors.count = errors.dropped = 0;
 	json_error_add(&errors, NULL, data_code, NULL, "%s", message);
-	session_refuse(session, &(struct refusal){
-					.id = id, .code = code, .prefix = "", .errors = &errors });
+	session_refuse(session, &(struct refusal){ .id = id,
+						   .code = code_of(data_code),
+						   .prefix = "",
+						   .errors = &errors });
 }
 
 static void
@@ -252,17 +265,6 @@ rpc_fail(struct rpc_call *call, enum rpc_code code, const struct json_errors *er
 						  .prefix = "/params",
 						  .errors = errors });
 	call_finish(call);
-}
-
-/* The JSON-RPC code that goes with a data.code which has no place in the document. */
-static enum rpc_code
-code_of(const char *data_code)
-{
-	if (strcmp(data_code, "method_not_found") == 0)
-		return RPC_METHOD_NOT_FOUND;
-	if (strcmp(data_code, "internal") == 0 || strcmp(data_code, "no_memory") == 0)
-		return RPC_INTERNAL;
-	return RPC_REFUSED;
 }
 
 void

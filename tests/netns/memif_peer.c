@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The other end of a net_memif port, for tests: memif_peer SOCKET QUEUES TAP. What is written to the TAP goes to the memif,
- * frame by frame to the next queue; what comes from any queue of it goes to the TAP. So a test reaches every
- * worker of a plane with a packet socket. Runs until SIGTERM.
+ * The other end of a net_memif port, for tests: memif_peer SOCKET QUEUES TAP. What is written to
+ * the TAP goes to the memif, frame by frame to the next queue; what comes from any queue of it goes
+ * to the TAP. So a test reaches every worker of a plane with a packet socket. Runs until SIGTERM.
  */
 #include <err.h>
 #include <signal.h>
@@ -87,8 +87,9 @@ int
 main(int argc, char **argv)
 {
 	char memif_device[256], tap_device[64];
-	char *eal[] = { argv[0], "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m", "64",
-			"--log-level=4", memif_device, tap_device, NULL };
+	char *eal[] = { argv[0],	  "--no-huge", "--no-shconf", "--no-pci",
+			"--no-telemetry", "-m",	       "64",	      "--log-level=4",
+			memif_device,	  tap_device,  NULL };
 	struct rte_mempool *pool;
 	uint16_t queues, memif, tap;
 

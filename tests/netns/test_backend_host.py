@@ -34,9 +34,10 @@ def test_down_restores_everything(clean):
     assert all(text for text in during[2])
     assert (clean.pins.stat().st_mode & 0o7777, clean.pins.stat().st_uid) == (0o700, 0)
     assert ((clean.pins / "eth0").stat().st_mode & 0o7777) == 0o700
-    on_lo = {a["local"]: a["prefixlen"] for i in during[1] if i["ifname"] == "lo"
-             for a in i["addr_info"]}
-    assert on_lo[VIP[4]] == 32 and on_lo[VIP[6]] == 128
+    on_lo = {a["local"]: a for i in during[1] if i["ifname"] == "lo" for a in i["addr_info"]}
+    # such that the host never takes a VIP as the source of its own connections
+    assert (on_lo[VIP[4]]["prefixlen"], on_lo[VIP[4]]["scope"]) == (32, "host")
+    assert (on_lo[VIP[6]]["prefixlen"], on_lo[VIP[6]]["preferred_life_time"]) == (128, 0)
     assert clean.down().stdout == "eth0: down, every setting restored\n"
 
 
@@ -115,6 +116,7 @@ def test_up_again_changes_in_place(clean):
     clean.up("--vip", VIP[4], "--from", BALANCER[4])
     again = clean.snapshot()
     assert (again[0], again[1], again[3], again[4]) == (first[0], first[1], first[3], first[4])
+    clean.run("be", ["sysctl", "-w", "net.ipv4.conf.all.arp_announce=1"])  # not the original
     clean.up("--vip", OTHER_VIP, "--vip", VIP[6], "--from", BALANCER[6], "--mtu", "1400")
     status = clean.status()
     assert status["state"] == "up" and status["problems"] == []
@@ -126,7 +128,7 @@ def test_up_again_changes_in_place(clean):
     assert VIP[4] not in locals_ and {OTHER_VIP, VIP[6]} <= locals_
     clean.send("lb", encapsulated(clean, 4, 6, datagram(4, target=VIP[4])))
     wait_until(lambda: clean.counts() == {"dropped_not_vip": 2}, 10, "the old VIP is none any more")
-    clean.down()
+    assert clean.down().stderr == ""
     assert clean.snapshot() == before
     clean.run("be", ["sysctl", "-w", "net.ipv4.conf.eth0.rp_filter=0"])
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Goal: a configuration of fairlead-dpdk becomes exactly what it says, with the documented defaults; a wrong one is refused
- * where it is wrong.
- * Method: texts with one difference each. (What the operator reads of wrong files: tests/netns/bad/dpdk.)
+ * Goal: a configuration of fairlead-dpdk becomes exactly what it says, with the documented
+ * defaults; a wrong one is refused where it is wrong. Method: texts with one difference each. (What
+ * the operator reads of wrong files: tests/netns/bad/dpdk.)
  */
 #include <errno.h>
 #include <string.h>
@@ -69,7 +69,8 @@ END_TEST
 START_TEST(test_config_reads_every_member)
 {
 	ck_assert_int_eq(
-		parse("{'version':1,'name':'n.1_-X','description':'d','socket':'/s','key_file':'/k',"
+		parse("{'version':1,'name':'n.1_-X','description':'d','socket':'/s','key_file':'/"
+		      "k',"
 		      "'control_user':'u','cores':{'main':0,'workers':[5,0]},'hugepages':false,"
 		      "'memory_mb':4096,'log_level':'debug','pin_dir':'/b',"
 		      "'encap_source_ipv4':'10.0.0.5','encap_source_ipv6':'fd00::5',"
@@ -125,7 +126,8 @@ START_TEST(test_config_takes_iface_only_as_an_argument)
 {
 	/* the name is a value's end here, not an argument */
 	ck_assert_str_eq(
-		parse_port("{'name':'a','device':'net_af_xdp0,x=iface,iface=e9'}")->interface, "e9");
+		parse_port("{'name':'a','device':'net_af_xdp0,x=iface,iface=e9'}")->interface,
+		"e9");
 }
 END_TEST
 
@@ -172,14 +174,12 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { test_config_fills_in_defaults,
-				       test_config_reads_every_member,
-				       test_config_knows_pci_addresses,
-				       test_config_takes_iface_only_as_an_argument,
-				       test_config_counts_memory,
-				       test_config_locates_errors,
-				       test_config_survives_every_cut,
-				       NULL };
+	const TTest *const tests[] = {
+		test_config_fills_in_defaults,	 test_config_reads_every_member,
+		test_config_knows_pci_addresses, test_config_takes_iface_only_as_an_argument,
+		test_config_counts_memory,	 test_config_locates_errors,
+		test_config_survives_every_cut,	 NULL
+	};
 
 	return run_tests("dpdk_config", tests);
 }

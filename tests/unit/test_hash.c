@@ -96,9 +96,8 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { test_hash_portable_is_the_cores,
-					      test_hash_avx2_is_the_cores,
-					      test_hash_chosen_is_the_cores, NULL };
+	const TTest *const tests[] = { test_hash_portable_is_the_cores, test_hash_avx2_is_the_cores,
+				       test_hash_chosen_is_the_cores, NULL };
 
 	return run_tests("hash", tests);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Goal: the worker's stages decide as plane_walk() does and write the same bytes, however a frame lies in its
- * buffers; and no buffer is lost.
- * Method: hand-made tables with a v4 and a v6 VIP and backends of both families; frames of many shapes, whole, cut, split
- * over segments at every byte, shared, without headroom, through fl_worker_decide() and fl_stage_count() without any port.
+ * Goal: the worker's stages decide as plane_walk() does and write the same bytes, however a frame
+ * lies in its buffers; and no buffer is lost. Method: hand-made tables with a v4 and a v6 VIP and
+ * backends of both families; frames of many shapes, whole, cut, split over segments at every byte,
+ * shared, without headroom, through fl_worker_decide() and fl_stage_count() without any port.
  */
 #include <rte_eal.h>
 #include <rte_mbuf.h>
@@ -103,7 +103,8 @@ static void
 make_worker(void)
 {
 	char *argv[] = { "test_stages", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
-			 "-m", "64", "-l", "0", "--log-level=3", NULL };
+			 "-m",		"64",	     "-l",	    "0",	"--log-level=3",
+			 NULL };
 
 	if (rte_eal_init(10, argv) < 0)
 		abort();
@@ -121,19 +122,37 @@ make_worker(void)
 /** What the shapes are made of; those of one burst differ in their ports. */
 static const struct frame_spec shapes[] = {
 	{ .src = "198.51.100.7", .dst = "192.0.2.10", .dst_port = 80, .ip_proto = 6 },
-	{ .src = "198.51.100.7", .dst = "192.0.2.10", .dst_port = 80, .ip_proto = 6, .padding = 6,
+	{ .src = "198.51.100.7",
+	  .dst = "192.0.2.10",
+	  .dst_port = 80,
+	  .ip_proto = 6,
+	  .padding = 6,
 	  .tos = 0xb9 },
-	{ .src = "198.51.100.7", .dst = "192.0.2.10", .dst_port = 80, .ip_proto = 6,
-	  .option_words = 10, .payload = 64 },
-	{ .src = "198.51.100.7", .dst = "192.0.2.10", .dst_port = 80, .ip_proto = 6,
+	{ .src = "198.51.100.7",
+	  .dst = "192.0.2.10",
+	  .dst_port = 80,
+	  .ip_proto = 6,
+	  .option_words = 10,
+	  .payload = 64 },
+	{ .src = "198.51.100.7",
+	  .dst = "192.0.2.10",
+	  .dst_port = 80,
+	  .ip_proto = 6,
 	  .payload = 1441 },
 	{ .src = "198.51.100.7", .dst = "192.0.2.10", .dst_port = 81, .ip_proto = 6 },
-	{ .src = "198.51.100.7", .dst = "192.0.2.10", .dst_port = 80, .ip_proto = 6,
+	{ .src = "198.51.100.7",
+	  .dst = "192.0.2.10",
+	  .dst_port = 80,
+	  .ip_proto = 6,
 	  .fragment = 0x2000 },
 	{ .src = "198.51.100.7", .dst = "192.0.2.10", .ip_proto = 1 },
 	{ .src = "198.51.100.7", .dst = "192.0.2.99", .ip_proto = 17, .dst_port = 80 },
-	{ .src = "2001:db8:1::7", .dst = "2001:db8::10", .ip_proto = 17, .dst_port = 53,
-	  .payload = 33, .tos = 0x2e },
+	{ .src = "2001:db8:1::7",
+	  .dst = "2001:db8::10",
+	  .ip_proto = 17,
+	  .dst_port = 53,
+	  .payload = 33,
+	  .tos = 0x2e },
 	{ .src = "2001:db8:1::7", .dst = "2001:db8::10", .ip_proto = 43, .payload = 30 },
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
@@ -180,14 +199,14 @@ take_split(const struct frame *frame, uint32_t first)
 	return head;
 }
 
-/** Packet @p i of the burst ended as plane_walk() says, with the bytes that plane_walk_output() writes. */
+/** Packet @p i of the burst ended as plane_walk() says, with the bytes that plane_walk_output()
+ * writes. */
 static void
 check_end(const struct fl_burst *burst, uint32_t i, const struct frame *frame)
 {
 	uint8_t expected[FRAME_BYTES_MAX + FL_ENCAP_BYTES_MAX], copy[sizeof expected];
 	struct plane_walk walk;
-	enum fl_verdict verdict =
-		plane_walk(&worker.tables, frame->bytes, frame->size, &walk);
+	enum fl_verdict verdict = plane_walk(&worker.tables, frame->bytes, frame->size, &walk);
 	uint32_t size;
 
 	CHECK(burst->verdict[i] == verdict);
@@ -231,8 +250,7 @@ START_TEST(test_stages_decide_as_the_walk)
 		struct fl_burst burst = { .count = (uint16_t)(round % (FL_BURST_MAX + 1)) };
 
 		for (uint32_t i = 0; i < burst.count; i++) {
-			frames[i] = make_frame((round + i) % SHAPES,
-					       (uint16_t)(round * 40 + i));
+			frames[i] = make_frame((round + i) % SHAPES, (uint16_t)(round * 40 + i));
 			burst.mbuf[i] = take_mbuf(frames[i].bytes, frames[i].size);
 		}
 		run_burst(&burst, frames);
@@ -363,7 +381,8 @@ main(void)
 				       test_stages_refuse_every_cut,
 				       test_stages_read_headers_split_anywhere,
 				       test_stages_copy_what_others_hold,
-				       test_stages_copy_or_drop_without_headroom, NULL };
+				       test_stages_copy_or_drop_without_headroom,
+				       NULL };
 
 	make_worker();
 	return run_tests("stages", tests);
