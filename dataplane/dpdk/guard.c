@@ -41,6 +41,7 @@ struct guard {
 	struct guard_bpf *bpf;
 	int vips;    /* the map; guard_bpf's */
 	uint32_t id; /* of the loaded program */
+	bool is_new; /* no map of an earlier start was there */
 };
 
 static void
@@ -165,7 +166,8 @@ take_over_map(struct guard *guard, const char *path, struct failure *failure)
 	int fd = bpf_obj_get(path);
 	int r;
 
-	if (fd < 0 && errno == ENOENT)
+	guard->is_new = fd < 0 && errno == ENOENT;
+	if (guard->is_new)
 		return 0;
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &info_bytes) < 0)
 		r = -errno;
@@ -370,6 +372,12 @@ const char *
 guard_directory(const struct guard *guard)
 {
 	return guard->directory;
+}
+
+bool
+guard_is_new(const struct guard *guard)
+{
+	return guard->is_new;
 }
 
 void

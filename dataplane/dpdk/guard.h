@@ -45,6 +45,10 @@ bool guard_next(struct guard *guard, const struct fl_vip_key *key, struct fl_vip
 /** The plane's pin directory, locked; borrowed. */
 const char *guard_directory(const struct guard *guard);
 
+/** Did guard_load() find no guard of an earlier start? Then there is no VIP that it could protect
+ * yet. */
+bool guard_is_new(const struct guard *guard);
+
 /** Let go of it; program, map and pins stay in the kernel. NULL is fine. */
 void guard_close(struct guard *guard);
 

@@ -162,6 +162,22 @@ start(struct running *running, struct failure *failure)
 	return 0;
 }
 
+/** A start that failed leaves no guard where none was. */
+static void
+withdraw_guard(const struct running *running)
+{
+	const struct config *config = running->config;
+	struct failure ignored;
+
+	if (running->guard == NULL || !guard_is_new(running->guard))
+		return;
+	for (uint32_t i = 0; i < config->port_count; i++) {
+		if (config->ports[i].is_af_xdp)
+			(void)guard_detach(running->guard, config->ports[i].interface, &ignored);
+	}
+	guard_remove_pins(running->guard);
+}
+
 int
 running_start(struct running *running, const struct config *config, struct failure *failure)
 {
@@ -171,8 +187,10 @@ running_start(struct running *running, const struct config *config, struct failu
 	log_take_libbpf();
 	log_hold(true);
 	r = start(running, failure);
-	if (r < 0)
+	if (r < 0) {
+		withdraw_guard(running);
 		running_stop(running);
+	}
 	log_hold(false);
 	explicit_bzero(&running->key, sizeof running->key);
 	if (r < 0)
@@ -235,6 +253,23 @@ running_stop(struct running *running)
 	running->eal = false;
 }
 
+/** Take what is ours off one port. A program of another's stays, and is no failure. @return 0; -1.
+ */
+static int
+detach_port(struct guard *guard, const struct config_port *port, struct failure *failure)
+{
+	if (!port->is_af_xdp || if_nametoindex(port->interface) == 0)
+		return 0; /* what was on it is gone with it */
+	if (guard_detach(guard, port->interface, failure) < 0)
+		return -1;
+	if (steer_evict(port->interface, guard_directory(guard), port->start_queue, failure) == 0)
+		return 0;
+	if (failure->exit_code != EXIT_UNAVAILABLE)
+		return -1;
+	log_message(LOG_NOTICE, "left as it is: %s", failure->message);
+	return 0;
+}
+
 int
 running_detach(const struct config *config, struct failure *failure)
 {
@@ -247,16 +282,8 @@ running_detach(const struct config *config, struct failure *failure)
 	guard = guard_open(config->pin_dir, config->name, failure);
 	if (guard == NULL)
 		return -1;
-	for (uint32_t i = 0; i < config->port_count && r == 0; i++) {
-		const struct config_port *port = &config->ports[i];
-
-		if (!port->is_af_xdp || if_nametoindex(port->interface) == 0)
-			continue; /* what was on it is gone with it */
-		r = steer_evict(port->interface, guard_directory(guard), port->start_queue,
-				failure);
-		if (r == 0)
-			r = guard_detach(guard, port->interface, failure);
-	}
+	for (uint32_t i = 0; i < config->port_count && r == 0; i++)
+		r = detach_port(guard, &config->ports[i], failure);
 	if (r == 0)
 		guard_remove_pins(guard);
 	guard_close(guard);

@@ -26,7 +26,7 @@ struct running {
 
 /**
  * Bring the plane up. The guard is in place before anything else is touched.
- * @return 0; -1: all but the guard is gone again.
+ * @return 0; -1: all is gone again but a guard that was there before.
  */
 int running_start(struct running *running, const struct config *config, struct failure *failure);
 

@@ -41,28 +41,33 @@ pin_path(const char *directory, uint32_t id, char ret_path[PATH_BYTES_MAX])
 	(void)snprintf(ret_path, PATH_BYTES_MAX, "%.480s/steer_%u", directory, id);
 }
 
-/** What is on the interface; also the flag of its mode. @return 0; or a negative errno. */
+/** A program that is on an interface. */
+struct present {
+	uint32_t id;	/* 0: none */
+	uint32_t flags; /* of its mode */
+};
+
+/** What is on the interface. @return 0; or a negative errno. */
 static int
-query(uint32_t ifindex, uint32_t *ret_id, uint32_t *ret_flags)
+query(uint32_t ifindex, struct present *ret_present)
 {
-	struct bpf_xdp_query_opts present;
+	struct bpf_xdp_query_opts answer;
 	int r;
 
-	memset(&present, 0, sizeof present); /* padding too: libbpf looks at it */
-	present.sz = sizeof present;
-	r = bpf_xdp_query((int)ifindex, 0, &present);
+	memset(&answer, 0, sizeof answer); /* padding too: libbpf looks at it */
+	answer.sz = sizeof answer;
+	r = bpf_xdp_query((int)ifindex, 0, &answer);
 	if (r < 0)
 		return r;
-	*ret_flags = 0;
-	*ret_id = present.prog_id;
-	if (present.attach_mode == XDP_ATTACHED_SKB || present.skb_prog_id != 0)
-		*ret_flags = XDP_FLAGS_SKB_MODE;
-	else if (present.attach_mode == XDP_ATTACHED_DRV)
-		*ret_flags = XDP_FLAGS_DRV_MODE;
-	else if (present.attach_mode == XDP_ATTACHED_HW)
-		*ret_flags = XDP_FLAGS_HW_MODE;
-	if (*ret_id == 0)
-		*ret_id = present.drv_prog_id != 0 ? present.drv_prog_id : present.skb_prog_id;
+	*ret_present = (struct present){ .id = answer.prog_id };
+	if (answer.attach_mode == XDP_ATTACHED_SKB || answer.skb_prog_id != 0)
+		ret_present->flags = XDP_FLAGS_SKB_MODE;
+	else if (answer.attach_mode == XDP_ATTACHED_DRV)
+		ret_present->flags = XDP_FLAGS_DRV_MODE;
+	else if (answer.attach_mode == XDP_ATTACHED_HW)
+		ret_present->flags = XDP_FLAGS_HW_MODE;
+	if (ret_present->id == 0)
+		ret_present->id = answer.drv_prog_id != 0 ? answer.drv_prog_id : answer.skb_prog_id;
 	return 0;
 }
 
@@ -114,10 +119,10 @@ detach(const char *interface, int program, uint32_t flags, struct failure *failu
 
 /** A program that is not pinned here: ours by name and nobody's by its queue, or another's. */
 static int
-evict_unpinned(const char *interface, uint32_t id, uint32_t flags, uint32_t queue,
+evict_unpinned(const char *interface, const struct present *present, uint32_t queue,
 	       struct failure *failure)
 {
-	int program = bpf_prog_get_fd_by_id(id);
+	int program = bpf_prog_get_fd_by_id(present->id);
 	char name[BPF_OBJ_NAME_LEN];
 	int r;
 
@@ -127,15 +132,15 @@ evict_unpinned(const char *interface, uint32_t id, uint32_t flags, uint32_t queu
 			failure, EXIT_UNAVAILABLE,
 			"interface %s has an XDP program of another owner (%s, id %u); stop "
 			"its owner, or if nobody needs it: ip link set dev %s xdp off",
-			interface, name, id, interface);
+			interface, name, present->id, interface);
 	} else if (wait_for_queue(if_nametoindex(interface), queue) == -EBUSY) {
 		r = failure_set(
 			failure, EXIT_UNAVAILABLE,
 			"interface %s is in use by another fairlead-dpdk (XDP program %s, id "
 			"%u); stop that one, or configure another interface",
-			interface, name, id);
+			interface, name, present->id);
 	} else {
-		r = detach(interface, program, flags, failure);
+		r = detach(interface, program, present->flags, failure);
 	}
 	if (program >= 0)
 		(void)close(program);
@@ -146,28 +151,28 @@ int
 steer_evict(const char *interface, const char *directory, uint32_t queue, struct failure *failure)
 {
 	uint32_t ifindex = if_nametoindex(interface);
-	uint32_t id, flags;
+	struct present present;
 	char path[PATH_BYTES_MAX];
-	int program, r = query(ifindex, &id, &flags);
+	int program, r = query(ifindex, &present);
 
 	if (r < 0)
 		return failure_set(failure, EXIT_UNAVAILABLE,
 				   "interface %s: its XDP program cannot be asked for: %s",
 				   interface, strerror(-r));
-	if (id == 0)
+	if (present.id == 0)
 		return 0;
-	pin_path(directory, id, path);
+	pin_path(directory, present.id, path);
 	program = bpf_obj_get(path);
 	if (program < 0)
-		return evict_unpinned(interface, id, flags, queue, failure);
-	r = detach(interface, program, flags, failure);
+		return evict_unpinned(interface, &present, queue, failure);
+	r = detach(interface, program, present.flags, failure);
 	(void)close(program);
 	if (r == 0) {
 		(void)unlink(path);
 		log_message(
 			LOG_NOTICE,
 			"interface %s: replaced the XDP program that a killed start left (id %u)",
-			interface, id);
+			interface, present.id);
 	}
 	return r;
 }
@@ -222,7 +227,7 @@ find_descriptor(bool (*matches)(int fd, const void *wanted), const void *wanted)
 	if (directory == NULL)
 		return -1;
 	while (found < 0 && (entry = readdir(directory)) != NULL) {
-		int fd = atoi(entry->d_name);
+		int fd = (int)strtoul(entry->d_name, NULL, 10);
 
 		if (entry->d_name[0] != '.' && fd != dirfd(directory) && matches(fd, wanted))
 			found = fd;
@@ -287,10 +292,11 @@ steer_find(const char *interface, const char *directory, struct steer_port *ret_
 {
 	struct program_maps maps;
 	struct bpf_prog_info info = { .map_ids = (uintptr_t)maps.ids, .nr_map_ids = MAPS_MAX };
-	uint32_t info_bytes = sizeof info, id = 0, flags;
+	uint32_t info_bytes = sizeof info;
+	struct present present = { 0 };
 	char path[PATH_BYTES_MAX];
-	int r = query(if_nametoindex(interface), &id, &flags);
-	int program = r < 0 || id == 0 ? -1 : find_descriptor(is_program, &id);
+	int r = query(if_nametoindex(interface), &present);
+	int program = r < 0 || present.id == 0 ? -1 : find_descriptor(is_program, &present.id);
 	int vips = -1;
 
 	if (program >= 0 && bpf_obj_get_info_by_fd(program, &info, &info_bytes) == 0) {
@@ -303,11 +309,11 @@ steer_find(const char *interface, const char *directory, struct steer_port *ret_
 			"interface %s: the XDP program is not the one that was given to the "
 			"driver",
 			interface);
-	pin_path(directory, id, path);
+	pin_path(directory, present.id, path);
 	if (bpf_obj_pin(program, path) < 0)
 		return failure_set(failure, EXIT_UNAVAILABLE, "%s cannot be pinned: %s", path,
 				   strerror(errno));
-	ret_port->program_id = id;
+	ret_port->program_id = present.id;
 	ret_port->vips = fcntl(vips, F_DUPFD_CLOEXEC, 3);
 	if (ret_port->vips < 0)
 		return failure_set(failure, EXIT_INTERNAL, "no descriptor is left: %s",

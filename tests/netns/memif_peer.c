@@ -95,7 +95,7 @@ main(int argc, char **argv)
 
 	if (argc != 4)
 		errx(1, "usage: memif_peer SOCKET QUEUES TAP");
-	queues = (uint16_t)atoi(argv[2]);
+	queues = (uint16_t)strtoul(argv[2], NULL, 10);
 	if (queues < 1 || queues > QUEUES_MAX)
 		errx(1, "1 to %d queues", QUEUES_MAX);
 	(void)snprintf(memif_device, sizeof memif_device,

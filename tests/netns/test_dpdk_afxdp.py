@@ -206,7 +206,7 @@ class Prober:
         while not self.stopped.is_set():
             self.wire.send(self.frames[self.sent % len(self.frames)])
             self.sent += 1
-            time.sleep(0.0005)  # the rate
+            time.sleep(0.0005)  # time is the point: the rate of a client
 
     def stop(self):
         self.stopped.set()
@@ -286,6 +286,39 @@ def test_afxdp_refuses_a_second_plane(lab):
     wire = lab.tap()
     wire.send(tcp4(lab))
     assert len(wire.receive(is_tunnel, 1)) == 1, "the first one is not disturbed"
+
+
+def test_afxdp_knows_its_program_without_a_pin(lab):
+    """As after a kill between the driver's attaching and our pinning."""
+    process, rpc = lab.start()
+    for pin in (lab.dir / "bpf" / "planes" / "plane0").glob("steer_*"):
+        pin.unlink()
+    # its owner lives, only the guard does not tell: its queue does
+    lab.run("lb", ["tc", "qdisc", "del", "dev", "eth0", "clsact"])
+    code, said = lab.start_to_fail("other")
+    assert code == 69 and "interface eth0 is in use by another fairlead-dpdk" in said, said
+    assert "fl_guard" not in lab.filters()
+    assert "left as it is: interface eth0 is in use" in lab.detach("other").stderr
+    left_over = lab.xdp()
+    assert left_over is not None
+    lab.stop(process, signal.SIGKILL)
+    process, rpc = lab.start()
+    assert lab.xdp() not in (None, left_over)
+    commit(rpc, vip(VIP4, 80, "tcp", PEER4))
+    wire = lab.tap()
+    wire.send(tcp4(lab))
+    assert len(wire.receive(is_tunnel, 1)) == 1
+
+
+def test_afxdp_detach_after_a_kill(lab):
+    process, rpc = lab.start()
+    commit(rpc, vip(VIP4, 80, "tcp", PEER4))
+    lab.stop(process, signal.SIGKILL)
+    assert lab.xdp() is not None
+    lab.detach()
+    assert lab.xdp() is None
+    assert "fl_guard" not in lab.filters()
+    assert lab.pins() == []
 
 
 def test_afxdp_keeps_few_capabilities(lab):

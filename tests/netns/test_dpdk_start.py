@@ -110,8 +110,8 @@ def refused(lab, code, *says, **more):
     assert len(said.strip().splitlines()) == 1, "one sentence"
     assert KEY not in said
     assert lab.xdp() is None
-    assert [pin for pin in lab.pins() if "steer" in pin] == []
-    assert not (lab.dir / "plane0.sock").exists()
+    assert lab.pins() == [] and "fl_guard" not in lab.filters(), "no guard where none was"
+    assert list(lab.dir.glob("plane0.sock*")) == []
 
 
 def test_key_file(lab):
@@ -227,6 +227,13 @@ class HeldQueue:
 def test_queue_taken(lab):
     held = HeldQueue(lab, "eth0")
     refused(lab, 69, "port eth0: queue 0 of interface eth0 is in use by another AF_XDP program")
+    # a guard that was there stays
+    held.socket.close()
+    process, _ = lab.start()
+    lab.stop(process)
+    held = HeldQueue(lab, "eth0")
+    assert lab.start_to_fail()[0] == 69
+    assert "fl_guard" in lab.filters() and "plane0/vips" in lab.pins()
     held.socket.close()
 
 
@@ -294,8 +301,7 @@ def test_stop_during_the_start(lab):
     path = lab.config()
     for milliseconds in range(0, 400, 40):
         process = lab.popen("lb", [program("fairlead-dpdk"), path], log=f"stop-{milliseconds}.log")
-        # a moment of the start, whichever it is: every one must end well
-        time.sleep(milliseconds / 1000)
+        time.sleep(milliseconds / 1000)  # time is the point: any moment of the start must end well
         started = time.monotonic()
         process.terminate()
         assert process.wait(10) in (0, -signal.SIGTERM)
@@ -308,8 +314,7 @@ def test_kill_during_the_start(lab):
     path = lab.config()
     for milliseconds in range(0, 400, 40):
         process = lab.popen("lb", [program("fairlead-dpdk"), path], log=f"kill-{milliseconds}.log")
-        # a moment of the start, whichever it is: the next start must cope with what is left
-        time.sleep(milliseconds / 1000)
+        time.sleep(milliseconds / 1000)  # time is the point: the next start copes with any moment
         process.kill()
         process.wait()
     process, rpc = lab.start()

@@ -206,6 +206,9 @@ def test_nexthop_notices_a_neighbour_that_fell_silent(lab):
     lab.start("10.0.0.11", "10.0.0.1")
     lab.wait_mac("10.0.0.11", mac)
     lab.wait_mac("10.0.0.1", lab.mac("r1", "eth0"))
+    # the kernel lost interest; nothing but the plane will ask
+    wait_until(lambda: "STALE" in lab.run("plane", ["ip", "neigh", "show", "10.0.0.11"]).stdout, SILENCE,
+               "the entry is stale")
     lab.ip("b1", "link", "set", "eth0", "down")
     lab.wait_unreachable("10.0.0.11", SILENCE)
     # whoever answers is never given up meanwhile

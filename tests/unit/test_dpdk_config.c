@@ -26,7 +26,7 @@ parse(const char *text)
 	static char copy[4096];
 
 	ck_assert_uint_lt(strlen(text), sizeof copy);
-	strcpy(copy, text);
+	memcpy(copy, text, strlen(text) + 1);
 	for (char *quote = strchr(copy, '\''); quote != NULL; quote = strchr(quote, '\''))
 		*quote = '"';
 	memset(&errors, 0, sizeof errors);
