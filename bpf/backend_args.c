@@ -20,6 +20,9 @@ enum {
 	KEY_PIN_DIR,
 };
 
+static const char default_state_dir[] = "/run/fairlead-backend";
+static const char default_pin_dir[] = "/sys/fs/bpf/fairlead-backend";
+
 static const struct argp_option options[] = {
 	{ "interface", KEY_INTERFACE, "IF", 0, "Interface that the balancers reach this host by",
 	  1 },
@@ -77,12 +80,24 @@ command_parse(const char *word, struct argp_state *state, struct backend_args *a
 static void
 link_parse(const char *text, struct argp_state *state, struct backend_link *ret_link)
 {
-	if (*text == '\0' || strlen(text) >= sizeof ret_link->name || strchr(text, '/') != NULL)
+	size_t size = strlen(text);
+
+	if (size == 0 || size >= sizeof ret_link->name || strchr(text, '/') != NULL) {
 		argp_failure(state, EX_UNAVAILABLE, 0,
 			     "there is no interface \"%s\"; the interfaces are listed by: ip link",
 			     text);
-	else
-		(void)strcpy(ret_link->name, text);
+		return;
+	}
+	for (size_t i = 0; i < size; i++) {
+		if (text[i] <= ' ' || text[i] > '~') { /* the state file could not tell it */
+			argp_failure(state, EX_CONFIG, 0,
+				     "byte %zu of the interface's name is not printable ASCII; "
+				     "rename it: ip link set dev OLD name NEW",
+				     i + 1);
+			return;
+		}
+	}
+	memcpy(ret_link->name, text, size + 1);
 }
 
 static void
@@ -259,8 +274,8 @@ backend_args_parse(int argc, char **argv, struct backend_args *ret_args)
 					    .doc = description };
 
 	memset(ret_args, 0, sizeof *ret_args);
-	(void)strcpy(ret_args->paths.state_dir, "/run/fairlead-backend");
-	(void)strcpy(ret_args->paths.pin_dir, "/sys/fs/bpf/fairlead-backend");
+	memcpy(ret_args->paths.state_dir, default_state_dir, sizeof default_state_dir);
+	memcpy(ret_args->paths.pin_dir, default_pin_dir, sizeof default_pin_dir);
 	argp_err_exit_status = EX_USAGE;
 	(void)argp_parse(&parser, argc, argv, 0, NULL, ret_args);
 }

@@ -12,33 +12,37 @@
 #include "backend_args.h"
 #include "backend_program.h"
 #include "backend_status.h"
+#include "json.h"
 
 enum { EXIT_NOT_UP = 1 };
+
+/* The error as one JSON object. false: no memory for it. */
+static bool
+error_print_json(const struct backend_report *report)
+{
+	cJSON *root = cJSON_CreateObject();
+	cJSON *error = cJSON_AddObjectToObject(root, "error");
+	struct json_buffer text = { 0 };
+	bool done = cJSON_AddStringToObject(error, "code", backend_report_word(report)) != NULL &&
+		    cJSON_AddStringToObject(error, "message", report->sentence) != NULL &&
+		    json_print(root, JSON_FILE_BYTES_MAX, &text) == 0;
+
+	cJSON_Delete(root);
+	if (done)
+		fprintf(stderr, "%.*s\n", (int)text.size, text.bytes);
+	free(text.bytes);
+	return done;
+}
 
 /* Each message is one line. */
 static void
 report_print(const struct backend_report *report, bool json)
 {
-	cJSON *root = NULL, *error = NULL;
-	char *text = NULL;
-
 	for (uint32_t i = 0; i < report->warning_count && !json; i++)
 		fprintf(stderr, "fairlead-backend: warning: %s\n", report->warnings[i]);
-	if (report->error == 0)
+	if (report->error == 0 || (json && error_print_json(report)))
 		return;
-	if (json) {
-		root = cJSON_CreateObject();
-		error = cJSON_AddObjectToObject(root, "error");
-		(void)cJSON_AddStringToObject(error, "code", backend_report_word(report));
-		(void)cJSON_AddStringToObject(error, "message", report->sentence);
-		text = cJSON_PrintUnformatted(root);
-		cJSON_Delete(root);
-	}
-	if (text != NULL)
-		fprintf(stderr, "%s\n", text);
-	else
-		fprintf(stderr, "fairlead-backend: %s\n", report->sentence);
-	cJSON_free(text);
+	fprintf(stderr, "fairlead-backend: %s\n", report->sentence);
 }
 
 /* CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON, as the kernel has it. */

@@ -157,10 +157,9 @@ backend_state_load(const char *dir, struct backend_state *ret_state, struct back
 
 /* Write @text to a file of its own beside @path, and put it in the place of @path. */
 static int
-file_replace(const char *dir, const char *path, const char *text)
+file_replace(const char *dir, const char *path, const struct json_buffer *text)
 {
 	char temporary[FILE_PATH_MAX];
-	size_t size = strlen(text);
 	int file, folder, error = 0;
 	ssize_t written = 0;
 
@@ -168,8 +167,8 @@ file_replace(const char *dir, const char *path, const char *text)
 	file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (file < 0)
 		return -errno;
-	for (size_t done = 0; done < size && written >= 0; done += (size_t)written)
-		written = TEMP_FAILURE_RETRY(write(file, text + done, size - done));
+	for (size_t done = 0; done < text->size && written >= 0; done += (size_t)written)
+		written = TEMP_FAILURE_RETRY(write(file, text->bytes + done, text->size - done));
 	if (written < 0 || fsync(file) < 0)
 		error = -errno;
 	(void)close(file);
@@ -194,7 +193,7 @@ backend_state_save(const char *dir, const struct backend_state *state,
 		   struct backend_report *report)
 {
 	char path[FILE_PATH_MAX], half[FILE_PATH_MAX], here[NAMESPACE_TEXT_MAX];
-	char *text = NULL;
+	struct json_buffer text = { 0 };
 	cJSON *root;
 	int r;
 
@@ -209,13 +208,15 @@ backend_state_save(const char *dir, const struct backend_state *state,
 	if ((r = namespace_name(here, report)) < 0)
 		return r;
 	root = backend_state_to_json(state);
-	if (root != NULL && cJSON_AddStringToObject(root, "namespace", here) != NULL)
-		text = cJSON_PrintUnformatted(root);
+	if (root == NULL || cJSON_AddStringToObject(root, "namespace", here) == NULL)
+		r = -ENOMEM;
+	else
+		r = json_print(root, JSON_FILE_BYTES_MAX, &text);
 	cJSON_Delete(root);
-	if (text == NULL)
+	if (r < 0)
 		return backend_report_fail(report, -ENOMEM, "out of memory");
-	r = file_replace(dir, path, text);
-	cJSON_free(text);
+	r = file_replace(dir, path, &text);
+	free(text.bytes);
 	if (r < 0) {
 		errno = -r;
 		return file_fail(report, "write", path);

@@ -262,14 +262,14 @@ int
 backend_status_print_json(const struct backend_status *status, FILE *out)
 {
 	cJSON *root = cJSON_CreateObject();
-	char *text = NULL;
+	struct json_buffer text = { 0 };
+	int r = -ENOMEM;
 
 	if (root != NULL && status_write(root, status))
-		text = cJSON_PrintUnformatted(root);
+		r = json_print(root, JSON_FILE_BYTES_MAX, &text);
 	cJSON_Delete(root);
-	if (text == NULL)
-		return -ENOMEM;
-	fprintf(out, "%s\n", text);
-	cJSON_free(text);
-	return 0;
+	if (r == 0)
+		fprintf(out, "%.*s\n", (int)text.size, text.bytes);
+	free(text.bytes);
+	return r;
 }

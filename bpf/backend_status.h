@@ -35,7 +35,7 @@ bool backend_status_is_up(const struct backend_status *status);
 /** For people. */
 void backend_status_print(const struct backend_status *status, FILE *out);
 
-/** One JSON object and a line end. @return 0 or -ENOMEM. */
+/** One JSON object and a line end. @return 0; or as json_print(): -ENOMEM. */
 int backend_status_print_json(const struct backend_status *status, FILE *out);
 
 /** "decapsulated_ipv4", ...: the counter's name in both outputs. */

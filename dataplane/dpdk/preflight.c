@@ -273,13 +273,15 @@ check_capabilities(const struct config *config, struct failure *failure)
 	return 0;
 }
 
-/** Packet buffers shared with the kernel are locked memory. */
+/** Packet buffers shared with the kernel are locked memory, once for each port. */
 static int
 check_memlock(const struct config *config, struct failure *failure)
 {
-	uint64_t needed = memory_buffer_bytes(config);
+	uint64_t needed = 0;
 	struct rlimit limit;
 
+	for (uint32_t i = 0; i < config->port_count; i++)
+		needed += config->ports[i].is_af_xdp ? memory_buffer_bytes(config) : 0;
 	if (!config_has_af_xdp(config) || capng_have_capability(CAPNG_EFFECTIVE, CAP_IPC_LOCK) ||
 	    getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur >= needed)
 		return 0;

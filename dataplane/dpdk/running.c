@@ -278,14 +278,16 @@ running_detach(const struct config *config, struct failure *failure)
 
 	if (!config_has_af_xdp(config))
 		return 0;
-	log_take_libbpf();
 	guard = guard_open(config->pin_dir, config->name, failure);
 	if (guard == NULL)
 		return -1;
+	log_take_libbpf();
+	log_hold(true);
 	for (uint32_t i = 0; i < config->port_count && r == 0; i++)
 		r = detach_port(guard, &config->ports[i], failure);
 	if (r == 0)
 		guard_remove_pins(guard);
 	guard_close(guard);
+	log_hold(false);
 	return r;
 }

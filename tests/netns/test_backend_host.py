@@ -307,6 +307,7 @@ BAD = [
     (69, "no interface", ["up", "--interface", "eth0", "--vip", VIP[4], "--reply-interface", "no0"]),
     (69, "no interface", ["down", "--interface", "nosuch0"]),
     (69, "no interface", ["status", "--interface", "nosuch0"]),
+    (78, "printable ASCII", ["up", "--interface", "\u00ebth0", "--vip", VIP[4]]),
     (69, "not an Ethernet", ["up", "--interface", "lo", "--vip", VIP[4]]),
     (78, "multicast", ["up", "--interface", "eth0", "--vip", "224.0.0.1"]),
     (78, "multicast", ["up", "--interface", "eth0", "--vip", "ff02::1"]),

@@ -10,6 +10,7 @@ import grp
 import json
 import mmap
 import os
+import re
 import signal
 import socket
 import struct
@@ -325,10 +326,29 @@ def test_kill_during_the_start(lab):
     assert list(lab.dir.glob("*.start")) == []
 
 
+RING = {"name": "p0", "host": "drop", "gateway_mac": "02:00:00:00:00:01", "device": "net_ring0"}
+AF_XDP = {"name": "eth0", "device": "net_af_xdp0,iface=eth0"}
+
+
+@pytest.mark.parametrize("more", [
+    {}, {"limits": {}}, {"limits": {"vips": 65536, "backends": 1 << 20, "rows": 251}},
+    {"ports": [AF_XDP, {"name": "p1", "device": "net_ring0"}, {"name": "p2", "device": "net_ring1"}]},
+    {"ports": [AF_XDP | {"descriptors": 8192}]}])
+def test_least_memory_is_enough(lab, more):
+    """The configuration says how little is accepted: with that, the plane starts."""
+    more = {"limits": {"vips": 1, "backends": 1, "rows": 251}, **more}
+    path = lab.config(**more, memory_mb=64)
+    said = dpdk("--check", path).stderr
+    least = int(re.search(r"DPDK's own (\d+) MiB in all", said).group(1)) if said else 64
+    assert dpdk("--check", lab.config(**more, memory_mb=least - 1)).returncode == 78
+    process, rpc = lab.start(**more, memory_mb=least)
+    assert rpc.call("plane.hello")["kind"] == "dpdk"
+    assert lab.stop(process) == 0
+
+
 def test_two_planes_side_by_side(lab):
-    ring = {"name": "p0", "host": "drop", "gateway_mac": "02:00:00:00:00:01", "device": "net_ring0"}
-    planes = [lab.start("plane0"), lab.start("plane1", ports=[ring], pin_dir=None),
-              lab.start("plane2", ports=[ring], pin_dir=None)]
+    planes = [lab.start("plane0"), lab.start("plane1", ports=[RING], pin_dir=None),
+              lab.start("plane2", ports=[RING], pin_dir=None)]
     assert [rpc.call("plane.hello")["name"] for _, rpc in planes] == ["plane0", "plane1", "plane2"]
     for process, _ in planes:
         assert lab.stop(process) == 0

@@ -201,7 +201,7 @@ def test_nexthop_follows_the_port(lab):
 def test_nexthop_notices_a_neighbour_that_fell_silent(lab):
     """Only the plane uses the entry, and not through the kernel: without its asking it would stay stale for ever."""
     mac = lab.mac("b1", "eth0")
-    for name in "base_reachable_time_ms=1000", "delay_first_probe_time=1", "retrans_time_ms=200":
+    for name in "base_reachable_time_ms=4000", "delay_first_probe_time=1", "retrans_time_ms=200":
         lab.run("plane", ["sysctl", "-q", "-w", f"net.ipv4.neigh.eth0.{name}"])
     lab.start("10.0.0.11", "10.0.0.1")
     lab.wait_mac("10.0.0.11", mac)

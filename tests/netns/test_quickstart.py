@@ -14,7 +14,6 @@ import pytest
 from lab import BUILD, TOP
 
 QUICKSTART = TOP / "tools" / "quickstart"
-NAMESPACE = re.compile("fl[A-Za-z0-9]{6}-(switch|client|lb|b[0-9])")
 
 
 def quickstart(*argv):
@@ -23,16 +22,17 @@ def quickstart(*argv):
                                             "FAIRLEAD_BUILD": str(BUILD), "HOME": "/nonexistent"})
 
 
-def left_behind():
-    """What of a quickstart is on the machine: namespaces, mounts, processes, files."""
+def left_behind(directory):
+    """What of the quickstart in @p directory is on the machine: namespaces, mounts, processes, files."""
     namespaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True,
                                 check=True).stdout.split()
     processes = subprocess.run(["ps", "-e", "-o", "args="], capture_output=True, text=True,
                                check=True).stdout.splitlines()
     mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
-    return ([name for name in namespaces if NAMESPACE.fullmatch(name)] +
-            [line for line in processes + mounts if "/fairlead-quickstart." in line] +
-            [str(path) for path in Path("/tmp").glob("fairlead-quickstart.*")])
+    tag = "fl" + directory.rsplit(".", 1)[1] + "-"
+    return ([name for name in namespaces if name.startswith(tag)] +
+            [line for line in processes + mounts if f"{directory}/" in line] +
+            [path for path in [directory] if Path(path).exists()])
 
 
 def test_quickstart_twice_leaves_nothing():
@@ -42,7 +42,8 @@ def test_quickstart_twice_leaves_nothing():
         assert "web: 1000 of 1000 answered" in result.stdout
         assert "web6: 200 of 200 answered" in result.stdout
         assert "echo: 100 of 100 answered" in result.stdout
-        assert left_behind() == []
+        directory = re.search(r"(/tmp/fairlead-quickstart\.\w+)/plane0.json: good", result.stdout).group(1)
+        assert left_behind(directory) == []
 
 
 def test_quickstart_refuses_unknown_arguments():
@@ -55,10 +56,11 @@ def test_quickstart_refuses_unknown_arguments():
 def kept_fixture():
     result = quickstart("--keep")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert left_behind() # that they can be seen at all
+    directory = re.search(r"--stop (\S+)", result.stdout).group(1)
+    assert left_behind(directory)  # that it can be seen at all
     yield result.stdout
-    assert quickstart("--stop").returncode == 0
-    assert left_behind() == []
+    assert quickstart("--stop", directory).returncode == 0
+    assert left_behind(directory) == []
 
 
 def readme_examples():

@@ -18,6 +18,7 @@
 #include "run.h"
 
 static struct backend_state sample, loaded;
+static const char template[] = "/tmp/test_backend_state.XXXXXX";
 static char dir[64], path[96];
 
 static void
@@ -25,11 +26,11 @@ setup(void)
 {
 	struct backend_setup *first = &sample.setups[0];
 
-	(void)strcpy(dir, "/tmp/test_backend_state.XXXXXX");
+	memcpy(dir, template, sizeof template);
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	(void)snprintf(path, sizeof path, "%s/state.json", dir);
 	memset(&sample, 0, sizeof sample);
-	(void)strcpy(sample.pin_dir, "/sys/fs/bpf/x");
+	(void)snprintf(sample.pin_dir, sizeof sample.pin_dir, "/sys/fs/bpf/x");
 	sample.pin_dir_made = true;
 	sample.setup_count = 2;
 	first->link = (struct backend_link){ "eth0.100", 7 };

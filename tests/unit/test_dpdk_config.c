@@ -141,6 +141,10 @@ START_TEST(test_config_counts_memory)
 	small = memory_needed_mb(&config);
 	ck_assert_uint_ge(large - small, 63); /* 8 bytes each of 8388608 rows */
 	ck_assert_uint_le(large - small, 65);
+	large = memory_buffer_bytes(&config);
+	config.hugepages = false; /* a page for each buffer of 2.4 KB */
+	ck_assert_uint_gt(memory_buffer_bytes(&config), large + large / 2);
+	config.hugepages = true;
 	config.worker_count = 1;
 	ck_assert_uint_lt(memory_needed_mb(&config), small);
 	ck_assert_uint_eq(memory_buffer_bytes(&config) % memory_buffers_per_worker(&config), 0);
