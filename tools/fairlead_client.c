@@ -90,7 +90,7 @@ connect_socket(const struct cli *cli)
 
 	if (strlen(cli->socket) >= sizeof address.sun_path)
 		return -ENOENT;
-	strcpy(address.sun_path, cli->socket);
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", cli->socket);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From what is wanted to the next set: the wanted VIPs and the served ones, both ordered by endpoint, are
- * merged; what is checked here needs both.
+ * From what is wanted to the next set: the wanted VIPs and the served ones, both ordered by
+ * endpoint, are merged; what is checked here needs both.
  */
 #include <assert.h>
 #include <errno.h>
@@ -153,10 +153,10 @@ merge(struct change *change, struct json_errors *errors)
 	while (i < want->vip_count || j < set->vip_count) {
 		const struct want_vip *wanted = i < want->vip_count ? &want->vips[i] : NULL;
 		struct state_vip *served = j < set->vip_count ? set->vips[j] : NULL;
-		int order = wanted == NULL ? 1 :
-			    served == NULL ? -1 :
-					     state_compare_endpoints(&wanted->endpoint,
-								     &served->endpoint);
+		int order = wanted == NULL ? 1
+			    : served == NULL
+				    ? -1
+				    : state_compare_endpoints(&wanted->endpoint, &served->endpoint);
 
 		i += order <= 0;
 		j += order >= 0;
@@ -201,10 +201,12 @@ collect_addresses(struct change *change)
 		uint32_t at = next->address_count;
 		int order = 1;
 
-		if (at > 0 && state_compare_addresses(&next->addresses[at - 1].address, address) == 0)
+		if (at > 0 &&
+		    state_compare_addresses(&next->addresses[at - 1].address, address) == 0)
 			continue;
 		while (served < set->address_count &&
-		       (order = state_compare_addresses(&set->addresses[served].address, address)) < 0)
+		       (order = state_compare_addresses(&set->addresses[served].address, address)) <
+			       0)
 			served++;
 		next->addresses[at].address = *address;
 		if (served < set->address_count && order == 0) {
@@ -267,7 +269,8 @@ check_wanted_backends(const struct change *change, struct json_errors *errors)
 	}
 }
 
-/** The first VIP of the change with the address; there is one when a served backend meets it as a VIP. */
+/** The first VIP of the change with the address; there is one when a served backend meets it as a
+ * VIP. */
 static const struct change_item *
 item_of_address(const struct change *change, const struct addr *address)
 {
@@ -291,7 +294,8 @@ check_kept_backends(const struct change *change, struct json_errors *errors)
 		(void)next_endpoint(change, i, &item);
 		if (item < change->items + change->item_count && item->next_index == i)
 			continue; /* named: checked above */
-		for (uint32_t j = 0; j < vip->backend_count && errors->count < JSON_ERRORS_MAX; j++) {
+		for (uint32_t j = 0; j < vip->backend_count && errors->count < JSON_ERRORS_MAX;
+		     j++) {
 			const struct addr *address = &vip->backends[j].address;
 			const struct change_item *added;
 			struct want_place place;
@@ -300,8 +304,8 @@ check_kept_backends(const struct change *change, struct json_errors *errors)
 				continue;
 			added = item_of_address(change, address);
 			json_error_add(errors,
-				       added == NULL ? NULL :
-						       want_path(&change->want, added->want,
+				       added == NULL ? NULL
+						     : want_path(&change->want, added->want,
 								 "address", &place),
 				       "backend_is_vip", "a VIP needs an address of its own",
 				       "%s is a backend of VIP %s, which is served",
@@ -381,10 +385,12 @@ change_build(struct change *change, struct json_errors *errors)
 	if (r == 0)
 		r = check(change, errors);
 	for (uint32_t i = 0; r == 0 && i < change->item_count; i++)
-		if (change->items[i].kind == CHANGE_ADDED || change->items[i].kind == CHANGE_CHANGED)
+		if (change->items[i].kind == CHANGE_ADDED ||
+		    change->items[i].kind == CHANGE_CHANGED)
 			r = change_plan_vip(change, &change->items[i]);
 	if (r == 0)
-		r = change_reserve(change, errors); /* bounds the work and the memory of what follows */
+		r = change_reserve(change,
+				   errors); /* bounds the work and the memory of what follows */
 	for (uint32_t i = 0; r == 0 && i < change->item_count; i++)
 		r = change_fill_vip(change, &change->items[i], errors);
 	if (r < 0)

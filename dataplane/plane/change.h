@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * A change of the served state: prepared (validated, built, everything reserved, nothing changed), then committed
- * or dropped.
+ * A change of the served state: prepared (validated, built, everything reserved, nothing changed),
+ * then committed or dropped.
  *
- *     change_create() -> change_add_part()... -> change_build() -> change_commit() -> change_destroy()
+ *     change_create() -> change_add_part()... -> change_build() -> change_commit() ->
+ * change_destroy()
  *
- * change_destroy() at any point before the commit gives everything back and leaves the tables as they were, to the byte.
- * One thread; one change at a time.
+ * change_destroy() at any point before the commit gives everything back and leaves the tables as
+ * they were, to the byte. One thread; one change at a time.
  */
 #ifndef PLANE_CHANGE_H
 #define PLANE_CHANGE_H
@@ -24,11 +25,11 @@ struct change_item {
 	struct state_vip *old;	     /**< NULL when added */
 	struct state_vip *new;	     /**< NULL when removed or the same */
 	uint32_t next_index;	     /**< of `new` in the next set */
-	bool in_place;	 /**< new has the ranges and the record of old */
-	bool has_record; /**< reserved for new, to be given back when dropped */
+	bool in_place;		     /**< new has the ranges and the record of old */
+	bool has_record;	     /**< reserved for new, to be given back when dropped */
 	bool has_rows;
 	bool has_slots;
-	uint16_t *owners; /**< of new's rows: slot indexes */
+	uint16_t *owners;      /**< of new's rows: slot indexes */
 	uint32_t rows_moved;   /**< rows whose owner changes; nobody is an owner too */
 	uint32_t rows_minimum; /**< what any table would have to move */
 };
@@ -54,10 +55,12 @@ int change_create(struct state *state, struct change **ret_change);
 /** Drop it, if it was not committed. NULL is fine. */
 void change_destroy(struct change *change);
 
-/** @return 0; -EINVAL: the errors say why; -ENOMEM. After an error only change_destroy() may follow. */
+/** @return 0; -EINVAL: the errors say why; -ENOMEM. After an error only change_destroy() may
+ * follow. */
 int change_add_part(struct change *change, const cJSON *params, struct json_errors *errors);
 
-/** Build what the parts ask for; change->next is what will be served. Returns as change_add_part(). */
+/** Build what the parts ask for; change->next is what will be served. Returns as change_add_part().
+ */
 int change_build(struct change *change, struct json_errors *errors);
 
 /**
@@ -73,10 +76,12 @@ const char *change_kind_name(enum change_kind kind);
 /** Make item->new with its backends and their slot indexes. @return 0; -ENOMEM. */
 int change_plan_vip(struct change *change, struct change_item *item);
 
-/** Take ranges and records for every new incarnation, and draw up the VIP buckets. @return 0; -EINVAL; -ENOMEM. */
+/** Take ranges and records for every new incarnation, and draw up the VIP buckets. @return 0;
+ * -EINVAL; -ENOMEM. */
 int change_reserve(struct change *change, struct json_errors *errors);
 
-/** Build the table of item->new, if there is one, and count what moves. @return 0; -ENOMEM; -EINVAL. */
+/** Build the table of item->new, if there is one, and count what moves. @return 0; -ENOMEM;
+ * -EINVAL. */
 int change_fill_vip(struct change *change, struct change_item *item, struct json_errors *errors);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One VIP of a change: its backends get slots, its table is built, and how much of it moves is counted.
+ * One VIP of a change: its backends get slots, its table is built, and how much of it moves is
+ * counted.
  */
 #include <assert.h>
 #include <errno.h>
@@ -23,7 +24,8 @@ endpoint_key(const struct addr_endpoint *endpoint)
 	return key;
 }
 
-/** The backends as wanted. Their next hops are looked up from here on, so that a commit finds them. */
+/** The backends as wanted. Their next hops are looked up from here on, so that a commit finds them.
+ */
 static int
 take_backends(struct state *state, const struct want_vip *want, struct state_vip *vip)
 {
@@ -105,7 +107,8 @@ build_rows(struct change *change, struct change_item *item, struct json_errors *
 	r = maglev_build(state->maglev, &request);
 	if (r == 0)
 		return 0;
-	/* what can be wrong with a request was checked: this is a bug, and must not become a wrong table */
+	/* what can be wrong with a request was checked: this is a bug, and must not become a wrong
+	 * table */
 	json_error_add(errors, want_path(&change->want, item->want, NULL, &place), "internal", NULL,
 		       "the table of %u rows could not be built: %s", vip->row_count, strerror(-r));
 	return -EINVAL;
@@ -152,7 +155,8 @@ rows_owned(const struct state_vip *vip)
 	return rows;
 }
 
-/** Rows of the new table whose flows had another owner. Tables of two sizes are laid over each other by hash. */
+/** Rows of the new table whose flows had another owner. Tables of two sizes are laid over each
+ * other by hash. */
 static uint32_t
 count_moved(const struct state *state, const struct change_item *item)
 {

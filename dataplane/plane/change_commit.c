@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Applying a change, so that no packet sees a row that names a slot which is not set, nor half a record:
+ * Applying a change, so that no packet sees a row that names a slot which is not set, nor half a
+ * record:
  *
  *  1. the engine steers the new VIPs' packets here (the only step that can fail, and the first);
  *  2. new slots, rows and records are written where no packet looks yet;
@@ -59,7 +60,8 @@ keep_counters(const struct change *change, const struct state_vip *old, struct s
 	}
 }
 
-/** A new incarnation takes over what the old one counted, once no packet core counts for that any more. */
+/** A new incarnation takes over what the old one counted, once no packet core counts for that any
+ * more. */
 static void
 carry_counters(const struct change *change, const struct state_vip *old, struct state_vip *new)
 {
@@ -93,8 +95,8 @@ write_slot(const struct change *change, const struct state_vip *vip, struct stat
 	uint32_t slot = vip->slot_base + backend->slot_index;
 	struct fl_backend *record = &change->state->tables->backends[slot];
 	struct fl_addr target = to_fl_addr(&backend->address);
-	struct fl_addr source = to_fl_addr(addr_is_ipv4(&backend->address) ? &options->source_ipv4 :
-									    &options->source_ipv6);
+	struct fl_addr source = to_fl_addr(addr_is_ipv4(&backend->address) ? &options->source_ipv4
+									   : &options->source_ipv6);
 
 	record->vip = vip->record;
 	fl_encap_template(record, &source, &target, !addr_is_ipv4(&vip->endpoint.address));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Everything that a commit could run out of is taken here: rows, slots, records, places in the VIP buckets.
+ * Everything that a commit could run out of is taken here: rows, slots, records, places in the VIP
+ * buckets.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -139,10 +140,12 @@ publish(struct change *change, const struct fl_vip_key *key, uint32_t record,
 
 	if (r != -ENOSPC)
 		return r;
-	json_error_add(errors, &path, "limit_exceeded",
-		       "raise limits.vips in the plane's configuration, the look-up table grows with it",
-		       "the %u buckets of the VIP look-up table where a VIP of this change may lie are full",
-		       FL_VIP_PROBE_MAX);
+	json_error_add(
+		errors, &path, "limit_exceeded",
+		"raise limits.vips in the plane's configuration, the look-up table grows with it",
+		"the %u buckets of the VIP look-up table where a VIP of this change may lie are "
+		"full",
+		FL_VIP_PROBE_MAX);
 	return -EINVAL;
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The state digest: 64 bits that are equal on every plane and node that would answer every packet alike.
+ * The state digest: 64 bits that are equal on every plane and node that would answer every packet
+ * alike.
  *
- * It depends on what the tables mean (which VIPs, how many rows, the address of each row's owner), not on where
- * they lie: no slots, no record numbers, no order, no hash key. Part of the plane protocol: planes of
- * different versions compare it.
+ * It depends on what the tables mean (which VIPs, how many rows, the address of each row's owner),
+ * not on where they lie: no slots, no record numbers, no order, no hash key. Part of the plane
+ * protocol: planes of different versions compare it.
  */
 #ifndef PLANE_DIGEST_H
 #define PLANE_DIGEST_H
@@ -25,7 +26,8 @@ struct digest_table {
 };
 uint64_t digest_vip(const struct digest_table *table);
 
-/** The digest of a set of VIPs from theirs, one at a time in any order. @param digest 0 at first. */
+/** The digest of a set of VIPs from theirs, one at a time in any order. @param digest 0 at first.
+ */
 uint64_t digest_add(uint64_t digest, uint64_t vip_digest);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * plane.explain: a frame with a payload of zeros is built and walked through the tables by the core's own
- * functions (tables.h); here the walk is put into words. Each step has its text, and what it says as members.
+ * plane.explain: a frame with a payload of zeros is built and walked through the tables by the
+ * core's own functions (tables.h); here the walk is put into words. Each step has its text, and
+ * what it says as members.
  */
 #include <stdio.h>
 #include <string.h>
@@ -71,8 +72,8 @@ write_frame(uint8_t *frame, const struct explain_packet *packet)
 	struct fl_wire_ports *ports;
 
 	memset(frame, 0, bytes);
-	ethernet->type = fl_to_be16(addr_is_ipv4(&packet->source) ? FL_ETHERTYPE_IPV4 :
-								    FL_ETHERTYPE_IPV6);
+	ethernet->type =
+		fl_to_be16(addr_is_ipv4(&packet->source) ? FL_ETHERTYPE_IPV4 : FL_ETHERTYPE_IPV6);
 	ports = (struct fl_wire_ports *)write_ip(frame + FL_ETHERNET_BYTES, packet);
 	ports->src = fl_to_be16(packet->source_port);
 	ports->dst = fl_to_be16(packet->destination.port);
@@ -105,7 +106,8 @@ explain_parse(struct explanation *explanation)
 	snprintf(text, sizeof text, "%s/%s, %u bytes", family, protocol, packet->bytes);
 	step = add_step(explanation, "parse", text);
 	return step != NULL && plane_put_text(step, "family", family) &&
-	       plane_put_text(step, "protocol", protocol) && json_add_u64(step, "bytes", packet->bytes);
+	       plane_put_text(step, "protocol", protocol) &&
+	       json_add_u64(step, "bytes", packet->bytes);
 }
 
 static bool
@@ -171,8 +173,8 @@ explain_encap(struct explanation *explanation)
 		 addr_is_ipv4(to) ? '4' : '6');
 	addr_format(from, from_text);
 	addr_format(to, to_text);
-	snprintf(text, sizeof text, "%s %s -> %s, %u bytes, %smtu %u", mix, from_text, to_text, bytes,
-		 bytes > mtu ? "more than " : "", mtu);
+	snprintf(text, sizeof text, "%s %s -> %s, %u bytes, %smtu %u", mix, from_text, to_text,
+		 bytes, bytes > mtu ? "more than " : "", mtu);
 	step = add_step(explanation, "encap", text);
 	return step != NULL && plane_put_text(step, "mix", mix) &&
 	       plane_put_text(step, "source", from_text) &&
@@ -194,7 +196,8 @@ explain_next_hop(struct explanation *explanation)
 	plane_mac_text(link, mac);
 	snprintf(text, sizeof text, "%s, port %s", mac, port);
 	step = add_step(explanation, "next_hop", text);
-	return step != NULL && plane_put_text(step, "mac", mac) && plane_put_text(step, "port", port);
+	return step != NULL && plane_put_text(step, "mac", mac) &&
+	       plane_put_text(step, "port", port);
 }
 
 /** The steps up to where the decision ended. */
@@ -234,8 +237,8 @@ find_names(struct explanation *explanation)
 	const struct plane_walk *walk = &explanation->walk;
 
 	if (walk->reached > PLANE_WALK_VIP)
-		explanation->vip = state_find(&explanation->plane->state,
-					      &explanation->packet->destination);
+		explanation->vip =
+			state_find(&explanation->plane->state, &explanation->packet->destination);
 	if (explanation->vip != NULL && walk->reached >= PLANE_WALK_ENCAP)
 		explanation->backend = backend_of_slot(explanation->vip, walk->slot);
 }

@@ -22,7 +22,8 @@ prefix_has(const struct plane_prefix *prefix, const struct addr *address)
 	       (prefix->address.bytes[whole] ^ address->bytes[whole]) >> (8 - rest) == 0;
 }
 
-/** How well the port's gateway fits: bits of its longest prefix that has the address, and 1; 0: not at all. */
+/** How well the port's gateway fits: bits of its longest prefix that has the address, and 1; 0: not
+ * at all. */
 static uint32_t
 fit(const struct plane_port *port, const struct addr *address)
 {

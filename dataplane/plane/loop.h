@@ -20,12 +20,14 @@ struct loop_source {
 /** @return descriptor of a loop, closed with close(); or a negative errno. */
 int loop_create(void);
 
-/** @param events EPOLLIN, EPOLLOUT or 0. @return 0; -ENOMEM, -ENOSPC or another negative errno of epoll_ctl(2). */
+/** @param events EPOLLIN, EPOLLOUT or 0. @return 0; -ENOMEM, -ENOSPC or another negative errno of
+ * epoll_ctl(2). */
 int loop_add(int loop, int fd, uint32_t events, struct loop_source *source);
 int loop_change(int loop, int fd, uint32_t events, struct loop_source *source);
 void loop_remove(int loop, int fd);
 
-/** Wait and call, once. @param timeout_ms -1: as long as it takes. @return 0, also after a signal; or a negative errno. */
+/** Wait and call, once. @param timeout_ms -1: as long as it takes. @return 0, also after a signal;
+ * or a negative errno. */
 int loop_turn(int loop, int timeout_ms);
 
 /** Monotonic. */

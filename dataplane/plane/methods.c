@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The methods of the plane socket (docs/formats.md, section 2). One change is prepared at a time and belongs to the
- * client that asked for it.
+ * The methods of the plane socket (docs/formats.md, section 2). One change is prepared at a time
+ * and belongs to the client that asked for it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -22,7 +22,8 @@ struct request {
 
 /* --- refusing --- */
 
-/** Codes of what was understood and is refused for the state of the plane, not for a wrong document. */
+/** Codes of what was understood and is refused for the state of the plane, not for a wrong
+ * document. */
 static bool
 is_refusal(const char *code)
 {
@@ -40,8 +41,8 @@ fail_errors(const struct request *request)
 {
 	const struct json_errors *errors = &request->plane->errors;
 
-	rpc_fail(request->call, is_refusal(errors->items[0].code) ? RPC_REFUSED : RPC_INVALID_PARAMS,
-		 errors);
+	rpc_fail(request->call,
+		 is_refusal(errors->items[0].code) ? RPC_REFUSED : RPC_INVALID_PARAMS, errors);
 }
 
 static void
@@ -51,7 +52,8 @@ fail_memory(const struct request *request)
 		       "there is not enough memory for this request; nothing has changed");
 }
 
-/** The parameters against their table; absent ones are an empty object. Refuses the call when false. */
+/** The parameters against their table; absent ones are an empty object. Refuses the call when
+ * false. */
 static bool
 check_params(const struct request *request, const struct json_field *fields)
 {
@@ -83,7 +85,8 @@ reply_if(const struct request *request, cJSON *result, bool fine)
 
 /* --- plane.hello --- */
 
-/** Equal exactly when the hash keys are, and tells nothing else of them: a hash that no packet has. */
+/** Equal exactly when the hash keys are, and tells nothing else of them: a hash that no packet has.
+ */
 static uint64_t
 key_check(const struct plane *plane)
 {
@@ -141,7 +144,8 @@ hello(const struct request *request)
 		fine = fine && json_add_u64(result, "prepared", plane->change->next.generation);
 	else
 		fine = fine && cJSON_AddNullToObject(result, "prepared") != NULL;
-	fine = fine && plane_put_text(result, "key_check", plane_digest_text(key_check(plane), key)) &&
+	fine = fine &&
+	       plane_put_text(result, "key_check", plane_digest_text(key_check(plane), key)) &&
 	       put_encapsulation(plane, result) && put_limits(plane, result);
 	reply_if(request, result, fine);
 }
@@ -180,14 +184,15 @@ warn(const struct state_vip *vip, char *text, size_t size)
 	for (uint32_t i = 0; i < vip->backend_count; i++)
 		rows += vip->backends[i].rows;
 	if (rows == 0)
-		return snprintf(text, size,
-				"VIP %s has no backend with a weight above 0: its packets are dropped",
-				endpoint);
+		return snprintf(
+			text, size,
+			"VIP %s has no backend with a weight above 0: its packets are dropped",
+			endpoint);
 	if (vip->row_count / vip->backend_count < MAGLEV_ROWS_PER_BACKEND_GOOD)
-		return snprintf(text, size,
-				"VIP %s has %u rows for %u backends: under %d rows each, shares get uneven",
-				endpoint, vip->row_count, vip->backend_count,
-				MAGLEV_ROWS_PER_BACKEND_GOOD);
+		return snprintf(
+			text, size,
+			"VIP %s has %u rows for %u backends: under %d rows each, shares get uneven",
+			endpoint, vip->row_count, vip->backend_count, MAGLEV_ROWS_PER_BACKEND_GOOD);
 	return 0;
 }
 
@@ -219,9 +224,9 @@ reply_prepared(const struct request *request)
 	const struct change *change = request->plane->change;
 	char digest[PLANE_DIGEST_TEXT_BYTES];
 	cJSON *result = cJSON_CreateObject(), *vips = cJSON_CreateArray();
-	bool fine = result != NULL &&
-		    json_add_u64(result, "generation", change->next.generation) &&
-		    plane_put_text(result, "digest", plane_digest_text(change->next.digest, digest));
+	bool fine =
+		result != NULL && json_add_u64(result, "generation", change->next.generation) &&
+		plane_put_text(result, "digest", plane_digest_text(change->next.digest, digest));
 
 	fine = plane_put(result, "vips", vips) && fine;
 	for (uint32_t i = 0; fine && i < change->item_count; i++)
@@ -254,9 +259,9 @@ may_prepare(const struct request *request)
 	if (change == NULL || (request->plane->change_owner == request->owner && !change->built))
 		return true;
 	rpc_fail_plain(request->call, "already_prepared",
-		       request->plane->change_owner == request->owner ?
-			       "commit or abort it first" :
-			       "try again when that client has committed or aborted it",
+		       request->plane->change_owner == request->owner
+			       ? "commit or abort it first"
+			       : "try again when that client has committed or aborted it",
 		       "generation %" PRIu64 " is %s%s", change->want.generation,
 		       change->built ? "prepared already" : "being prepared",
 		       request->plane->change_owner == request->owner ? "" : " by another client");
@@ -305,7 +310,10 @@ prepare(const struct request *request)
 /* --- plane.commit, plane.abort --- */
 
 static const struct json_field generation_fields[] = {
-	{ .name = "generation", .kind = JSON_KIND_INTEGER, .required = true, .min = 1,
+	{ .name = "generation",
+	  .kind = JSON_KIND_INTEGER,
+	  .required = true,
+	  .min = 1,
 	  .max = JSON_INTEGER_MAX },
 	{ 0 },
 };
@@ -326,7 +334,8 @@ is_prepared(const struct request *request)
 	else if (plane->change_owner != request->owner)
 		rpc_fail_plain(request->call, "not_prepared",
 			       "a change belongs to the client that prepared it",
-			       "generation %" PRIu64 " is not prepared by this client, another one is "
+			       "generation %" PRIu64
+			       " is not prepared by this client, another one is "
 			       "preparing generation %" PRIu64,
 			       generation, plane->change->want.generation);
 	else if (plane->change->want.generation != generation)
@@ -372,7 +381,8 @@ commit(const struct request *request)
 	if (!is_prepared(request))
 		return;
 	if (!plane->change->built) {
-		rpc_fail_plain(request->call, "not_prepared", "send the last part, without \"more\"",
+		rpc_fail_plain(request->call, "not_prepared",
+			       "send the last part, without \"more\"",
 			       "only %u parts of generation %" PRIu64 " have come",
 			       plane->change->want.part_count, plane->change->want.generation);
 		return;
@@ -404,7 +414,8 @@ abort_change(const struct request *request)
 static void
 stats(const struct request *request)
 {
-	static const struct json_field fields[] = { { .name = "vip", .kind = JSON_KIND_OBJECT }, { 0 } };
+	static const struct json_field fields[] = { { .name = "vip", .kind = JSON_KIND_OBJECT },
+						    { 0 } };
 	static const struct json_field vip_fields[] = { WANT_ENDPOINT_FIELDS, { 0 } };
 	struct plane *plane = request->plane;
 	struct json_path path = { .name = "vip" };
@@ -423,7 +434,8 @@ stats(const struct request *request)
 			vip = state_find(&plane->state, &endpoint);
 		if (vip == NULL && plane->errors.count == 0)
 			json_error_add(&plane->errors, &path, "unknown_vip", NULL,
-				       "VIP %s is not served", addr_endpoint_format(&endpoint, text));
+				       "VIP %s is not served",
+				       addr_endpoint_format(&endpoint, text));
 		if (vip == NULL) {
 			fail_errors(request);
 			return;
@@ -474,8 +486,8 @@ read_packet(const struct request *request, struct explain_packet *packet)
 		json_error_add(errors, &path, "invalid_value", NULL,
 			       "\"%s\" is not a protocol: it must be \"tcp\" or \"udp\"", protocol);
 	path.name = "source";
-	if (errors->count == 0 && addr_is_ipv4(&packet->source) !=
-					  addr_is_ipv4(&packet->destination.address))
+	if (errors->count == 0 &&
+	    addr_is_ipv4(&packet->source) != addr_is_ipv4(&packet->destination.address))
 		json_error_add(errors, &path, "invalid_value", NULL,
 			       "source and destination must be of one family");
 	bytes_min = explain_bytes_min(packet);
@@ -510,9 +522,9 @@ methods_call(struct plane *plane, struct rpc_call *call, const struct server_cli
 		const char *name;
 		void (*serve)(const struct request *request);
 	} methods[] = {
-		{ "plane.hello", hello },	{ "plane.prepare", prepare },
-		{ "plane.commit", commit },	{ "plane.abort", abort_change },
-		{ "plane.stats", stats },	{ "plane.explain", explain },
+		{ "plane.hello", hello },   { "plane.prepare", prepare },
+		{ "plane.commit", commit }, { "plane.abort", abort_change },
+		{ "plane.stats", stats },   { "plane.explain", explain },
 	};
 	enum { METHOD_COUNT = sizeof methods / sizeof methods[0] };
 	const struct request request = { .plane = plane, .call = call, .owner = owner };

@@ -2,16 +2,17 @@
 /*
  * Three things hang together: a hop is a backend address and the users (slots) that follow it; a
  * neighbour is the machine that its packets are handed to, often the same for many hops; a port
- * is where the neighbour is found. A route look-up ties a hop to its neighbour. When a neighbour or a port changes, the
- * link words of all that hang on it are written.
+ * is where the neighbour is found. A route look-up ties a hop to its neighbour. When a neighbour or
+ * a port changes, the link words of all that hang on it are written.
  *
  *     route event  -> every hop is queued, and looked up again, some a turn
  *     neighbour event -> that neighbour's hops are written
  *     link event   -> port word, that port's hops; routes as well
  *     timer wheel  -> neighbours are confirmed, or looked for again, one after the other
  *
- * The kernel itself sends nothing to most of these neighbours (the packets leave by the packet cores), so it would
- * let their entries grow stale; "using" them through netlink makes it probe them.
+ * The kernel itself sends nothing to most of these neighbours (the packets leave by the packet
+ * cores), so it would let their entries grow stale; "using" them through netlink makes it probe
+ * them.
  */
 #include <assert.h>
 #include <errno.h>
@@ -67,7 +68,7 @@ struct nexthop {
 	TAILQ_ENTRY(nexthop) queue;
 	struct neighbour *neighbour; /* NULL: by a gateway, or by nobody */
 	LIST_ENTRY(nexthop) of_neighbour;
-	uint8_t port; /* PORT_NONE: no route to a port */
+	uint8_t port;  /* PORT_NONE: no route to a port */
 	uint64_t link; /* without LIVE; 0: unreachable */
 };
 
@@ -223,8 +224,8 @@ neighbour_learn(struct nexthops *nexthops, struct neighbour *neighbour,
 	neighbour->usable = usable;
 	if (usable)
 		memcpy(neighbour->mac, known->mac, sizeof neighbour->mac);
-	LIST_FOREACH(hop, &neighbour->hops, of_neighbour)
-	update_hop(nexthops, hop);
+	LIST_FOREACH (hop, &neighbour->hops, of_neighbour)
+		update_hop(nexthops, hop);
 }
 
 static int64_t
@@ -369,7 +370,8 @@ write_port(struct nexthops *nexthops, uint32_t port)
 			 fl_port_word(fl_mac_word(known->mac), known->mtu), __ATOMIC_RELEASE);
 }
 
-/** Hops that leave by the port, after it went up or down. What is behind a port that came up is looked for at once. */
+/** Hops that leave by the port, after it went up or down. What is behind a port that came up is
+ * looked for at once. */
 static void
 update_port_hops(struct nexthops *nexthops, uint8_t port)
 {
@@ -434,7 +436,8 @@ on_routes(void *user)
 	nexthops->routes_changed = true;
 }
 
-/** IPv4 routes that go with their interface are not announced: a link event is one of routes too. */
+/** IPv4 routes that go with their interface are not announced: a link event is one of routes too.
+ */
 static void
 on_link(void *user, const struct rtnl_link *link)
 {
@@ -545,7 +548,8 @@ look_up(struct nexthops *nexthops)
 	uint32_t look_ups = 0;
 	struct nexthop *hop;
 
-	while (look_ups < NEXTHOP_LOOKUPS_PER_TURN && (hop = TAILQ_FIRST(&nexthops->queue)) != NULL) {
+	while (look_ups < NEXTHOP_LOOKUPS_PER_TURN &&
+	       (hop = TAILQ_FIRST(&nexthops->queue)) != NULL) {
 		unqueue_hop(nexthops, hop);
 		resolve_hop(nexthops, hop);
 		look_ups++;

@@ -2,11 +2,12 @@
 /**
  * @file
  * Next hops: for each backend address the MAC to send to and the port to send by, from the kernel's
- * routes and neighbours, or a configured gateway; kept current, and written into the link words of all slots of the
- * address.
+ * routes and neighbours, or a configured gateway; kept current, and written into the link words of
+ * all slots of the address.
  *
- * A backend is reachable only while its neighbour's MAC is known and not refuted: else its packets get a verdict of
- * their own. One thread. A turn does a bounded number of look-ups; the rest waits for the next.
+ * A backend is reachable only while its neighbour's MAC is known and not refuted: else its packets
+ * get a verdict of their own. One thread. A turn does a bounded number of look-ups; the rest waits
+ * for the next.
  */
 #ifndef PLANE_NEXTHOP_H
 #define PLANE_NEXTHOP_H
@@ -15,10 +16,12 @@
 
 enum {
 	NEXTHOP_LOOKUPS_PER_TURN = 256,
-	NEXTHOP_CONFIRM_MS = 15000,	/**< a neighbour that no kernel traffic confirms is probed this often */
-	NEXTHOP_RETRY_MS_MIN = 1000,	/**< back-off of a neighbour that does not answer */
+	NEXTHOP_CONFIRM_MS =
+		15000, /**< a neighbour that no kernel traffic confirms is probed this often */
+	NEXTHOP_RETRY_MS_MIN = 1000, /**< back-off of a neighbour that does not answer */
 	NEXTHOP_RETRY_MS_MAX = 15000,
-	NEXTHOP_RESCAN_MS = 200, /**< routes may change more often; they are looked up again this often */
+	NEXTHOP_RESCAN_MS =
+		200, /**< routes may change more often; they are looked up again this often */
 };
 
 struct nexthops;
@@ -43,14 +46,14 @@ struct nexthop_options {
 /** What is known of a next hop. */
 struct nexthop_view {
 	bool reachable;
-	uint8_t port;	/**< index of the port; the rest only when reachable */
+	uint8_t port; /**< index of the port; the rest only when reachable */
 	uint8_t mac[6];
 };
 
 /**
  * Writes the ports' words. Without a port that has a kernel interface no netlink socket is made.
- * @return 0; -EINVAL: too many ports, or a gateway MAC that no frame may go to; -ENOMEM; or a negative errno of netlink
- *         (EPERM, EMFILE, ...).
+ * @return 0; -EINVAL: too many ports, or a gateway MAC that no frame may go to; -ENOMEM; or a
+ * negative errno of netlink (EPERM, EMFILE, ...).
  */
 int nexthops_create(const struct nexthop_options *options, struct nexthops **ret_nexthops);
 
@@ -63,10 +66,12 @@ int nexthops_fd(const struct nexthops *nexthops);
 /** Do what is due. @param now_ms of a monotonic clock. */
 void nexthops_turn(struct nexthops *nexthops, int64_t now_ms);
 
-/** When nexthops_turn() wants to be called next; INT64_MAX: not before its descriptor is readable. */
+/** When nexthops_turn() wants to be called next; INT64_MAX: not before its descriptor is readable.
+ */
 int64_t nexthops_due_ms(const struct nexthops *nexthops);
 
-/** The next hop of an address, looked up from now on. Counted: nexthop_give() as often. @return 0; -ENOMEM. */
+/** The next hop of an address, looked up from now on. Counted: nexthop_give() as often. @return 0;
+ * -ENOMEM. */
 int nexthop_take(struct nexthops *nexthops, const struct addr *address, struct nexthop **ret_hop);
 void nexthop_give(struct nexthops *nexthops, struct nexthop *hop);
 

@@ -96,8 +96,8 @@ open_parts(struct plane *plane, struct plane_failure *failure)
 	r = state_open(&plane->state, &plane->options, plane->nexthops);
 	if (r < 0)
 		return fail(failure, r,
-			    r == -EINVAL ? "the plane's limits are out of range" :
-					   "cannot take the memory for the plane's state");
+			    r == -EINVAL ? "the plane's limits are out of range"
+					 : "cannot take the memory for the plane's state");
 	return open_server(plane, failure);
 }
 
@@ -153,9 +153,9 @@ plane_watch(struct plane *plane, int fd, void (*ready)(void *user), void *user)
 
 	if (plane->watcher_count == PLANE_WATCHES_MAX)
 		return -ENOMEM;
-	*watcher = (struct plane_watcher){
-		.source = { .ready = watcher_ready, .user = watcher }, .ready = ready, .user = user
-	};
+	*watcher = (struct plane_watcher){ .source = { .ready = watcher_ready, .user = watcher },
+					   .ready = ready,
+					   .user = user };
 	r = loop_add(plane->loop, fd, EPOLLIN, &watcher->source);
 	if (r == 0)
 		plane->watcher_count++;
@@ -215,8 +215,8 @@ bool
 plane_put(cJSON *object, const char *name, cJSON *item)
 {
 	bool put = object != NULL && item != NULL &&
-		   (name == NULL ? cJSON_AddItemToArray(object, item) :
-				   cJSON_AddItemToObject(object, name, item));
+		   (name == NULL ? cJSON_AddItemToArray(object, item)
+				 : cJSON_AddItemToObject(object, name, item));
 
 	if (!put)
 		cJSON_Delete(item);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * A plane but for its packet path: serves the plane socket, validates and compiles backend sets into
- * tables, resolves next hops, gives counters out. The engine (DPDK, XDP) brings memory, packet cores
- * and a few functions.
+ * A plane but for its packet path: serves the plane socket, validates and compiles backend sets
+ * into tables, resolves next hops, gives counters out. The engine (DPDK, XDP) brings memory, packet
+ * cores and a few functions.
  *
- * One thread calls everything here: the plane's main thread, never a packet core. No call blocks longer than
- * one turn's work, except commit, which waits for the packet cores (engine.synchronize).
+ * One thread calls everything here: the plane's main thread, never a packet core. No call blocks
+ * longer than one turn's work, except commit, which waits for the packet cores
+ * (engine.synchronize).
  */
 #ifndef PLANE_PLANE_H
 #define PLANE_PLANE_H
@@ -31,10 +32,10 @@ struct plane_prefix {
 /** A port that packets can leave by. Index in the array = port number in the tables. */
 struct plane_port {
 	char name[PLANE_NAME_BYTES_MAX];
-	uint32_t ifindex;  /**< kernel interface whose routes and neighbours lead out of it (the NIC itself
-			    *   or its TAP); 0: none, then gateway_mac is the next hop */
-	uint8_t mac[6];	   /**< source MAC */
-	uint16_t mtu;	   /**< layer 3 bytes; followed in the kernel when ifindex is set */
+	uint32_t ifindex; /**< kernel interface whose routes and neighbours lead out of it (the NIC
+			   * itself or its TAP); 0: none, then gateway_mac is the next hop */
+	uint8_t mac[6];	  /**< source MAC */
+	uint16_t mtu;	  /**< layer 3 bytes; followed in the kernel when ifindex is set */
 	bool has_gateway;
 	uint8_t gateway_mac[6];
 	struct plane_prefix gateway_for[PLANE_GATEWAY_PREFIXES_MAX]; /**< none: every backend */
@@ -60,8 +61,8 @@ struct plane_engine {
 	/** Return once every packet core has passed a quiescent point after the call. */
 	void (*synchronize)(void *user);
 	/**
-	 * VIPs (never address records) that will be served, before their tables are visible: steer their packets
-	 * to the packet cores, guard them from the host's stack. All or none.
+	 * VIPs (never address records) that will be served, before their tables are visible: steer
+	 * their packets to the packet cores, guard them from the host's stack. All or none.
 	 * @return 0 or a negative errno; the commit then fails and nothing has changed.
 	 */
 	int (*vips_add)(void *user, const struct fl_vip_key *keys, uint32_t count);
@@ -77,11 +78,12 @@ struct plane_engine {
 };
 
 struct plane_options {
-	const char *name;	 /**< borrowed for the plane's life, like all pointers here */
-	const char *kind;	 /**< "dpdk", "xdp" */
-	const char *socket_path; /**< replaced when it is a left-over socket that nobody listens on */
+	const char *name; /**< borrowed for the plane's life, like all pointers here */
+	const char *kind; /**< "dpdk", "xdp" */
+	const char
+		*socket_path; /**< replaced when it is a left-over socket that nobody listens on */
 	const char *control_user; /**< may connect besides root; need not exist */
-	const char *group;	 /**< group of the socket, used when it exists */
+	const char *group;	  /**< group of the socket, used when it exists */
 	struct plane_limits limits;
 	struct plane_tables *tables; /**< key and arrays set */
 	bool has_source_ipv4, has_source_ipv6;
@@ -89,7 +91,8 @@ struct plane_options {
 	const struct plane_port *ports;
 	uint32_t port_count;
 	struct plane_engine engine;
-	/** One line for the operator's log; level as in syslog(3). Not called from any packet core. */
+	/** One line for the operator's log; level as in syslog(3). Not called from any packet core.
+	 */
 	void (*log)(int level, const char *message);
 };
 
@@ -103,7 +106,8 @@ struct plane_failure {
 /**
  * @param ret_plane set on success only; plane_destroy() it.
  * @return 0; -EADDRINUSE: another process serves the socket; -EACCES, -ENOENT: the socket's
- *         directory; -ENOMEM; -EINVAL; or another negative errno of socket or netlink. ret_failure says it in words.
+ *         directory; -ENOMEM; -EINVAL; or another negative errno of socket or netlink. ret_failure
+ * says it in words.
  */
 int plane_create(const struct plane_options *options, struct plane **ret_plane,
 		 struct plane_failure *ret_failure);
@@ -111,7 +115,8 @@ int plane_create(const struct plane_options *options, struct plane **ret_plane,
 /** Closes clients, removes the socket. Tables are left as they are. NULL is fine. */
 void plane_destroy(struct plane *plane);
 
-/** Call @p ready on the plane's thread when @p fd (borrowed) is readable. @return 0; -ENOMEM or negative errno of epoll. */
+/** Call @p ready on the plane's thread when @p fd (borrowed) is readable. @return 0; -ENOMEM or
+ * negative errno of epoll. */
 int plane_watch(struct plane *plane, int fd, void (*ready)(void *user), void *user);
 
 /**

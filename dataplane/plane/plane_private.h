@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What the parts of a plane share: plane.c (life), methods.c (the protocol), stats.c and explain.c (answers).
+ * What the parts of a plane share: plane.c (life), methods.c (the protocol), stats.c and explain.c
+ * (answers).
  */
 #ifndef PLANE_PRIVATE_H
 #define PLANE_PRIVATE_H
@@ -15,7 +16,7 @@
 
 enum {
 	PLANE_WATCHES_MAX = 64,
-	PLANE_WARNINGS_MAX = 64,       /**< of one prepare; more are counted */
+	PLANE_WARNINGS_MAX = 64,	 /**< of one prepare; more are counted */
 	PLANE_EXPLAIN_BYTES_MAX = 65535, /**< layer 3 */
 	PLANE_DIGEST_TEXT_BYTES = 17,
 };
@@ -70,7 +71,8 @@ uint32_t explain_bytes_min(const struct explain_packet *packet);
 cJSON *explain_answer(struct plane *plane, const struct explain_packet *packet);
 
 /** Adding to answers: false means no memory, the answer is then dropped whole. */
-bool plane_put(cJSON *object, const char *name, cJSON *item); /**< takes @p item, which may be NULL */
+bool
+plane_put(cJSON *object, const char *name, cJSON *item); /**< takes @p item, which may be NULL */
 bool plane_put_text(cJSON *object, const char *name, const char *text);
 bool plane_put_endpoint(cJSON *object, const struct addr_endpoint *endpoint);
 bool plane_put_address(cJSON *object, const char *name, const struct addr *address);

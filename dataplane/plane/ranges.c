@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The gaps lie in one array, by base; no two touch. There is at most one gap more than there are taken
- * ranges, which bounds the array.
+ * The gaps lie in one array, by base; no two touch. There is at most one gap more than there are
+ * taken ranges, which bounds the array.
  */
 #include <assert.h>
 #include <errno.h>

@@ -208,10 +208,9 @@ parse_neighbour(const struct nlmsghdr *message, struct rtnl_neighbour *ret_neigh
 	mnl_attr_for_each(attribute, message, sizeof *header)
 	{
 		if (mnl_attr_get_type(attribute) == NDA_DST)
-			has_address = take_address(header->ndm_family,
-						   mnl_attr_get_payload(attribute),
-						   mnl_attr_get_payload_len(attribute),
-						   &neighbour.address);
+			has_address = take_address(
+				header->ndm_family, mnl_attr_get_payload(attribute),
+				mnl_attr_get_payload_len(attribute), &neighbour.address);
 		else if (mnl_attr_get_type(attribute) == NDA_LLADDR)
 			neighbour.has_mac = take_mac(attribute, neighbour.mac);
 	}
@@ -247,8 +246,8 @@ parse_link(const struct nlmsghdr *message, struct rtnl_link *ret_link)
 /* --- requests --- */
 
 /**
- * Send, and wait for the answer. @param ret_answer the first message of @p bytes, or NULL when the answer was a
- * plain acknowledgement. @return 0 or a negative errno.
+ * Send, and wait for the answer. @param ret_answer the first message of @p bytes, or NULL when the
+ * answer was a plain acknowledgement. @return 0 or a negative errno.
  */
 static int
 ask(struct rtnl *rtnl, struct nlmsghdr *request, char *bytes, const struct nlmsghdr **ret_answer)

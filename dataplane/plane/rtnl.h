@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The few rtnetlink(7) messages that next hops need. Two sockets: requests are answered at once by the
- * kernel and waited for; events are read when they come. One thread.
+ * The few rtnetlink(7) messages that next hops need. Two sockets: requests are answered at once by
+ * the kernel and waited for; events are read when they come. One thread.
  */
 #ifndef PLANE_RTNL_H
 #define PLANE_RTNL_H
@@ -24,8 +24,8 @@ struct rtnl {
 };
 
 struct rtnl_route {
-	uint32_t ifindex;      /**< it leads out of this */
-	struct addr next_hop;  /**< the gateway, or the destination itself when it is on the link */
+	uint32_t ifindex;     /**< it leads out of this */
+	struct addr next_hop; /**< the gateway, or the destination itself when it is on the link */
 };
 
 struct rtnl_neighbour {
@@ -54,7 +54,8 @@ struct rtnl_events {
 	void (*routes)(void *user);
 };
 
-/** @return 0; or a negative errno of socket(2), bind(2), setsockopt(2). rtnl_close() it in any case. */
+/** @return 0; or a negative errno of socket(2), bind(2), setsockopt(2). rtnl_close() it in any
+ * case. */
 int rtnl_open(struct rtnl *rtnl);
 void rtnl_close(struct rtnl *rtnl);
 
@@ -63,8 +64,8 @@ int rtnl_fd(const struct rtnl *rtnl);
 
 /**
  * The route of a packet of ours. @param source NULL: what the kernel takes.
- * @return 0; -ENETUNREACH: none that leaves this host; or what the kernel answers (EINVAL: the source is not
- *         this host's, EHOSTUNREACH, EACCES, ...).
+ * @return 0; -ENETUNREACH: none that leaves this host; or what the kernel answers (EINVAL: the
+ * source is not this host's, EHOSTUNREACH, EACCES, ...).
  */
 int rtnl_route_get(struct rtnl *rtnl, const struct addr *destination, const struct addr *source,
 		   struct rtnl_route *ret_route);
@@ -74,8 +75,8 @@ int rtnl_neighbour_get(struct rtnl *rtnl, uint32_t ifindex, const struct addr *a
 		       struct rtnl_neighbour *ret_neighbour);
 
 /**
- * Behave as if the kernel had sent a packet to the neighbour: it is looked for by ARP or ND if it is not known,
- * and probed if it has not shown itself for long.
+ * Behave as if the kernel had sent a packet to the neighbour: it is looked for by ARP or ND if it
+ * is not known, and probed if it has not shown itself for long.
  * @return 0; or a negative errno (EPERM: without CAP_NET_ADMIN).
  */
 int rtnl_neighbour_use(struct rtnl *rtnl, uint32_t ifindex, const struct addr *address);
@@ -85,7 +86,8 @@ int rtnl_link_get(struct rtnl *rtnl, uint32_t ifindex, struct rtnl_link *ret_lin
 
 /**
  * Read what came, RTNL_READS_PER_TURN datagrams at most.
- * @return 0; -ENOBUFS: events were lost, everything must be looked up again; or another negative errno.
+ * @return 0; -ENOBUFS: events were lost, everything must be looked up again; or another negative
+ * errno.
  */
 int rtnl_read_events(struct rtnl *rtnl, const struct rtnl_events *events);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A client is a row of a fixed table. A turn reads a bounded piece of each readable one, answers, and sends what the
- * client takes; the rest goes when it is writable. Who does not read its answers is not read either.
+ * A client is a row of a fixed table. A turn reads a bounded piece of each readable one, answers,
+ * and sends what the client takes; the rest goes when it is writable. Who does not read its answers
+ * is not read either.
  */
 #include <errno.h>
 #include <pwd.h>
@@ -226,8 +227,8 @@ listener_ready(void *user, uint32_t events)
 	for (uint32_t i = 0; i < SERVER_ACCEPTS_PER_TURN; i++) {
 		int fd = accept4(server->socket.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-			       errno == ENOMEM)) {
+		if (fd < 0 &&
+		    (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
 			listen_later(server, errno);
 			return;
 		}
@@ -249,7 +250,8 @@ find_control_user(struct server *server)
 	struct passwd user, *found = NULL;
 	const char *name = server->options.control_user;
 
-	if (name == NULL || getpwnam_r(name, &user, buffer, sizeof buffer, &found) != 0 || found == NULL)
+	if (name == NULL || getpwnam_r(name, &user, buffer, sizeof buffer, &found) != 0 ||
+	    found == NULL)
 		return;
 	server->has_control_uid = true;
 	server->control_uid = user.pw_uid;

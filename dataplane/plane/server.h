@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The plane socket: listens, admits root and the control user, and feeds what clients send to JSON-RPC sessions
- * (rpc.h). Knows nothing of the methods. One thread; never blocks.
+ * The plane socket: listens, admits root and the control user, and feeds what clients send to
+ * JSON-RPC sessions (rpc.h). Knows nothing of the methods. One thread; never blocks.
  */
 #ifndef PLANE_SERVER_H
 #define PLANE_SERVER_H
@@ -11,10 +11,10 @@
 #include "rpc.h"
 
 enum {
-	SERVER_READ_BYTES = 64 << 10,	     /**< of one client in one turn */
+	SERVER_READ_BYTES = 64 << 10, /**< of one client in one turn */
 	SERVER_ACCEPTS_PER_TURN = 16,
 	SERVER_OUTPUT_PAUSE_BYTES = 1 << 20, /**< unsent: no more is read from the client */
-	SERVER_PAUSE_MS = 1000,		     /**< no new clients for so long when descriptors run out */
+	SERVER_PAUSE_MS = 1000, /**< no new clients for so long when descriptors run out */
 };
 
 struct server;
@@ -33,9 +33,9 @@ struct server_options {
 
 /**
  * Make the socket and listen.
- * @return 0; -EADDRINUSE: another process listens on it; -EEXIST: the path is something else than a socket;
- *         -ENAMETOOLONG; -ENOMEM; or another negative errno of open(2), bind(2), ...
- *         ret_failure says it in words.
+ * @return 0; -EADDRINUSE: another process listens on it; -EEXIST: the path is something else than a
+ * socket; -ENAMETOOLONG; -ENOMEM; or another negative errno of open(2), bind(2), ... ret_failure
+ * says it in words.
  */
 int server_create(const struct server_options *options, struct server **ret_server,
 		  struct plane_failure *ret_failure);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A socket that a killed plane left behind is replaced; one that is served is not, nor anything else that has the
- * path. Two planes that start at once exclude each other by a lock on the directory.
+ * A socket that a killed plane left behind is replaced; one that is served is not, nor anything
+ * else that has the path. Two planes that start at once exclude each other by a lock on the
+ * directory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +26,7 @@ enum {
 	NSS_BYTES = 16384,
 };
 
-static int
-fail(struct plane_failure *failure, int error, const char *format, ...)
+static int fail(struct plane_failure *failure, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 static int
@@ -45,15 +45,17 @@ static int
 lock_directory(const char *path, struct plane_failure *failure)
 {
 	struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
-	char directory[sizeof ((struct sockaddr_un *)NULL)->sun_path];
+	char directory[sizeof((struct sockaddr_un *)NULL)->sun_path];
 	const char *slash = strrchr(path, '/');
 	int fd, error = 0;
 
-	snprintf(directory, sizeof directory, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+	snprintf(directory, sizeof directory, "%.*s", slash == path ? 1 : (int)(slash - path),
+		 path);
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fail(failure, -errno,
-			    "cannot open the directory %s of the plane socket: %s; make it, or set \"socket\"",
+			    "cannot open the directory %s of the plane socket: %s; make it, or set "
+			    "\"socket\"",
 			    directory, strerror(errno));
 	for (uint32_t i = 0; i < LOCK_TRIES; i++) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -68,8 +70,8 @@ lock_directory(const char *path, struct plane_failure *failure)
 		return fail(failure, -EADDRINUSE,
 			    "another process holds a lock on the directory %s of the plane socket",
 			    directory);
-	return fail(failure, -error, "cannot lock the directory %s of the plane socket: %s", directory,
-		    strerror(error));
+	return fail(failure, -error, "cannot lock the directory %s of the plane socket: %s",
+		    directory, strerror(error));
 }
 
 /** Is somebody listening? @return 1; 0: nobody; or a negative errno. */
@@ -99,12 +101,13 @@ make_way(const struct sockaddr_un *address, struct plane_failure *failure)
 	int served;
 
 	if (lstat(path, &status) < 0)
-		return errno == ENOENT ? 0 :
-					 fail(failure, -errno, "cannot look at %s: %s", path,
+		return errno == ENOENT ? 0
+				       : fail(failure, -errno, "cannot look at %s: %s", path,
 					      strerror(errno));
 	if (!S_ISSOCK(status.st_mode))
 		return fail(failure, -EEXIST,
-			    "%s exists and is not a socket: remove it, or set \"socket\" to another path",
+			    "%s exists and is not a socket: remove it, or set \"socket\" to "
+			    "another path",
 			    path);
 	served = is_served(address);
 	if (served < 0)
@@ -127,11 +130,13 @@ give_to_group(const char *path, const char *name, struct plane_failure *failure)
 	char buffer[NSS_BYTES];
 	struct group group, *found = NULL;
 
-	if (name == NULL || getgrnam_r(name, &group, buffer, sizeof buffer, &found) != 0 || found == NULL)
+	if (name == NULL || getgrnam_r(name, &group, buffer, sizeof buffer, &found) != 0 ||
+	    found == NULL)
 		return 0;
 	if (lchown(path, (uid_t)-1, group.gr_gid) == 0)
 		return 0;
-	return fail(failure, -errno, "cannot give %s to the group %s: %s", path, name, strerror(errno));
+	return fail(failure, -errno, "cannot give %s to the group %s: %s", path, name,
+		    strerror(errno));
 }
 
 static int
@@ -140,7 +145,8 @@ bind_and_listen(const struct sockaddr_un *address, const char *group, struct ser
 {
 	mode_t mask = umask(0117); /* 0660 from the start */
 	struct stat status;
-	int r = bind(socket_->fd, (const struct sockaddr *)address, sizeof *address) < 0 ? -errno : 0;
+	int r = bind(socket_->fd, (const struct sockaddr *)address, sizeof *address) < 0 ? -errno
+											 : 0;
 
 	(void)umask(mask);
 	if (r < 0)
@@ -169,8 +175,8 @@ server_socket_open(const char *path, const char *group, struct server_socket *re
 
 	if (path[0] != '/' || strlen(path) >= sizeof address.sun_path)
 		return fail(ret_failure, -ENAMETOOLONG,
-			    "the plane socket \"%s\" must be an absolute path of at most %zu bytes", path,
-			    sizeof address.sun_path - 1);
+			    "the plane socket \"%s\" must be an absolute path of at most %zu bytes",
+			    path, sizeof address.sun_path - 1);
 	memcpy(address.sun_path, path, strlen(path));
 	lock = lock_directory(path, ret_failure);
 	if (lock < 0)

@@ -47,18 +47,21 @@ state_open(struct state *state, const struct plane_options *options, struct next
 	uint32_t ranges_max, backends_max;
 	int r;
 
-	*state = (struct state){ .options = options, .tables = options->tables, .nexthops = nexthops };
+	*state = (struct state){ .options = options,
+				 .tables = options->tables,
+				 .nexthops = nexthops };
 	if (limits->vips == 0 || limits->vips > VIPS_MAX || limits->backends == 0 ||
 	    limits->backends > FL_SLOTS_MAX || limits->rows < ROWS_MIN || limits->rows > ROWS_MAX)
 		return -EINVAL;
 	ranges_max = 2 * limits->vips; /* old and new incarnations */
-	backends_max = limits->backends < MAGLEV_BACKENDS_MAX ? limits->backends :
-								MAGLEV_BACKENDS_MAX;
+	backends_max =
+		limits->backends < MAGLEV_BACKENDS_MAX ? limits->backends : MAGLEV_BACKENDS_MAX;
 	state->maglev_rows_max = largest_table(limits->rows);
 	state->scratch = calloc(1, sizeof *state->scratch);
 	if (state->scratch == NULL)
 		return -ENOMEM;
-	if ((r = vips_create(state->tables, plane_tables_size(limits).vip_count, &state->vips)) < 0 ||
+	if ((r = vips_create(state->tables, plane_tables_size(limits).vip_count, &state->vips)) <
+		    0 ||
 	    (r = maglev_create(state->maglev_rows_max, backends_max, &state->maglev)) < 0 ||
 	    (r = ranges_create(limits->rows, ranges_max, &state->rows)) < 0 ||
 	    (r = ranges_create(limits->backends, ranges_max, &state->slots)) < 0 ||

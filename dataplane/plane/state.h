@@ -5,9 +5,9 @@
  * tables' ranges come from. change.h makes the next state out of it.
  *
  * A VIP incarnation has one record, one range of rows and one range of slots, with room for as many
- * backends again and 8: a backend's slot is its own for the incarnation, a new backend gets a spare one. What does not fit that way
- * (another table size, no spare slot) becomes a new incarnation with ranges of its own beside the old one.
- * One thread.
+ * backends again and 8: a backend's slot is its own for the incarnation, a new backend gets a spare
+ * one. What does not fit that way (another table size, no spare slot) becomes a new incarnation
+ * with ranges of its own beside the old one. One thread.
  */
 #ifndef PLANE_STATE_H
 #define PLANE_STATE_H
@@ -24,8 +24,8 @@ enum {
 };
 
 /**
- * The engine's counters belong to records and slots and go on when those change hands: what an identity has counted is
- * carry + engine's counter - base.
+ * The engine's counters belong to records and slots and go on when those change hands: what an
+ * identity has counted is carry + engine's counter - base.
  */
 struct state_counter {
 	struct fl_counter carry; /**< of earlier incarnations */
@@ -99,7 +99,8 @@ struct state {
 
 /**
  * Take all memory that a state needs.
- * @param nexthops borrowed. @return 0; -EINVAL: limits out of range; -ENOMEM. *state is valid for state_close() in any case.
+ * @param nexthops borrowed. @return 0; -EINVAL: limits out of range; -ENOMEM. *state is valid for
+ * state_close() in any case.
  */
 int state_open(struct state *state, const struct plane_options *options, struct nexthops *nexthops);
 
@@ -120,7 +121,8 @@ int state_compare_addresses(const struct addr *a, const struct addr *b);
 /** @return 0; -ENOMEM. The VIP has @p backend_count zeroed backends. */
 int state_vip_create(uint32_t backend_count, struct state_vip **ret_vip);
 
-/** Lets the next hops go. Not the record nor the ranges: two incarnations may share them. NULL is fine. */
+/** Lets the next hops go. Not the record nor the ranges: two incarnations may share them. NULL is
+ * fine. */
 void state_vip_destroy(struct state *state, struct state_vip *vip);
 
 /** A free record; there is one for every VIP and address before and after a change. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The answer of plane.stats. Each function returns false, or NULL, when there is no memory; the answer
- * is then dropped whole.
+ * The answer of plane.stats. Each function returns false, or NULL, when there is no memory; the
+ * answer is then dropped whole.
  */
 #include "plane_private.h"
 
@@ -148,8 +148,8 @@ stats_answer(struct plane *plane, const struct state_vip *vip)
 
 	if (answer != NULL && json_add_u64(answer, "generation", set->generation) &&
 	    plane_put_text(answer, "digest", plane_digest_text(set->digest, digest)) &&
-	    put_verdicts(plane, answer) && put_vips(plane, vip, answer) && put_ports(plane, answer) &&
-	    put_cores(plane, answer))
+	    put_verdicts(plane, answer) && put_vips(plane, vip, answer) &&
+	    put_ports(plane, answer) && put_cores(plane, answer))
 		return answer;
 	cJSON_Delete(answer);
 	return NULL;

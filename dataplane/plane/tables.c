@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sizes of the tables, and one packet's walk through them. The walk is the same sequence of core functions
- * as in a plane's packet path, but for batching: explain and the tests stand on it.
+ * Sizes of the tables, and one packet's walk through them. The walk is the same sequence of core
+ * functions as in a plane's packet path, but for batching: explain and the tests stand on it.
  */
 #include <assert.h>
 #include <string.h>

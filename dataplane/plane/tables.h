@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * One plane's forwarding tables as its own process sees them, and the walk of one packet through them.
+ * One plane's forwarding tables as its own process sees them, and the walk of one packet through
+ * them.
  *
- * The memory is the engine's (huge pages, or maps shared with the kernel): zeroed, taken at start, of the sizes
- * that plane_tables_size() says. Only the plane's thread writes; packet cores read.
+ * The memory is the engine's (huge pages, or maps shared with the kernel): zeroed, taken at start,
+ * of the sizes that plane_tables_size() says. Only the plane's thread writes; packet cores read.
  */
 #ifndef PLANE_TABLES_H
 #define PLANE_TABLES_H
@@ -18,7 +19,8 @@
 /** What a plane can hold; fixed at start. */
 struct plane_limits {
 	uint32_t vips;	   /**< 1-65536 */
-	uint32_t backends; /**< slots, 1-FL_SLOTS_MAX; a VIP takes more than it has backends, see state.h */
+	uint32_t backends; /**< slots, 1-FL_SLOTS_MAX; a VIP takes more than it has backends, see
+			      state.h */
 	uint32_t rows;	   /**< 251-268435456 */
 };
 
@@ -35,8 +37,8 @@ struct plane_tables {
 /** Elements of each array for @p limits. */
 struct plane_tables_size {
 	uint32_t vip_bucket_count;
-	/** Four times limits.vips: each VIP may need an address record, and a change holds old and new
-	 *  records until every packet core has passed. Also the number of VIP counters. */
+	/** Four times limits.vips: each VIP may need an address record, and a change holds old and
+	 * new records until every packet core has passed. Also the number of VIP counters. */
 	uint32_t vip_count;
 	uint32_t backend_count;
 	uint32_t row_count;
@@ -65,14 +67,14 @@ struct plane_walk {
 };
 
 /**
- * The decision for one frame, by the core's functions, without side effect: what explain answers and what
- * the tests hold the planes against.
+ * The decision for one frame, by the core's functions, without side effect: what explain answers
+ * and what the tests hold the planes against.
  *
  * @param frame at its Ethernet header, frame_bytes readable.
  * @return the verdict, also in ret_walk.
  */
-enum fl_verdict plane_walk(const struct plane_tables *tables, const uint8_t *frame, uint32_t frame_bytes,
-			   struct plane_walk *ret_walk);
+enum fl_verdict plane_walk(const struct plane_tables *tables, const uint8_t *frame,
+			   uint32_t frame_bytes, struct plane_walk *ret_walk);
 
 /**
  * Write the packet that leaves after a walk that ended in FL_FORWARD.

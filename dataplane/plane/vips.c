@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An entry lies in the first bucket from its home that had room, and a reader stops at a bucket that is
- * not full: every bucket between an entry's home and its place must be full. So when a word of a full bucket falls free,
- * an entry of the following buckets that could lie there moves into it; its old place falls free in turn.
+ * An entry lies in the first bucket from its home that had room, and a reader stops at a bucket
+ * that is not full: every bucket between an entry's home and its place must be full. So when a word
+ * of a full bucket falls free, an entry of the following buckets that could lie there moves into
+ * it; its old place falls free in turn.
  *
- * A reader goes through the buckets once, in order. It might look at the hole before the entry moved in and at
- * the old place after it is freed, and miss it: between the two stores every reader must have passed. That
- * is what `after_readers` of a store says.
+ * A reader goes through the buckets once, in order. It might look at the hole before the entry
+ * moved in and at the old place after it is freed, and miss it: between the two stores every reader
+ * must have passed. That is what `after_readers` of a store says.
  */
 #include <assert.h>
 #include <errno.h>
@@ -119,7 +120,8 @@ find(const struct vips *vips, const struct fl_vip_key *key)
 	return UINT32_MAX;
 }
 
-/** The first free word where an entry of @p hash may lie. @return its position; UINT32_MAX: none. */
+/** The first free word where an entry of @p hash may lie. @return its position; UINT32_MAX: none.
+ */
 static uint32_t
 find_room(const struct vips *vips, uint64_t hash)
 {
@@ -148,7 +150,8 @@ vips_publish(struct vips *vips, const struct fl_vip_key *key, uint32_t index)
 	return set_word(vips, position, fl_vip_word(fl_vip_tag(hash), index));
 }
 
-/** Buckets from the home of the entry at @p position to @p bucket; more than the probes when it may not lie there. */
+/** Buckets from the home of the entry at @p position to @p bucket; more than the probes when it may
+ * not lie there. */
 static uint32_t
 distance(const struct vips *vips, uint32_t position, uint32_t bucket)
 {
@@ -159,8 +162,8 @@ distance(const struct vips *vips, uint32_t position, uint32_t bucket)
 }
 
 /**
- * An entry behind the full bucket of @p hole whose home is at or before that bucket. Those lie at most
- * FL_VIP_PROBE_MAX - 1 buckets on, with only full buckets between.
+ * An entry behind the full bucket of @p hole whose home is at or before that bucket. Those lie at
+ * most FL_VIP_PROBE_MAX - 1 buckets on, with only full buckets between.
  * @return its position; UINT32_MAX: nobody depends on the bucket being full.
  */
 static uint32_t
@@ -179,7 +182,8 @@ find_successor(const struct vips *vips, uint32_t hole)
 			if (vips->words[position] == 0)
 				continue;
 			used++;
-			/* it lies `step` behind the hole: its home is no later when it is at least as far */
+			/* it lies `step` behind the hole: its home is no later when it is at least
+			 * as far */
 			if (distance(vips, position, candidate) >= step)
 				return position;
 		}

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Which words of the VIP buckets a change writes, and in which order (core/vip.h says how they are read).
+ * Which words of the VIP buckets a change writes, and in which order (core/vip.h says how they are
+ * read).
  *
- * A change is first drawn up on a copy, where it can fail (and must then be dropped); the stores it takes are kept in
- * order and then made in the live buckets, where nothing can fail. One 64-bit release store publishes or retires
- * a record. One thread.
+ * A change is first drawn up on a copy, where it can fail (and must then be dropped); the stores it
+ * takes are kept in order and then made in the live buckets, where nothing can fail. One 64-bit
+ * release store publishes or retires a record. One thread.
  */
 #ifndef PLANE_VIPS_H
 #define PLANE_VIPS_H
@@ -14,7 +15,8 @@
 
 struct vips;
 
-/** @param tables borrowed; bucket_mask, key and vip_buckets are used. @param record_count of tables->vips. @return 0; -ENOMEM. */
+/** @param tables borrowed; bucket_mask, key and vip_buckets are used. @param record_count of
+ * tables->vips. @return 0; -ENOMEM. */
 int vips_create(const struct plane_tables *tables, uint32_t record_count, struct vips **ret_vips);
 
 /** NULL is fine. */
@@ -26,7 +28,8 @@ void vips_begin(struct vips *vips);
 /**
  * Make packets for @p key find record @p index, instead of the record they found before, if any.
  *
- * @param index not published in any form; its key in the tables need not be written yet, but before vips_apply().
+ * @param index not published in any form; its key in the tables need not be written yet, but before
+ * vips_apply().
  * @return 0; -ENOSPC: the FL_VIP_PROBE_MAX buckets where the key may lie are full; -ENOMEM.
  */
 int vips_publish(struct vips *vips, const struct fl_vip_key *key, uint32_t index);
@@ -35,8 +38,8 @@ int vips_publish(struct vips *vips, const struct fl_vip_key *key, uint32_t index
 int vips_retire(struct vips *vips, const struct fl_vip_key *key);
 
 /**
- * Make the change in the live buckets. Calls @p synchronize between two stores where a reader must have passed
- * the first before it may see the second; rarely needed, not after the last.
+ * Make the change in the live buckets. Calls @p synchronize between two stores where a reader must
+ * have passed the first before it may see the second; rarely needed, not after the last.
  */
 void vips_apply(struct vips *vips, void (*synchronize)(void *user), void *user);
 

@@ -11,7 +11,10 @@
 enum { TABLE_SIZE_DEFAULT = 65537 };
 
 static const struct json_field prepare_fields[] = {
-	{ .name = "generation", .kind = JSON_KIND_INTEGER, .required = true, .min = 1,
+	{ .name = "generation",
+	  .kind = JSON_KIND_INTEGER,
+	  .required = true,
+	  .min = 1,
 	  .max = JSON_INTEGER_MAX },
 	{ .name = "full", .kind = JSON_KIND_BOOLEAN },
 	{ .name = "more", .kind = JSON_KIND_BOOLEAN },
@@ -23,7 +26,10 @@ static const struct json_field prepare_fields[] = {
 static const struct json_field vip_fields[] = {
 	WANT_ENDPOINT_FIELDS,
 	{ .name = "table_size", .kind = JSON_KIND_INTEGER, .min = 251, .max = MAGLEV_ROWS_MAX },
-	{ .name = "backends", .kind = JSON_KIND_ARRAY, .required = true, .max = STATE_VIP_SLOTS_MAX },
+	{ .name = "backends",
+	  .kind = JSON_KIND_ARRAY,
+	  .required = true,
+	  .max = STATE_VIP_SLOTS_MAX },
 	{ 0 },
 };
 
@@ -127,8 +133,8 @@ read_backend(struct reading *reading, const cJSON *object, const struct json_pat
 	is_ipv4 = addr_is_ipv4(&ret_backend->address);
 	if (is_ipv4 ? !options->has_source_ipv4 : !options->has_source_ipv6)
 		json_error_add(reading->errors, &here, "no_encapsulation",
-			       is_ipv4 ? "set \"encap_source_ipv4\" in the plane's configuration" :
-					 "set \"encap_source_ipv6\" in the plane's configuration",
+			       is_ipv4 ? "set \"encap_source_ipv4\" in the plane's configuration"
+				       : "set \"encap_source_ipv6\" in the plane's configuration",
 			       "plane %s has no %s source address to send to this backend from",
 			       options->name, is_ipv4 ? "IPv4" : "IPv6");
 }
@@ -145,18 +151,19 @@ read_backends(struct reading *reading, const cJSON *array, const struct json_pat
 
 	reading->want->backend_count += count;
 	if (reading->want->backend_count > reading->options->limits.backends) {
-		json_error_add(reading->errors, &here, "limit_exceeded",
-			       "raise limits.backends in the plane's configuration",
-			       "at least %llu backends are needed up to here, limits.backends is %u",
-			       (unsigned long long)reading->want->backend_count,
-			       reading->options->limits.backends);
+		json_error_add(
+			reading->errors, &here, "limit_exceeded",
+			"raise limits.backends in the plane's configuration",
+			"at least %llu backends are needed up to here, limits.backends is %u",
+			(unsigned long long)reading->want->backend_count,
+			reading->options->limits.backends);
 		return 0;
 	}
 	vip->backends = calloc(count > 0 ? count : 1, sizeof vip->backends[0]);
 	if (vip->backends == NULL)
 		return -ENOMEM;
 	vip->backend_count = count;
-	cJSON_ArrayForEach(object, array) {
+	cJSON_ArrayForEach (object, array) {
 		vip->backends[item.index].index = item.index;
 		read_backend(reading, object, &item, &vip->backends[item.index]);
 		item.index++;
@@ -173,10 +180,11 @@ check_table(struct reading *reading, const struct want_vip *vip, const struct js
 	uint32_t needed = maglev_row_count_needed(vip->backend_count);
 
 	if (!maglev_row_count_valid(vip->table_size))
-		json_error_add(reading->errors, &here, "invalid_value",
-			       "take 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65537, 131071, "
-			       "262139, 524287 or 1048573",
-			       "%u is not a table size", vip->table_size);
+		json_error_add(
+			reading->errors, &here, "invalid_value",
+			"take 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65537, 131071, "
+			"262139, 524287 or 1048573",
+			"%u is not a table size", vip->table_size);
 	else if (vip->backend_count > vip->table_size / MAGLEV_ROWS_PER_BACKEND_MIN && needed == 0)
 		json_error_add(reading->errors, path, "table_too_small", "use fewer backends",
 			       "no table is large enough for %u backends", vip->backend_count);
@@ -226,7 +234,7 @@ read_array(struct reading *reading, const cJSON *array, const char *name, bool r
 	struct json_path item = { .parent = &here };
 	const cJSON *object;
 
-	cJSON_ArrayForEach(object, array) {
+	cJSON_ArrayForEach (object, array) {
 		struct want_vip *vip = next_vip(reading->want);
 		int r = 0;
 
@@ -261,7 +269,8 @@ check_counts(struct reading *reading, const cJSON *params)
 	if (adds > limit)
 		json_error_add(reading->errors, &path, "limit_exceeded",
 			       "raise limits.vips in the plane's configuration",
-			       "%llu VIPs are needed, limits.vips is %u", (unsigned long long)adds, limit);
+			       "%llu VIPs are needed, limits.vips is %u", (unsigned long long)adds,
+			       limit);
 	path.name = "remove";
 	if (removes > limit)
 		json_error_add(reading->errors, &path, "limit_exceeded", "name each VIP once",
@@ -290,7 +299,8 @@ want_add_part(struct want *want, const struct plane_options *options, const cJSO
 		json_error_add(errors, &path, "generation_out_of_order",
 			       "send all parts of a generation before the next one",
 			       "this part is of generation %llu, but earlier parts are of %llu",
-			       (unsigned long long)generation, (unsigned long long)want->generation);
+			       (unsigned long long)generation,
+			       (unsigned long long)want->generation);
 		return -EINVAL;
 	}
 	want->generation = generation;

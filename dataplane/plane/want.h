@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What plane.prepare asks for: its parameters read, checked on their own and collected over all parts of a
- * generation. What it means for the served state is change.h's.
+ * What plane.prepare asks for: its parameters read, checked on their own and collected over all
+ * parts of a generation. What it means for the served state is change.h's.
  *
  * No I/O, no table. One thread.
  */
@@ -20,9 +20,9 @@ struct want_backend {
 
 struct want_vip {
 	struct addr_endpoint endpoint;
-	bool remove;	 /**< the VIP is to go; what follows `index` is not set */
-	uint32_t part;	 /**< from 1 */
-	uint32_t index;	 /**< in that part's "vips" or "remove" */
+	bool remove;	/**< the VIP is to go; what follows `index` is not set */
+	uint32_t part;	/**< from 1 */
+	uint32_t index; /**< in that part's "vips" or "remove" */
 	uint32_t table_size;
 	uint32_t backend_count;
 	struct want_backend *backends; /**< by address, each once */
@@ -59,7 +59,8 @@ void want_sort(struct want *want);
 
 /**
  * Where a VIP, or its @p member, stands in the request, for an error.
- * @return the path, in ret_place; NULL: it stood in an earlier part, which has no place in this request.
+ * @return the path, in ret_place; NULL: it stood in an earlier part, which has no place in this
+ * request.
  */
 const struct json_path *want_path(const struct want *want, const struct want_vip *vip,
 				  const char *member, struct want_place *ret_place);
@@ -67,16 +68,23 @@ const struct json_path *want_path(const struct want *want, const struct want_vip
 void want_clear(struct want *want);
 
 /**
- * Read the endpoint of an object that has "address", "port" and "protocol" and was checked to have them.
+ * Read the endpoint of an object that has "address", "port" and "protocol" and was checked to have
+ * them.
  * @return true; false: the errors say why not.
  */
 bool want_endpoint(const cJSON *object, const struct json_path *path, struct json_errors *errors,
 		   struct addr_endpoint *ret_endpoint);
 
 /** The members of an endpoint, for json_check() tables. */
-#define WANT_ENDPOINT_FIELDS                                                                       \
-	{ .name = "address", .kind = JSON_KIND_STRING, .required = true, .max = ADDR_TEXT_MAX },   \
-		{ .name = "port", .kind = JSON_KIND_INTEGER, .required = true, .min = 1, .max = 65535 }, \
-		{ .name = "protocol", .kind = JSON_KIND_STRING, .required = true, .max = 16 }
+#define WANT_ENDPOINT_FIELDS                                                                     \
+	{ .name = "address", .kind = JSON_KIND_STRING, .required = true, .max = ADDR_TEXT_MAX }, \
+		{ .name = "port",                                                                \
+		  .kind = JSON_KIND_INTEGER,                                                     \
+		  .required = true,                                                              \
+		  .min = 1,                                                                      \
+		  .max = 65535 },                                                                \
+	{                                                                                        \
+		.name = "protocol", .kind = JSON_KIND_STRING, .required = true, .max = 16        \
+	}
 
 #endif

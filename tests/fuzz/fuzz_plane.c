@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Goal: no sequence of request lines, well formed or not, breaks a plane: the tables hang together after each, and a
- * request that fails, or does not commit, leaves them and the digest as they were.
- * Method: bytes become the lines of a session. Since random bytes rarely are a request, a second form is made of them:
- * each byte picks a method and the members of its parameters from a few values that fit together.
+ * Goal: no sequence of request lines, well formed or not, breaks a plane: the tables hang together
+ * after each, and a request that fails, or does not commit, leaves them and the digest as they
+ * were.
+ *
+ * Method: bytes become the lines of a session. Since random bytes rarely are a request, a
+ * second form is made of them: each byte picks a method and the members of its parameters from a
+ * few values that fit together.
  */
 #include "../unit/fake_plane.h"
 
@@ -13,7 +16,8 @@ enum { CALLS_MAX = 24, PARAMS_BYTES = 16384, VIPS = 8 };
 
 static struct fake_plane fake;
 
-/** The bytes that are left; after them others that follow from all, so that a short input is a long story too. */
+/** The bytes that are left; after them others that follow from all, so that a short input is a long
+ * story too. */
 struct choices {
 	const uint8_t *pos, *end;
 	uint32_t state;
@@ -48,9 +52,10 @@ put_backends(struct choices *choices, char *text, size_t size)
 
 	for (uint32_t i = 0; i < 16; i++)
 		if (mask >> i & 1)
-			used += (size_t)snprintf(text + used, size - used, "%s{'address':'%s%u','weight':%u}",
-						 used > 0 ? "," : "", i % 5 == 4 ? "2001:db8::" : "10.0.0.",
-						 i + 1, (weights >> i % 7 & 3) * (i + 1));
+			used += (size_t)snprintf(
+				text + used, size - used, "%s{'address':'%s%u','weight':%u}",
+				used > 0 ? "," : "", i % 5 == 4 ? "2001:db8::" : "10.0.0.", i + 1,
+				(weights >> i % 7 & 3) * (i + 1));
 	if (choose_rarely(choices))
 		used += (size_t)snprintf(text + used, size - used, "%s{'address':'%s','weight':1}",
 					 used > 0 ? "," : "", wrong[choose(choices, 4)]);
@@ -61,8 +66,10 @@ put_backends(struct choices *choices, char *text, size_t size)
 static size_t
 put_vip(struct choices *choices, uint32_t number, char *text, size_t size, bool whole)
 {
-	static const char *const addresses[] = { "192.0.2.1", "2001:db8:1::1", "192.0.2.2", "10.0.0.6" };
-	static const char *const sizes[] = { "251", "251", "251", "509", "1021", "4093", "250", "65537" };
+	static const char *const addresses[] = { "192.0.2.1", "2001:db8:1::1", "192.0.2.2",
+						 "10.0.0.6" };
+	static const char *const sizes[] = { "251",  "251",  "251", "509",
+					     "1021", "4093", "250", "65537" };
 	size_t used = (size_t)snprintf(text, size, "{'address':'%s','port':80,'protocol':'%s'",
 				       addresses[number / 2], number % 2 ? "udp" : "tcp");
 
@@ -97,15 +104,17 @@ put_prepare(struct choices *choices, char *text, size_t size)
 	uint64_t generation = fake.plane.state.set.generation + !choose_rarely(choices);
 	uint32_t kind = choose(choices, 8);
 	uint32_t named = choose(choices, 256) & (choose_rarely(choices) ? 0xff : 0x3f);
-	size_t used = (size_t)snprintf(text, size, "{'generation':%llu%s%s,'vips':[",
-				       (unsigned long long)generation, kind == 1 ? ",'full':true" : "",
-				       kind == 6 ? ",'more':true" : "");
+	size_t used = (size_t)snprintf(
+		text, size, "{'generation':%llu%s%s,'vips':[", (unsigned long long)generation,
+		kind == 1 ? ",'full':true" : "", kind == 6 ? ",'more':true" : "");
 
-	used += put_vips(choices, named & choose(choices, 256), text + used, size - used - 1500, true);
+	used += put_vips(choices, named & choose(choices, 256), text + used, size - used - 1500,
+			 true);
 	used += (size_t)snprintf(text + used, size - used, "]");
 	if (kind == 2 || kind == 7) {
 		used += (size_t)snprintf(text + used, size - used, ",'remove':[");
-		used += put_vips(choices, choose(choices, 64) & ~named, text + used, size - used - 8, false);
+		used += put_vips(choices, choose(choices, 64) & ~named, text + used,
+				 size - used - 8, false);
 		used += (size_t)snprintf(text + used, size - used, "]");
 	}
 	snprintf(text + used, size - used, "}");
@@ -135,7 +144,8 @@ call_chosen(struct choices *choices)
 		break;
 	case 2:
 	case 3:
-		snprintf(params, sizeof params, "{'generation':%llu}", (unsigned long long)prepared);
+		snprintf(params, sizeof params, "{'generation':%llu}",
+			 (unsigned long long)prepared);
 		fake.vips_add_result = choose_rarely(choices) ? -EIO : 0;
 		if (fake_call_as(&fake, client, "plane.commit", params) == NULL)
 			check_unchanged(before);
@@ -143,7 +153,8 @@ call_chosen(struct choices *choices)
 			free(before.bytes);
 		break;
 	case 4:
-		snprintf(params, sizeof params, "{'generation':%llu}", (unsigned long long)prepared);
+		snprintf(params, sizeof params, "{'generation':%llu}",
+			 (unsigned long long)prepared);
 		(void)fake_call_as(&fake, client, "plane.abort", params);
 		check_unchanged(before);
 		break;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A plane without packets: the real plane library (socket, validation, tables, next hops) on an engine that is plain
- * memory. For tests of the plane socket and of next hops.
+ * A plane without packets: the real plane library (socket, validation, tables, next hops) on an
+ * engine that is plain memory. For tests of the plane socket and of next hops.
  *
  *     plane_host --socket PATH [--interface IF]... [--gateway MAC] [--source ADDRESS]...
  *                [--limits VIPS,BACKENDS,ROWS] [--control-user NAME] [--group NAME]
@@ -31,7 +31,8 @@ struct host {
 	bool must_stop;
 };
 
-/* --- an engine that forwards nothing: nobody reads the tables, so a grace period is over at once --- */
+/* --- an engine that forwards nothing: nobody reads the tables, so a grace period is over at once
+ * --- */
 
 static void
 engine_synchronize(void *user)

@@ -26,7 +26,7 @@ class NextHopLab(Lab):
         super().__init__()
         self.path = self.dir / "plane.sock"
         self.bridge("sw")
-        self.link("plane", "eth0", "sw", ["10.0.0.5/24", "fd00::5/64"])
+        self.cable = self.link("plane", "eth0", "sw", ["10.0.0.5/24", "fd00::5/64"])
         self.link("b1", "eth0", "sw", ["10.0.0.11/24", "fd00::11/64"])
         self.link("r1", "eth0", "sw", ["10.0.0.1/24", "fd00::1/64"])
         self.link("r2", "eth0", "sw", ["10.0.0.2/24", "fd00::2/64"])
@@ -193,6 +193,13 @@ def test_nexthop_follows_the_port(lab):
     lab.wait_mac("10.0.0.11", mac)
     lab.ip("plane", "address", "add", "fd00::5/64", "dev", "eth0", "nodad")  # went with the link
     lab.wait_mac("fd00::11", mac, RETRY)
+    # the cable is pulled: route and entry stay, and lead nowhere
+    lab.ip("plane", "neigh", "replace", "10.0.0.11", "lladdr", mac, "dev", "eth0", "nud", "permanent")
+    lab.ip("sw", "link", "set", lab.cable, "down")
+    lab.wait_unreachable("10.0.0.11")
+    assert "PERMANENT" in lab.run("plane", ["ip", "neigh", "show", "10.0.0.11"]).stdout
+    lab.ip("sw", "link", "set", lab.cable, "up")
+    lab.wait_mac("10.0.0.11", mac)
     # the interface goes for good
     lab.ip("plane", "link", "del", "eth0")
     lab.wait_unreachable("10.0.0.11")

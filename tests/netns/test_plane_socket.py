@@ -422,7 +422,7 @@ def test_socket_survives_running_out_of_descriptors(lab):
         assert b'"generation":1' in clients[0].recv(65536)
         # it waits for a descriptor, and does not burn the processor
         ticks = cpu_ticks(host.process.pid)
-        time.sleep(1)
+        time.sleep(1)  # time is the point: how much of it the plane burns
         assert cpu_ticks(host.process.pid) - ticks < os.sysconf("SC_CLK_TCK") // 4
     assert host.state()[0] == 1
     assert lab.stop(host.process) == 0

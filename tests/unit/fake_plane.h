@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * A plane without socket, kernel and packet cores, driven by request lines: the library's own methods, state and
- * tables on a fake engine whose counters and failures a test sets. For one .c file of a program. Anything that cannot
- * go wrong unless the test is wrong ends it with abort().
+ * A plane without socket, kernel and packet cores, driven by request lines: the library's own
+ * methods, state and tables on a fake engine whose counters and failures a test sets. For one .c
+ * file of a program. Anything that cannot go wrong unless the test is wrong ends it with abort().
  */
 #ifndef TESTS_UNIT_FAKE_PLANE_H
 #define TESTS_UNIT_FAKE_PLANE_H
@@ -39,7 +39,7 @@ struct fake_plane {
 	struct plane_port port;
 	struct fl_counter *vip_counters;
 	struct fl_counter *backend_counters;
-	uint32_t synchronized;	/* calls of synchronize() */
+	uint32_t synchronized; /* calls of synchronize() */
 	int vips_add_result;
 	struct fl_vip_key keys[FAKE_VIPS * 4]; /* what the engine steers */
 	uint32_t key_count;
@@ -137,7 +137,8 @@ fake_called(struct rpc_call *call)
 {
 	struct fake_client *client = call->user;
 
-	methods_call(&client->fake->plane, call, (const struct server_client *)(const void *)client);
+	methods_call(&client->fake->plane, call,
+		     (const struct server_client *)(const void *)client);
 }
 
 static inline void *
@@ -168,7 +169,8 @@ fake_take_tables(struct fake_plane *fake, const struct plane_limits *limits)
 	fake->backend_counters = fake_take(size.backend_count, sizeof(struct fl_counter));
 }
 
-/** A plane with one port whose gateway is the way to every backend, and outer sources of both families. */
+/** A plane with one port whose gateway is the way to every backend, and outer sources of both
+ * families. */
 static inline void
 fake_open(struct fake_plane *fake, const struct plane_limits *limits)
 {
@@ -176,33 +178,48 @@ fake_open(struct fake_plane *fake, const struct plane_limits *limits)
 
 	*fake = (struct fake_plane){ 0 };
 	fake_take_tables(fake, limits);
-	fake->port = (struct plane_port){ .name = "port0", .mac = { 2, 0, 0, 0, 0, 1 }, .mtu = 1500,
+	fake->port = (struct plane_port){ .name = "port0",
+					  .mac = { 2, 0, 0, 0, 0, 1 },
+					  .mtu = 1500,
 					  .has_gateway = true,
 					  .gateway_mac = { 2, 0, 0, 0, 0, 2 } };
 	*options = (struct plane_options){
-		.name = "fake", .kind = "test", .limits = *limits, .tables = &fake->tables,
-		.has_source_ipv4 = true, .has_source_ipv6 = true,
-		.ports = &fake->port, .port_count = 1,
-		.engine = { .user = fake, .synchronize = fake_synchronize, .vips_add = fake_vips_add,
-			    .vips_remove = fake_vips_remove, .verdicts = fake_verdicts,
-			    .vip_counter = fake_vip_counter, .backend_counter = fake_backend_counter,
-			    .port_stats = fake_port_stats, .core_stats = fake_core_stats,
+		.name = "fake",
+		.kind = "test",
+		.limits = *limits,
+		.tables = &fake->tables,
+		.has_source_ipv4 = true,
+		.has_source_ipv6 = true,
+		.ports = &fake->port,
+		.port_count = 1,
+		.engine = { .user = fake,
+			    .synchronize = fake_synchronize,
+			    .vips_add = fake_vips_add,
+			    .vips_remove = fake_vips_remove,
+			    .verdicts = fake_verdicts,
+			    .vip_counter = fake_vip_counter,
+			    .backend_counter = fake_backend_counter,
+			    .port_stats = fake_port_stats,
+			    .core_stats = fake_core_stats,
 			    .core_count = 1 },
 		.log = fake_log,
 	};
 	fake_require(addr_parse("10.9.9.9", &options->source_ipv4) == 0 &&
-			     addr_parse("2001:db8:9::9", &options->source_ipv6) == 0, "sources");
+			     addr_parse("2001:db8:9::9", &options->source_ipv6) == 0,
+		     "sources");
 	fake->plane.loop = -1;
 	fake_require(nexthops_create(&(struct nexthop_options){ .tables = &fake->tables,
 								.ports = &fake->port,
 								.port_count = 1,
 								.log = fake_log },
-				     &fake->plane.nexthops) == 0, "next hops");
+				     &fake->plane.nexthops) == 0,
+		     "next hops");
 	fake_require(state_open(&fake->plane.state, options, fake->plane.nexthops) == 0, "state");
 	for (uint32_t i = 0; i < FAKE_CLIENTS; i++) {
 		fake->clients[i].fake = fake;
 		fake_require(rpc_session_create(fake_called, &fake->clients[i],
-						&fake->clients[i].session) == 0, "session");
+						&fake->clients[i].session) == 0,
+			     "session");
 	}
 }
 
@@ -218,7 +235,8 @@ fake_settle(struct fake_plane *fake)
 static inline void
 fake_disconnect(struct fake_plane *fake, uint32_t client)
 {
-	methods_forget(&fake->plane, (const struct server_client *)(const void *)&fake->clients[client]);
+	methods_forget(&fake->plane,
+		       (const struct server_client *)(const void *)&fake->clients[client]);
 }
 
 static inline void
@@ -241,8 +259,8 @@ fake_close(struct fake_plane *fake)
 }
 
 /**
- * Send a request line and take the answer's result, or NULL when it was refused; see fake_error(). Borrowed until
- * the next call. @param params JSON with ' for "; NULL: none.
+ * Send a request line and take the answer's result, or NULL when it was refused; see fake_error().
+ * Borrowed until the next call. @param params JSON with ' for "; NULL: none.
  */
 static inline const cJSON *
 fake_call_as(struct fake_plane *fake, uint32_t client, const char *method, const char *params)
@@ -307,7 +325,8 @@ fake_snapshot(const struct fake_plane *fake)
 		const void *bytes;
 		size_t size;
 	} parts[] = {
-		{ tables->vip_buckets, fake->size.vip_bucket_count * sizeof tables->vip_buckets[0] },
+		{ tables->vip_buckets,
+		  fake->size.vip_bucket_count * sizeof tables->vip_buckets[0] },
 		{ tables->vips, fake->size.vip_count * sizeof tables->vips[0] },
 		{ tables->backends, fake->size.backend_count * sizeof tables->backends[0] },
 		{ tables->rows, fake->size.row_count * sizeof tables->rows[0] },
@@ -343,9 +362,9 @@ fake_is_as(const struct fake_plane *fake, struct fake_snapshot before)
 }
 
 /**
- * Do the tables hang together as the packet cores need it, and do they say what the committed set says? Every published
- * record is a served VIP's or address's and the other way round; every row names a live slot of its VIP that sends to
- * a backend which owns as many rows as it is said to.
+ * Do the tables hang together as the packet cores need it, and do they say what the committed set
+ * says? Every published record is a served VIP's or address's and the other way round; every row
+ * names a live slot of its VIP that sends to a backend which owns as many rows as it is said to.
  * @return NULL; or what is wrong.
  */
 static inline const char *
@@ -398,7 +417,8 @@ fake_inconsistency(const struct fake_plane *fake)
 			if (!(fl_link_flags(slot->link) & FL_LINK_LIVE) || slot->vip != vip->record)
 				return "a backend's slot is not live";
 			if (memcmp(slot->header + (is_ipv4 ? 16 : 24),
-				   backend->address.bytes + (is_ipv4 ? 12 : 0), is_ipv4 ? 4 : 16) != 0)
+				   backend->address.bytes + (is_ipv4 ? 12 : 0),
+				   is_ipv4 ? 4 : 16) != 0)
 				return "a slot sends to another backend";
 		}
 		for (uint32_t j = 0; j < record->slot_count && j < 1024; j++)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Goal: the digest of a table depends on each of its parts and on no other; it is part of the plane protocol, so it
- * must not change unnoticed.
- * Method: one table, and copies that differ in one thing each; a fixed value.
+ * Goal: the digest of a table depends on each of its parts and on no other; it is part of the plane
+ * protocol, so it must not change unnoticed.
+ *
+ * Method: one table, and copies that differ in one thing
+ * each; a fixed value.
  */
 #include <string.h>
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Goal: the longest prefix among the ports' gateways wins, and no MAC that a frame must not go to is a gateway.
+ * Goal: the longest prefix among the ports' gateways wins, and no MAC that a frame must not go to
+ * is a gateway.
+ *
  * Method: a table of addresses and the port each must leave by.
  */
 #include <string.h>
@@ -79,8 +81,9 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { test_gateway_longest_prefix_wins, test_gateway_may_be_missing,
-				       test_gateway_mac_is_unicast, NULL };
+	const TTest *const tests[] = { test_gateway_longest_prefix_wins,
+				       test_gateway_may_be_missing, test_gateway_mac_is_unicast,
+				       NULL };
 
 	return run_tests("gateway", tests);
 }

@@ -234,15 +234,16 @@ END_TEST
 START_TEST(test_json_large_documents_cost_linear_time)
 {
 	enum { COUNT = 200000 };
-	char *text = malloc(COUNT * 16 + 64);
+	size_t room = COUNT * 16 + 64;
+	char *text = malloc(room);
 	const struct json_path list = { .name = "list" };
 	size_t size = 0;
 	cJSON *root;
 
-	size += (size_t)sprintf(text, "{\"list\":[");
+	size += (size_t)snprintf(text, room, "{\"list\":[");
 	for (uint32_t i = 0; i < COUNT; i++)
-		size += (size_t)sprintf(text + size, "%s\n%u", i == 0 ? "" : ",", i);
-	size += (size_t)sprintf(text + size, "]}");
+		size += (size_t)snprintf(text + size, room - size, "%s\n%u", i == 0 ? "" : ",", i);
+	size += (size_t)snprintf(text + size, room - size, "]}");
 	ck_assert_int_eq(json_read(text, size, &root, &errors), 0);
 	cJSON_Delete(root);
 	for (uint32_t i = 0; i < JSON_ERRORS_MAX; i++) {
@@ -254,15 +255,15 @@ START_TEST(test_json_large_documents_cost_linear_time)
 	for (uint32_t i = 0; i < JSON_ERRORS_MAX; i++)
 		ck_assert_uint_eq(errors.items[i].line, i * (COUNT / 64) + 2);
 
-	size = (size_t)sprintf(text, "{");
+	size = (size_t)snprintf(text, room, "{");
 	for (uint32_t i = 0; i < COUNT; i++)
-		size += (size_t)sprintf(text + size, "%s\"%u\":1", i == 0 ? "" : ",",
-					i * 7919 % COUNT);
-	size += (size_t)sprintf(text + size, "}");
+		size += (size_t)snprintf(text + size, room - size, "%s\"%u\":1", i == 0 ? "" : ",",
+					 i * 7919 % COUNT);
+	size += (size_t)snprintf(text + size, room - size, "}");
 	ck_assert_int_eq(json_read(text, size, &root, &errors), 0);
 	cJSON_Delete(root);
 	size--;
-	size += (size_t)sprintf(text + size, ",\"777\":1}");
+	size += (size_t)snprintf(text + size, room - size, ",\"777\":1}");
 	memset(&errors, 0, sizeof errors);
 	ck_assert_int_eq(json_read(text, size, &root, &errors), -EBADMSG);
 	ck_assert_str_eq(errors.items[0].pointer, "/777");

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Goal: the plane protocol answers as docs/formats.md says; every refusal has its code and its place and leaves the
- * tables as they were, to the byte; so does whatever ends without a commit, and every allocation that fails.
- * Method: request lines into the methods on a fake engine; snapshots of all tables before and after.
+ * Goal: the plane protocol answers as docs/formats.md says; every refusal has its code and its
+ * place and leaves the tables as they were, to the byte; so does whatever ends without a commit,
+ * and every allocation that fails.
+ *
+ * Method: request lines into the methods on a fake engine;
+ * snapshots of all tables before and after.
  */
 #include "fail_alloc.h"
 #include "fake_plane.h"
@@ -10,8 +13,8 @@
 
 static struct fake_plane fake;
 
-#define VIP_OF(address, port, size, backends)                                                      \
-	"{'address':'" address "','port':" #port ",'protocol':'tcp','table_size':" #size           \
+#define VIP_OF(address, port, size, backends)                                            \
+	"{'address':'" address "','port':" #port ",'protocol':'tcp','table_size':" #size \
 	",'backends':[" backends "]}"
 #define VIP(port, size, backends) VIP_OF("192.0.2.1", port, size, backends)
 #define BACKEND(host, weight)	  "{'address':'10.0.0." #host "','weight':" #weight "}"
@@ -22,9 +25,10 @@ static void
 open_plane(void)
 {
 	fake_open(&fake, &(struct plane_limits){ FAKE_VIPS, FAKE_BACKENDS, FAKE_ROWS });
-	ck_assert_ptr_nonnull(fake_call(&fake, "plane.prepare",
-					"{'generation':5,'vips':[" VIP(80, 251, BACKEND(1, 1)) ","
-					VIP(81, 509, BACKEND(1, 1) "," BACKEND(2, 1)) "]}"));
+	ck_assert_ptr_nonnull(
+		fake_call(&fake, "plane.prepare",
+			  "{'generation':5,'vips':[" VIP(80, 251, BACKEND(1, 1)) "," VIP(
+				  81, 509, BACKEND(1, 1) "," BACKEND(2, 1)) "]}"));
 	ck_assert_ptr_nonnull(fake_call(&fake, "plane.commit", "{'generation':5}"));
 	fake_settle(&fake);
 }
@@ -56,14 +60,18 @@ static const struct refusal {
 	{ "{'generation':6,'vips':[7]}", "wrong_type", "/params/vips/0" },
 	{ "{'generation':5}", "generation_out_of_order", "/params/generation" },
 	{ "{'generation':4}", "generation_out_of_order", "/params/generation" },
-	{ "{'generation':6,'vips':[" VIP(82, 250, "") "]}", "out_of_range", "/params/vips/0/table_size" },
-	{ "{'generation':6,'vips':[" VIP(82, 252, "") "]}", "invalid_value", "/params/vips/0/table_size" },
+	{ "{'generation':6,'vips':[" VIP(82, 250, "") "]}", "out_of_range",
+	  "/params/vips/0/table_size" },
+	{ "{'generation':6,'vips':[" VIP(82, 252, "") "]}", "invalid_value",
+	  "/params/vips/0/table_size" },
 	{ "{'generation':6,'vips':[" VIP(0, 251, "") "]}", "out_of_range", "/params/vips/0/port" },
-	{ "{'generation':6,'vips':[" VIP(65536, 251, "") "]}", "out_of_range", "/params/vips/0/port" },
-	{ "{'generation':6,'vips':[{'address':'192.0.2.1','port':82,'protocol':'sctp','backends':[]}]}",
+	{ "{'generation':6,'vips':[" VIP(65536, 251, "") "]}", "out_of_range",
+	  "/params/vips/0/port" },
+	{ "{'generation':6,'vips':[{'address':'192.0.2.1','port':82,'protocol':'sctp','backends':[]"
+	  "}]}",
 	  "invalid_value", "/params/vips/0/protocol" },
-	{ "{'generation':6,'vips':[{'address':'192.0.2.1','port':82,'protocol':'tcp'}]}", "missing_member",
-	  "/params/vips/0" },
+	{ "{'generation':6,'vips':[{'address':'192.0.2.1','port':82,'protocol':'tcp'}]}",
+	  "missing_member", "/params/vips/0" },
 	{ "{'generation':6,'vips':[" VIP_OF("192.0.2", 82, 251, "") "]}", "invalid_value",
 	  "/params/vips/0/address" },
 	{ "{'generation':6,'vips':[" VIP_OF("224.0.0.1", 82, 251, "") "]}", "address_not_usable",
@@ -78,33 +86,44 @@ static const struct refusal {
 	  "/params/vips/0/backends/0/weight" },
 	{ "{'generation':6,'vips':[" VIP(82, 251, "{'address':'10.0.0.1'}") "]}", "missing_member",
 	  "/params/vips/0/backends/0" },
-	{ "{'generation':6,'vips':[" VIP(82, 251, "{'address':'10.0.0.1','wieght':1,'weight':1}") "]}",
+	{ "{'generation':6,'vips':[" VIP(82, 251,
+					 "{'address':'10.0.0.1','wieght':1,'weight':1}") "]}",
 	  "unknown_member", "/params/vips/0/backends/0/wieght" },
-	{ "{'generation':6,'vips':[" VIP(82, 251, BACKEND(3, 1) "," BACKEND(1, 1) "," BACKEND(3, 2)) "]}",
+	{ "{'generation':6,'vips':[" VIP(82, 251,
+					 BACKEND(3, 1) "," BACKEND(1, 1) "," BACKEND(3, 2)) "]}",
 	  "duplicate_backend", "/params/vips/0/backends/2/address" },
-	{ "{'generation':6,'vips':[" VIP(82, 251, "") "," VIP(83, 251, "") "," VIP(82, 509, "") "]}",
+	{ "{'generation':6,'vips':[" VIP(82, 251, "") "," VIP(83, 251, "") "," VIP(82, 509,
+										   "") "]}",
 	  "duplicate_vip", "/params/vips/2" },
 	{ "{'generation':6,'vips':[" VIP(80, 251, "") "],'remove':[" NAME(80) "]}", "duplicate_vip",
 	  "/params/remove/0" },
-	{ "{'generation':6,'remove':[" NAME(80) "," NAME(80) "]}", "duplicate_vip", "/params/remove/1" },
-	{ "{'generation':6,'remove':[" NAME(80) "," NAME(84) "]}", "unknown_vip", "/params/remove/1" },
+	{ "{'generation':6,'remove':[" NAME(80) "," NAME(80) "]}", "duplicate_vip",
+	  "/params/remove/1" },
+	{ "{'generation':6,'remove':[" NAME(80) "," NAME(84) "]}", "unknown_vip",
+	  "/params/remove/1" },
 	{ "{'generation':6,'remove':[{'address':'192.0.2.1','port':80}]}", "missing_member",
 	  "/params/remove/0" },
-	{ "{'generation':6,'full':true,'remove':[" NAME(80) "]}", "invalid_value", "/params/remove" },
-	/* a backend that is a VIP: of this change, of what serves, and a VIP that is a served backend */
-	{ "{'generation':6,'vips':[" VIP(82, 251, BACKEND(9, 1)) "," VIP_OF("10.0.0.9", 80, 251, "") "]}",
+	{ "{'generation':6,'full':true,'remove':[" NAME(80) "]}", "invalid_value",
+	  "/params/remove" },
+	/* a backend that is a VIP: of this change, of what serves, and a VIP that is a served
+	   backend */
+	{ "{'generation':6,'vips':[" VIP(82, 251, BACKEND(9, 1)) "," VIP_OF("10.0.0.9", 80, 251,
+									    "") "]}",
 	  "backend_is_vip", "/params/vips/0/backends/0/address" },
-	{ "{'generation':6,'vips':[" VIP_OF("192.0.2.9", 82, 251,
-					    BACKEND(3, 1) ",{'address':'192.0.2.1','weight':1}") "]}",
+	{ "{'generation':6,'vips':[" VIP_OF(
+		  "192.0.2.9", 82, 251, BACKEND(3, 1) ",{'address':'192.0.2.1','weight':1}") "]}",
 	  "backend_is_vip", "/params/vips/0/backends/1/address" },
 	{ "{'generation':6,'vips':[" VIP(82, 251, "") "," VIP_OF("10.0.0.2", 80, 251, "") "]}",
 	  "backend_is_vip", "/params/vips/1/address" },
 	/* limits: 8 VIPs, 256 backends, 4096 rows; 2 VIPs with 760 rows are there */
-	{ "{'generation':6,'vips':[" VIP(1, 251, "") "," VIP(2, 251, "") "," VIP(3, 251, "") ","
-	  VIP(4, 251, "") "," VIP(5, 251, "") "," VIP(6, 251, "") "," VIP(7, 251, "") "]}",
+	{ "{'generation':6,'vips':[" VIP(1, 251, "") "," VIP(2, 251, "") "," VIP(
+		  3, 251, "") "," VIP(4, 251, "") "," VIP(5, 251, "") "," VIP(6, 251,
+									      "") "," VIP(7, 251,
+											  "") "]}",
 	  "limit_exceeded", "/params/vips" },
 	{ "{'generation':6,'vips':[" VIP(1, 4093, "") "]}", "limit_exceeded", "/params/vips" },
-	{ "{'generation':6,'vips':[{'address':'192.0.2.1','port':1,'protocol':'tcp','backends':[]}]}",
+	{ "{'generation':6,'vips':[{'address':'192.0.2.1','port':1,'protocol':'tcp','backends':[]}]"
+	  "}",
 	  "limit_exceeded", "/params/vips" },
 };
 
@@ -115,8 +134,8 @@ START_TEST(test_methods_refuse_and_change_nothing)
 		const struct refusal *refusal = &refusals[i];
 		struct fake_snapshot before = fake_snapshot(&fake);
 
-		ck_assert_msg(fake_call(&fake, "plane.prepare", refusal->params) == NULL, "accepted: %s",
-			      refusal->params);
+		ck_assert_msg(fake_call(&fake, "plane.prepare", refusal->params) == NULL,
+			      "accepted: %s", refusal->params);
 		ck_assert_msg(strcmp(fake_error(&fake), refusal->code) == 0 &&
 				      strcmp(fake_error_path(&fake), refusal->path) == 0,
 			      "%s: %s at %s, not %s at %s", refusal->params, fake_error(&fake),
@@ -148,13 +167,15 @@ START_TEST(test_methods_limits_name_the_number_needed)
 	ck_assert_ptr_nonnull(strstr(message(), "4853 rows")); /* 251 + 509 + 4093 */
 	ck_assert_ptr_nonnull(strstr(message(), "limits.rows is 4096"));
 	/* old and new table side by side */
-	ck_assert_ptr_null(fake_call(&fake, "plane.prepare",
-				     "{'generation':6,'full':true,'vips':[" VIP(80, 4093, "") "]}"));
+	ck_assert_ptr_null(
+		fake_call(&fake, "plane.prepare",
+			  "{'generation':6,'full':true,'vips':[" VIP(80, 4093, "") "]}"));
 	ck_assert_ptr_nonnull(strstr(message(), "4853 rows"));
 
-	used = (size_t)snprintf(params, sizeof params,
-				"{'generation':6,'vips':[{'address':'192.0.2.1','port':1,'protocol':'tcp',"
-				"'table_size':4093,'backends':[");
+	used = (size_t)snprintf(
+		params, sizeof params,
+		"{'generation':6,'vips':[{'address':'192.0.2.1','port':1,'protocol':'tcp',"
+		"'table_size':4093,'backends':[");
 	for (uint32_t i = 0; i < 257; i++)
 		used += (size_t)snprintf(params + used, sizeof params - used,
 					 "%s{'address':'10.1.%u.%u','weight':1}", i > 0 ? "," : "",
@@ -167,15 +188,25 @@ START_TEST(test_methods_limits_name_the_number_needed)
 	ck_assert_ptr_nonnull(strstr(message(), "limits.backends is 256"));
 
 	ck_assert_ptr_null(fake_call(&fake, "plane.prepare",
-				     "{'generation':6,'vips':[{'address':'192.0.2.1','port':1,'protocol':"
-				     "'tcp','table_size':251,'backends':[" BACKEND(1, 1) "," BACKEND(2, 1)
-				     "," BACKEND(3, 1) "," BACKEND(4, 1) "," BACKEND(5, 1) "," BACKEND(6, 1)
-				     "," BACKEND(7, 1) "," BACKEND(8, 1) "," BACKEND(9, 1) "," BACKEND(10, 1)
-				     "," BACKEND(11, 1) "," BACKEND(12, 1) "," BACKEND(13, 1) "," BACKEND(14, 1)
-				     "," BACKEND(15, 1) "," BACKEND(16, 1) "," BACKEND(17, 1) "," BACKEND(18, 1)
-				     "," BACKEND(19, 1) "," BACKEND(20, 1) "," BACKEND(21, 1) "," BACKEND(22, 1)
-				     "," BACKEND(23, 1) "," BACKEND(24, 1) "," BACKEND(25, 1) "," BACKEND(26, 1)
-				     "]}]}"));
+				     "{'generation':6,'vips':[{'address':'192.0.2.1','port':1,'"
+				     "protocol':"
+				     "'tcp','table_size':251,'backends':[" BACKEND(
+					     1,
+					     1) "," BACKEND(2,
+							    1) "," BACKEND(3,
+									   1) "," BACKEND(4,
+											  1) "," BACKEND(5,
+													 1) "," BACKEND(6, 1) "," BACKEND(7, 1) "," BACKEND(8, 1) "," BACKEND(9, 1) "," BACKEND(10, 1) "," BACKEND(11, 1) "," BACKEND(12, 1) "," BACKEND(13,
+																															 1) "," BACKEND(14, 1) "," BACKEND(15, 1) "," BACKEND(16,
+																																					      1) "," BACKEND(17,
+																																							     1) "," BACKEND(18,
+																																									    1) "," BACKEND(19,
+																																											   1) "," BACKEND(20,
+																																													  1) "," BACKEND(21, 1) "," BACKEND(22, 1) "," BACKEND(23,
+																																																			       1) "," BACKEND(24,
+																																																					      1) "," BACKEND(25,
+																																																							     1) "," BACKEND(26,
+																																																									    1) "]}]}"));
 	ck_assert_str_eq(fake_error(&fake), "table_too_small");
 	ck_assert_str_eq(fake_error_path(&fake), "/params/vips/0/table_size");
 	ck_assert_ptr_nonnull(strstr(message(), "it needs 509"));
@@ -187,12 +218,15 @@ START_TEST(test_methods_need_a_source_of_the_family)
 {
 	open_plane();
 	fake.plane.options.has_source_ipv6 = false;
-	ck_assert_ptr_null(fake_call(&fake, "plane.prepare", "{'generation':6,'vips':["
-				     VIP(82, 251, "{'address':'2001:db8::5','weight':1}") "]}"));
+	ck_assert_ptr_null(
+		fake_call(&fake, "plane.prepare",
+			  "{'generation':6,'vips':[" VIP(
+				  82, 251, "{'address':'2001:db8::5','weight':1}") "]}"));
 	ck_assert_str_eq(fake_error(&fake), "no_encapsulation");
 	ck_assert_str_eq(fake_error_path(&fake), "/params/vips/0/backends/0/address");
-	ck_assert_int_eq(cJSON_GetArraySize(json_get(fake_call(&fake, "plane.hello", NULL),
-						     "encapsulation")), 1);
+	ck_assert_int_eq(cJSON_GetArraySize(
+				 json_get(fake_call(&fake, "plane.hello", NULL), "encapsulation")),
+			 1);
 	fake_close(&fake);
 }
 END_TEST
@@ -212,7 +246,8 @@ START_TEST(test_methods_keep_their_order)
 	ck_assert_ptr_null(fake_call(&fake, "plane.commit", NULL));
 	ck_assert_str_eq(fake_error(&fake), "missing_member");
 
-	ck_assert_ptr_nonnull(fake_call(&fake, "plane.prepare", "{'generation':6,'remove':[" NAME(80) "]}"));
+	ck_assert_ptr_nonnull(
+		fake_call(&fake, "plane.prepare", "{'generation':6,'remove':[" NAME(80) "]}"));
 	ck_assert_int_eq(json_get_integer(fake_call(&fake, "plane.hello", NULL), "prepared", 0), 6);
 	/* twice, and by another client: the first stays prepared */
 	ck_assert_ptr_null(fake_call(&fake, "plane.prepare", "{'generation':7}"));
@@ -227,9 +262,11 @@ START_TEST(test_methods_keep_their_order)
 	/* another client's going is nothing to it, its own ends it */
 	fake_disconnect(&fake, 1);
 	ck_assert_ptr_nonnull(fake.plane.change);
-	ck_assert_int_eq(json_get_integer(fake_call(&fake, "plane.abort", "{'generation':6}"), "generation",
-					  0), 5);
-	ck_assert_ptr_nonnull(fake_call(&fake, "plane.prepare", "{'generation':6,'remove':[" NAME(80) "]}"));
+	ck_assert_int_eq(json_get_integer(fake_call(&fake, "plane.abort", "{'generation':6}"),
+					  "generation", 0),
+			 5);
+	ck_assert_ptr_nonnull(
+		fake_call(&fake, "plane.prepare", "{'generation':6,'remove':[" NAME(80) "]}"));
 	fake_disconnect(&fake, 0);
 	ck_assert(cJSON_IsNull(json_get(fake_call(&fake, "plane.hello", NULL), "prepared")));
 	ck_assert_ptr_null(fake_call(&fake, "plane.commit", "{'generation':6}"));
@@ -245,7 +282,8 @@ START_TEST(test_methods_take_a_generation_in_parts)
 
 	open_plane();
 	result = fake_call(&fake, "plane.prepare",
-			   "{'generation':9,'full':true,'more':true,'vips':[" VIP(90, 251, BACKEND(1, 1)) "]}");
+			   "{'generation':9,'full':true,'more':true,'vips':[" VIP(
+				   90, 251, BACKEND(1, 1)) "]}");
 	ck_assert_int_eq(json_get_integer(result, "parts", 0), 1);
 	ck_assert_int_eq(json_get_integer(result, "generation", 0), 9);
 	ck_assert_ptr_null(fake_call(&fake, "plane.commit", "{'generation':9}"));
@@ -261,14 +299,15 @@ START_TEST(test_methods_take_a_generation_in_parts)
 	ck_assert_ptr_null(fake_inconsistency(&fake));
 
 	/* a refused part takes the earlier ones with it */
-	ck_assert_ptr_nonnull(fake_call(&fake, "plane.prepare", "{'generation':10,'more':true,'vips':["
-					VIP(92, 251, "") "]}"));
+	ck_assert_ptr_nonnull(
+		fake_call(&fake, "plane.prepare",
+			  "{'generation':10,'more':true,'vips':[" VIP(92, 251, "") "]}"));
 	ck_assert_ptr_null(fake_call(&fake, "plane.prepare", "{'generation':11,'more':true}"));
 	ck_assert_str_eq(fake_error(&fake), "generation_out_of_order");
 	ck_assert_ptr_null(fake_call(&fake, "plane.abort", "{'generation':10}"));
 	/* what is wrong with an earlier part has no place in the last */
-	ck_assert_ptr_nonnull(fake_call(&fake, "plane.prepare", "{'generation':10,'more':true,'remove':["
-					NAME(7) "]}"));
+	ck_assert_ptr_nonnull(fake_call(&fake, "plane.prepare",
+					"{'generation':10,'more':true,'remove':[" NAME(7) "]}"));
 	ck_assert_ptr_null(fake_call(&fake, "plane.prepare", "{'generation':10}"));
 	ck_assert_str_eq(fake_error(&fake), "unknown_vip");
 	ck_assert_str_eq(fake_error_path(&fake), "/params");
@@ -296,7 +335,8 @@ START_TEST(test_methods_hello_and_names)
 	ck_assert_int_eq(json_get_integer(json_get(hello, "limits"), "flows", 1), 0);
 	snprintf(key, sizeof key, "%s", json_get_string(hello, "key_check", ""));
 	fake.tables.key.word[1] ^= 1;
-	ck_assert_str_ne(json_get_string(fake_call(&fake, "plane.hello", NULL), "key_check", ""), key);
+	ck_assert_str_ne(json_get_string(fake_call(&fake, "plane.hello", NULL), "key_check", ""),
+			 key);
 	ck_assert_ptr_null(fake_call(&fake, "plane.hello", "{'x':1}"));
 	ck_assert_str_eq(fake_error(&fake), "unknown_member");
 	ck_assert_ptr_null(fake_call(&fake, "plane.hallo", NULL));
@@ -321,8 +361,9 @@ START_TEST(test_methods_stats)
 		sum += i;
 	ck_assert_int_eq(json_get_integer(stats, "received", 0), sum);
 	ck_assert_int_eq(cJSON_GetArraySize(json_get(stats, "vips")), 2);
-	ck_assert_str_eq(json_get_string(cJSON_GetArrayItem(json_get(stats, "ports"), 0), "mac", ""),
-			 "02:00:00:00:00:01");
+	ck_assert_str_eq(
+		json_get_string(cJSON_GetArrayItem(json_get(stats, "ports"), 0), "mac", ""),
+		"02:00:00:00:00:01");
 	ck_assert_int_eq(cJSON_GetArraySize(json_get(stats, "cores")), 1);
 
 	stats = fake_call(&fake, "plane.stats", "{'vip':" NAME(81) "}");
@@ -356,15 +397,15 @@ step(const char *name)
 {
 	const cJSON *item;
 
-	cJSON_ArrayForEach(item, json_get(json_get(fake.answer, "result"), "steps"))
+	cJSON_ArrayForEach (item, json_get(json_get(fake.answer, "result"), "steps"))
 		if (strcmp(json_get_string(item, "step", ""), name) == 0)
 			return item;
 	return NULL;
 }
 
 #define EXPLAIN(port, more)                                                                        \
-	"{'source':'198.51.100.1','source_port':1234,'destination':'192.0.2.1','destination_port':" \
-	#port ",'protocol':'tcp'" more "}"
+	"{'source':'198.51.100.1','source_port':1234,'destination':'192.0.2.1','destination_port'" \
+	":" #port ",'protocol':'tcp'" more "}"
 
 START_TEST(test_methods_explain)
 {
@@ -373,23 +414,28 @@ START_TEST(test_methods_explain)
 	open_plane();
 	before = fake_snapshot(&fake);
 	ck_assert_ptr_nonnull(fake_call(&fake, "plane.explain", EXPLAIN(80, "")));
-	ck_assert_str_eq(json_get_string(json_get(fake.answer, "result"), "verdict", ""), "forward");
-	ck_assert_str_eq(json_get_string(json_get(fake.answer, "result"), "backend", ""), "10.0.0.1");
+	ck_assert_str_eq(json_get_string(json_get(fake.answer, "result"), "verdict", ""),
+			 "forward");
+	ck_assert_str_eq(json_get_string(json_get(fake.answer, "result"), "backend", ""),
+			 "10.0.0.1");
 	ck_assert_str_eq(json_get_string(step("parse"), "text", ""), "ipv4/tcp, 40 bytes");
 	ck_assert_str_eq(json_get_string(step("vip"), "text", ""), "192.0.2.1:80/tcp");
 	ck_assert_int_eq(json_get_integer(step("row"), "rows", 0), 251);
 	ck_assert_str_eq(json_get_string(step("backend"), "text", ""), "10.0.0.1, weight 1");
 	ck_assert_str_eq(json_get_string(step("encap"), "text", ""),
 			 "4in4 10.9.9.9 -> 10.0.0.1, 60 bytes, mtu 1500");
-	ck_assert_str_eq(json_get_string(step("next_hop"), "text", ""), "02:00:00:00:00:02, port port0");
+	ck_assert_str_eq(json_get_string(step("next_hop"), "text", ""),
+			 "02:00:00:00:00:02, port port0");
 
 	ck_assert_ptr_nonnull(fake_call(&fake, "plane.explain", EXPLAIN(80, ",'bytes':1481")));
-	ck_assert_str_eq(json_get_string(json_get(fake.answer, "result"), "verdict", ""), "drop_too_big");
+	ck_assert_str_eq(json_get_string(json_get(fake.answer, "result"), "verdict", ""),
+			 "drop_too_big");
 	ck_assert_ptr_nonnull(step("encap"));
 	ck_assert_ptr_null(step("next_hop"));
 	ck_assert_ptr_nonnull(fake_call(&fake, "plane.explain", EXPLAIN(80, ",'bytes':65535")));
 	ck_assert_ptr_nonnull(fake_call(&fake, "plane.explain", EXPLAIN(79, "")));
-	ck_assert_str_eq(json_get_string(json_get(fake.answer, "result"), "verdict", ""), "pass_no_vip");
+	ck_assert_str_eq(json_get_string(json_get(fake.answer, "result"), "verdict", ""),
+			 "pass_no_vip");
 	ck_assert_ptr_null(step("row"));
 	ck_assert_ptr_null(fake_call(&fake, "plane.explain", EXPLAIN(80, ",'bytes':39")));
 	ck_assert_str_eq(fake_error(&fake), "out_of_range");
@@ -407,9 +453,10 @@ END_TEST
 START_TEST(test_methods_explain_what_is_lost)
 {
 	open_plane();
-	ck_assert_ptr_nonnull(fake_call(&fake, "plane.prepare", "{'generation':6,'vips':["
-					VIP(80, 251, BACKEND(1, 0)) ","
-					VIP_OF("2001:db8::1", 80, 251, BACKEND(77, 1)) "]}"));
+	ck_assert_ptr_nonnull(
+		fake_call(&fake, "plane.prepare",
+			  "{'generation':6,'vips':[" VIP(80, 251, BACKEND(1, 0)) "," VIP_OF(
+				  "2001:db8::1", 80, 251, BACKEND(77, 1)) "]}"));
 	ck_assert_ptr_nonnull(fake_call(&fake, "plane.commit", "{'generation':6}"));
 	ck_assert_ptr_nonnull(fake_call(&fake, "plane.explain", EXPLAIN(80, "")));
 	ck_assert_str_eq(json_get_string(json_get(fake.answer, "result"), "verdict", ""),
@@ -433,7 +480,8 @@ END_TEST
 
 enum { ALLOCATIONS_MAX = 5000 };
 
-/** @return whether @p params could be prepared and committed although the @p nth allocation failed. */
+/** @return whether @p params could be prepared and committed although the @p nth allocation failed.
+ */
 static bool
 try_with_failure(const char *method, const char *params, uint32_t nth, bool *ret_failed)
 {
@@ -447,9 +495,10 @@ try_with_failure(const char *method, const char *params, uint32_t nth, bool *ret
 
 START_TEST(test_methods_survive_every_failed_allocation)
 {
-	static const char params[] = "{'generation':6,'vips':[" VIP(80, 251, BACKEND(7, 1) "," BACKEND(8, 1))
-				     "," VIP(81, 251, BACKEND(2, 1)) ","
-				     VIP_OF("2001:db8::1", 80, 251, BACKEND(9, 1)) "]}";
+	static const char params[] =
+		"{'generation':6,'vips':[" VIP(80, 251, BACKEND(7, 1) "," BACKEND(8, 1)) "," VIP(
+			81, 251, BACKEND(2, 1)) "," VIP_OF("2001:db8::1", 80, 251,
+							   BACKEND(9, 1)) "]}";
 	bool failed = true;
 	uint32_t nth;
 
@@ -486,7 +535,9 @@ START_TEST(test_methods_answers_need_memory)
 {
 	static const struct {
 		const char *method, *params;
-	} calls[] = { { "plane.hello", "{}" }, { "plane.stats", "{}" }, { "plane.explain", EXPLAIN(80, "") } };
+	} calls[] = { { "plane.hello", "{}" },
+		      { "plane.stats", "{}" },
+		      { "plane.explain", EXPLAIN(80, "") } };
 
 	open_plane();
 	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {

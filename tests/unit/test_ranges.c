@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Goal: ranges never overlap, nothing is lost, and what is given back can be taken again in one piece.
- * Method: a random walk beside a naive twin that marks every element; the smallest base that fits is what first
- * fit must give. Then the limits, and each allocation failing.
+ * Goal: ranges never overlap, nothing is lost, and what is given back can be taken again in one
+ * piece.
+ *
+ * Method: a random walk beside a naive twin that marks every element; the smallest base that
+ * fits is what first fit must give. Then the limits, and each allocation failing.
  */
 #include <errno.h>
 
@@ -151,7 +153,8 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { test_ranges_are_as_the_naive_twin, test_ranges_take_the_whole_arena,
+	const TTest *const tests[] = { test_ranges_are_as_the_naive_twin,
+				       test_ranges_take_the_whole_arena,
 				       test_ranges_refuse_to_be_made_wrong, NULL };
 
 	return run_tests("ranges", tests);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Goal: plane_walk() says how a packet ends and where, for every step that can end it, and plane_walk_output()
- * writes the packet that leaves.
- * Method: tables that the plane library filled, a frame for each end; the output is held against bytes written by hand.
+ * Goal: plane_walk() says how a packet ends and where, for every step that can end it, and
+ * plane_walk_output() writes the packet that leaves.
+ *
+ * Method: tables that the plane library filled,
+ * a frame for each end; the output is held against bytes written by hand.
  */
 #include "fake_plane.h"
 #include "run.h"
@@ -19,10 +21,44 @@ static uint8_t *const frame = frame_bytes + 2;
 static uint32_t
 write_frame(uint8_t host, uint16_t port, uint8_t protocol, uint32_t l3_bytes)
 {
-	const uint8_t header[] = { 2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4, 8, 0,
-				   0x45, 0xb9, (uint8_t)(l3_bytes >> 8), (uint8_t)l3_bytes, 0, 1, 0, 0, 64,
-				   protocol, 0xab, 0xcd, 198, 51, 100, 7, 192, 0, 2, host,
-				   0x12, 0x34, (uint8_t)(port >> 8), (uint8_t)port };
+	const uint8_t header[] = { 2,
+				   2,
+				   2,
+				   2,
+				   2,
+				   2,
+				   4,
+				   4,
+				   4,
+				   4,
+				   4,
+				   4,
+				   8,
+				   0,
+				   0x45,
+				   0xb9,
+				   (uint8_t)(l3_bytes >> 8),
+				   (uint8_t)l3_bytes,
+				   0,
+				   1,
+				   0,
+				   0,
+				   64,
+				   protocol,
+				   0xab,
+				   0xcd,
+				   198,
+				   51,
+				   100,
+				   7,
+				   192,
+				   0,
+				   2,
+				   host,
+				   0x12,
+				   0x34,
+				   (uint8_t)(port >> 8),
+				   (uint8_t)port };
 
 	memset(frame, 0x5a, FRAME_MAX);
 	memcpy(frame, header, sizeof header);
@@ -100,10 +136,10 @@ START_TEST(test_tables_walk_writes_the_tunnel)
 {
 	_Alignas(8) uint8_t out_bytes[2 + FRAME_MAX + FL_ENCAP_BYTES_MAX];
 	uint8_t *out = out_bytes + 2;
-	/* to the gateway, from the port; IPv4 with DF, the inner packet's tos, TTL 64, protocol 4 */
-	const uint8_t outer[] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0,
-				  0x45, 0xb9, 0, 80, 0, 0, 0x40, 0, 64, 4, 0, 0,
-				  10, 9, 9, 9, 10, 0, 0, 11 };
+	/* to the gateway, from the port; IPv4 with DF, the inner packet's tos, TTL 64, protocol 4
+	 */
+	const uint8_t outer[] = { 2,  0, 0, 0,	  0, 2,	 2, 0, 0, 0,  0, 1, 8, 0,  0x45, 0xb9, 0,
+				  80, 0, 0, 0x40, 0, 64, 4, 0, 0, 10, 9, 9, 9, 10, 0,	 0,    11 };
 	uint32_t bytes, sum = 0;
 	struct plane_walk walk;
 
@@ -140,7 +176,8 @@ START_TEST(test_tables_size_leaves_room)
 		CHECK((size.vip_bucket_count & (size.vip_bucket_count - 1)) == 0);
 		CHECK(size.vip_bucket_count >= FL_VIP_PROBE_MAX);
 		/* VIPs and addresses, old and new: half of the words at most */
-		CHECK(size.vip_count == 4 * vips && size.vip_bucket_count * 8 >= 2 * size.vip_count);
+		CHECK(size.vip_count == 4 * vips &&
+		      size.vip_bucket_count * 8 >= 2 * size.vip_count);
 		CHECK(size.backend_count == 5 && size.row_count == 600);
 	}
 }
@@ -164,8 +201,9 @@ int
 main(void)
 {
 	const TTest *const tests[] = { test_tables_walk_ends_at_each_step,
-				       test_tables_walk_writes_the_tunnel, test_tables_size_leaves_room,
-				       test_tables_name_every_verdict, NULL };
+				       test_tables_walk_writes_the_tunnel,
+				       test_tables_size_leaves_room, test_tables_name_every_verdict,
+				       NULL };
 
 	return run_tests("tables", tests);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Goal: after any sequence of changes packets find exactly the published records, and during a change a packet never
- * misses a record that was there before and is there after.
- * Method: random changes beside a naive twin, in a table so small that its buckets are full and runs wrap around. Between
- * two grace periods a reader may see each bucket before or after the stores, older ones first: every such mix
- * of the two snapshots is put before the reader.
+ * Goal: after any sequence of changes packets find exactly the published records, and during a
+ * change a packet never misses a record that was there before and is there after.
+ *
+ * Method: random
+ * changes beside a naive twin, in a table so small that its buckets are full and runs wrap around.
+ * Between two grace periods a reader may see each bucket before or after the stores, older ones
+ * first: every such mix of the two snapshots is put before the reader.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Goal: no packet sees half of a change: while VIPs, backends and tables change, a packet for a VIP that has a backend before
+ * and after always reaches one.
+ *
+ * Method: a thread walks packets through the tables as fast as it can and passes a quiescent point after each; the
+ * plane commits random changes around one VIP, and waits in each grace period for that thread.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+#include "fake_plane.h"
+#include "run.h"
+
+static struct fake_plane fake;
+static uint64_t generation;
+static uint32_t random_state = 4711;
+
+static uint32_t
+random_below(uint32_t bound)
+{
+	random_state = random_state * 1664525u + 1013904223u;
+	return (random_state >> 8) % bound;
+}
+
+/** Prepare and commit the next generation. @param members of params after the generation. */
+static void
+apply(const char *members)
+{
+	static char params[FAKE_LINE_BYTES / 2];
+
+	snprintf(params, sizeof params, "{'generation':%llu,%s}", (unsigned long long)++generation,
+		 members);
+	ck_assert_ptr_nonnull(fake_call(&fake, "plane.prepare", params));
+	snprintf(params, sizeof params, "{'generation':%llu}", (unsigned long long)generation);
+	ck_assert_ptr_nonnull(fake_call(&fake, "plane.commit", params));
+	ck_assert_ptr_null(fake_inconsistency(&fake));
+}
+
+enum { READER_CHANGES = 300 };
+
+/** A thread that walks packets, and passes a quiescent point after each. */
+static struct reader {
+	atomic_bool stop;
+	atomic_uint passed;
+	atomic_uint wrong;
+	atomic_uint verdict; /* of the first wrong one */
+} reader;
+
+static void *
+reader_run(void *user)
+{
+	_Alignas(8) uint8_t frame[2 + 64] = { [14] = 8, 0, 0x45, 0, 0, 50, [2 + 22] = 64, 6 };
+	uint32_t flow = 0;
+
+	frame[2 + 30] = 192;
+	frame[2 + 32] = 2;
+	frame[2 + 33] = 1;
+	frame[2 + 37] = 80;
+	while (!atomic_load(&reader.stop)) {
+		struct plane_walk walk;
+
+		memcpy(&frame[2 + 26], &flow, sizeof flow);
+		flow++;
+		if (plane_walk(&fake.tables, frame + 2, 64, &walk) != FL_FORWARD &&
+		    atomic_fetch_add(&reader.wrong, 1) == 0)
+			atomic_store(&reader.verdict, walk.verdict);
+		atomic_fetch_add(&reader.passed, 1);
+	}
+	return NULL;
+}
+
+static void
+wait_for_reader(struct fake_plane *fake_plane)
+{
+	unsigned int start = atomic_load(&reader.passed);
+
+	/* the packet under way at the call, and one more */
+	while (atomic_load(&reader.passed) - start < 2)
+		sched_yield();
+}
+
+/** A state in which the VIP always has a backend; the rest changes around it. */
+static void
+reader_change(uint32_t i)
+{
+	char members[2048];
+	uint32_t hosts = 1 + random_below(6);
+	size_t used =
+		(size_t)snprintf(members, sizeof members,
+				 "'full':true,'vips':[{'address':'192.0.2.1','port':80,'protocol':"
+				 "'tcp','table_size':%s,'backends':[",
+				 random_below(3) == 0 ? "509" : "251");
+
+	for (uint32_t host = 0; host < hosts; host++)
+		used += (size_t)snprintf(members + used, sizeof members - used,
+					 "%s{'address':'10.0.0.%u','weight':%u}",
+					 host > 0 ? "," : "", 1 + host + i % 5,
+					 1 + random_below(3));
+	used += (size_t)snprintf(members + used, sizeof members - used, "]}");
+	for (uint32_t port = 81; port < 88; port++)
+		if (random_below(2) == 0)
+			used += (size_t)snprintf(
+				members + used, sizeof members - used,
+				","
+				"{'address':'192.0.2.1','port':%u,'protocol':'tcp',"
+				"'table_size':251,'backends':[]}",
+				port);
+	snprintf(members + used, sizeof members - used, "]");
+	apply(members);
+}
+
+START_TEST(test_commit_never_shows_half_of_it)
+{
+	pthread_t thread;
+
+	fake_open(&fake, &(struct plane_limits){ 8, FAKE_BACKENDS, 8192 });
+	apply("'vips':[{'address':'192.0.2.1','port':80,'protocol':'tcp','table_size':251,"
+	      "'backends':[{'address':'10.0.0.1','weight':1}]}]");
+	/* next hops of every backend are known before: reachability is not what is tested */
+	for (uint32_t host = 1; host < 12; host++) {
+		struct addr address;
+		struct nexthop *hop;
+		char text[32];
+
+		snprintf(text, sizeof text, "10.0.0.%u", host);
+		ck_assert_int_eq(addr_parse(text, &address), 0);
+		ck_assert_int_eq(nexthop_take(fake.plane.nexthops, &address, &hop), 0);
+	}
+	fake_settle(&fake);
+	ck_assert_int_eq(pthread_create(&thread, NULL, reader_run, NULL), 0);
+	fake.on_synchronize = wait_for_reader;
+	for (uint32_t i = 0; i < READER_CHANGES && atomic_load(&reader.wrong) == 0; i++)
+		reader_change(i);
+	atomic_store(&reader.stop, true);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_msg(atomic_load(&reader.wrong) == 0, "%u packets lost, the first by %s",
+		      atomic_load(&reader.wrong), plane_verdict_name(atomic_load(&reader.verdict)));
+	ck_assert_uint_gt(atomic_load(&reader.passed), READER_CHANGES);
+	fake.on_synchronize = NULL;
+	for (uint32_t host = 1; host < 12; host++) {
+		struct addr address;
+		struct nexthop *hop;
+		char text[32];
+
+		snprintf(text, sizeof text, "10.0.0.%u", host);
+		ck_assert_int_eq(addr_parse(text, &address), 0);
+		ck_assert_int_eq(nexthop_take(fake.plane.nexthops, &address, &hop), 0);
+		nexthop_give(fake.plane.nexthops, hop);
+		nexthop_give(fake.plane.nexthops, hop);
+	}
+	fake_close(&fake);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = { test_commit_never_shows_half_of_it, NULL };
+
+	return run_tests("change_commit", tests);
+}
