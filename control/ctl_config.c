@@ -30,6 +30,11 @@ warnings_json(const struct json_errors *warnings, const char *file)
 			return NULL;
 		}
 	}
+	if (warnings->dropped > 0) {
+		snprintf(line, sizeof line, "%.256s: and %u more warnings", file,
+			 warnings->dropped);
+		(void)model_view_put(array, NULL, cJSON_CreateString(line));
+	}
 	return array;
 }
 

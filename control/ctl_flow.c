@@ -146,7 +146,7 @@ ctl_flow_explain(struct ctl *ctl, struct rpc_call *call)
 	plane = plane_choose(ctl->options.pusher, plane_name, &known);
 	if (plane == NULL) {
 		ctl_refuse(ctl, call, known ? "plane_unavailable" : "unknown_plane",
-			   known ? "no such plane is connected now; fairlead status tells why"
+			   known ? "no plane to ask is connected now; fairlead status tells why"
 				 : "the configuration has no plane of that name; fairlead status "
 				   "shows all");
 		return;

@@ -17,13 +17,15 @@ static int
 fail_errno(struct failure *ret_failure, const char *what, const char *path)
 {
 	int error = errno;
-	int code = error == EACCES || error == EPERM || error == EROFS ? EX_NOPERM : EX_CONFIG;
+	bool denied = error == EACCES || error == EPERM || error == EROFS;
 
-	return failure_set(
-		ret_failure, code,
-		"cannot %s %s: %s; make its directory writable for fairleadd or name another "
-		"path with --socket",
-		what, path, strerror(error));
+	return failure_set(ret_failure, denied ? EX_NOPERM : EX_CONFIG,
+			   "cannot %s %s: %s; %s or name another path with --socket", what, path,
+			   strerror(error),
+			   denied	     ? "make its directory writable for fairleadd"
+			   : error == ENOENT ? "make the directory it is in"
+			   : error == ENOSPC ? "make room there"
+					     : "put that right");
 }
 
 static int
@@ -31,10 +33,15 @@ make_directory(const char *path, struct failure *ret_failure)
 {
 	char copy[CONTROL_SOCKET_PATH_MAX + 1];
 	const char *directory;
+	mode_t before;
+	int r;
 
 	snprintf(copy, sizeof copy, "%s", path);
 	directory = dirname(copy);
-	if (mkdir(directory, 0755) < 0 && errno != EEXIST)
+	before = umask(022); /* the socket's group must reach it, whatever root's shell has set */
+	r = mkdir(directory, 0755);
+	(void)umask(before);
+	if (r < 0 && errno != EEXIST)
 		return fail_errno(ret_failure, "make the directory", directory);
 	return 0;
 }
@@ -57,13 +64,26 @@ take_lock(struct ctl_socket *socket, struct failure *ret_failure)
 	return 0;
 }
 
+/* @return 0: nobody listens on it any more; otherwise what connect(2) says, 0 taken for EISCONN. */
+static int
+socket_state(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error = EISCONN;
+
+	if (fd < 0)
+		return errno;
+	if (connect(fd, (const struct sockaddr *)address, sizeof *address) < 0)
+		error = errno == ECONNREFUSED ? 0 : errno;
+	(void)close(fd);
+	return error;
+}
+
 /* Somebody without our lock may listen there, a plane whose socket was named by mistake. */
 static int
 remove_leftover(const struct sockaddr_un *address, struct failure *ret_failure)
 {
 	struct stat status;
-	int fd;
-	int r;
 
 	if (lstat(address->sun_path, &status) < 0)
 		return errno == ENOENT ? 0 : fail_errno(ret_failure, "look at", address->sun_path);
@@ -71,14 +91,18 @@ remove_leftover(const struct sockaddr_un *address, struct failure *ret_failure)
 		return failure_set(ret_failure, EX_CONFIG,
 				   "%s exists and is no socket: name another path with --socket",
 				   address->sun_path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	r = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)address, sizeof *address);
-	if (fd >= 0)
-		(void)close(fd);
-	if (r == 0)
+	switch (errno = socket_state(address)) {
+	case 0:
+		break;
+	case EISCONN:
+	case EAGAIN:	 /* its queue is full */
+	case EPROTOTYPE: /* a datagram socket */
 		return failure_set(ret_failure, EX_TEMPFAIL,
 				   "another program serves %s: name another path with --socket",
 				   address->sun_path);
+	default:
+		return fail_errno(ret_failure, "see whether somebody serves", address->sun_path);
+	}
 	if (unlink(address->sun_path) < 0)
 		return fail_errno(ret_failure, "remove the left-over socket", address->sun_path);
 	return 0;
@@ -104,8 +128,8 @@ bind_and_listen(struct ctl_socket *ctl_socket, const struct privileges *privileg
 	if (r < 0)
 		return fail_errno(ret_failure, "make", ctl_socket->path);
 	/* Without root the group can be given only to a group one is in. */
-	if (chown(ctl_socket->path, privileges->change_user ? privileges->uid : (uid_t)-1,
-		  privileges->socket_group) < 0 &&
+	if (lchown(ctl_socket->path, privileges->change_user ? privileges->uid : (uid_t)-1,
+		   privileges->socket_group) < 0 &&
 	    privileges->change_user)
 		return fail_errno(ret_failure, "give to the group", ctl_socket->path);
 	if (listen(ctl_socket->fd, CTL_BACKLOG) < 0)
@@ -118,6 +142,8 @@ ctl_socket_open(const char *path, const struct privileges *privileges,
 		struct ctl_socket *ret_socket, struct failure *ret_failure)
 {
 	*ret_socket = (struct ctl_socket){ .fd = -1, .lock_fd = -1 };
+	if (path[0] == '\0') /* to bind(2) a name of its own choice */
+		return failure_set(ret_failure, EX_USAGE, "--socket needs a path");
 	if (strlen(path) > CONTROL_SOCKET_PATH_MAX)
 		return failure_set(ret_failure, EX_USAGE,
 				   "the socket path has %zu bytes, a socket takes at most %d: "

@@ -4,6 +4,7 @@
  * checked before anything is made, the socket is made while still root, then root is given up.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -156,7 +157,7 @@ config_exit_code(const struct daemon_config *read)
 	case -EPERM:
 		return EX_NOPERM;
 	case -ENOMEM:
-		return EX_OSERR;
+		return EX_SOFTWARE;
 	default:
 		return EX_CONFIG;
 	}
@@ -183,7 +184,7 @@ config_load(const char *file, struct config **ret_config)
 
 	if (read == NULL) {
 		fprintf(stderr, "%s: error: no memory to read it\n", file);
-		return EX_OSERR;
+		return EX_SOFTWARE;
 	}
 	exit_code = config_exit_code(read);
 	config_print(&read->errors, file, "error");
@@ -221,7 +222,7 @@ serve(const struct arguments *arguments, struct config *config, const struct ctl
 			    arguments->config, (unsigned)geteuid());
 	if (daemon_open(&daemon, config, arguments->config, socket) < 0) {
 		log_error("not enough memory to start");
-		exit_code = EX_OSERR;
+		exit_code = EX_SOFTWARE;
 	} else {
 		log_notice("fairleadd %s serves %s, control socket %s", FL_VERSION,
 			   arguments->config, socket->path);
@@ -258,13 +259,34 @@ run(const struct arguments *arguments)
 	return exit_code;
 }
 
+/* Otherwise a socket would get the number of a closed one, and its peer what is meant for people.
+ */
+static bool
+standard_files_open(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return false;
+	}
+	return true;
+}
+
 int
 main(int argc, char **argv)
 {
-	const struct arguments arguments = arguments_parse(argc, argv);
+	struct arguments arguments;
+	int exit_code;
 
-	if (arguments.stop || arguments.exit_code != EX_OK)
-		return arguments.exit_code;
-	(void)signal(SIGPIPE, SIG_IGN);
-	return arguments.check != NULL ? check_only(arguments.check) : run(&arguments);
+	if (!standard_files_open())
+		return EX_SOFTWARE;
+	arguments = arguments_parse(argc, argv);
+	exit_code = arguments.exit_code;
+	if (exit_code == EX_OK && !arguments.stop) {
+		(void)signal(SIGPIPE, SIG_IGN);
+		exit_code = arguments.check != NULL ? check_only(arguments.check) : run(&arguments);
+	}
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return exit_code;
+	fprintf(stderr, "fairleadd: the output could not be written\n");
+	return exit_code == EX_OK ? EX_SOFTWARE : exit_code;
 }

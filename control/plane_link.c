@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -339,8 +340,12 @@ plane_link_greet(struct plane_link *link)
 /* --- connecting --- */
 
 static const char *
-connect_reason(int error)
+connect_reason(int error, const char *path)
 {
+	struct stat status;
+
+	if (stat(path, &status) == 0 && !S_ISSOCK(status.st_mode))
+		return "it is no socket: give the path in the plane's own \"socket\"";
 	switch (error) {
 	case ENOENT:
 		return "no such socket: is the plane running with this \"socket\"?";
@@ -430,7 +435,7 @@ link_on_turn(evutil_socket_t fd, short what, void *user)
 		int r = link_connect(link);
 
 		if (r < 0)
-			link_lost(link, connect_reason(-r));
+			link_lost(link, connect_reason(-r, link->plane.socket));
 	} else if (link->client != NULL && link->greet_at_ms <= now_ms) {
 		plane_link_greet(link);
 	}

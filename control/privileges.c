@@ -103,7 +103,7 @@ privileges_drop(const struct privileges *privileges, struct failure *ret_failure
 				   "as the user it shall run as",
 				   r);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return failure_set(ret_failure, EX_OSERR, "cannot set no_new_privs: %s",
+		return failure_set(ret_failure, EX_SOFTWARE, "cannot set no_new_privs: %s",
 				   strerror(errno));
 	if (privileges->uid != 0 && setuid(0) == 0)
 		return failure_set(

@@ -3,8 +3,10 @@
  * fairlead: the command line. A thin client of fairleadd: each command is one call of the control
  * protocol with the same name, printed for people, or as it is with --json.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fairlead_cli.h"
 
@@ -55,6 +57,42 @@ const struct cli_command cli_commands[] = {
 	{ NULL },
 };
 
+/*
+ * A closed one must not become the number of the socket: the daemon would get what is meant for
+ * people. Opened the wrong way round, so that its use is still an error.
+ */
+static bool
+standard_files_open(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		int way = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", way) != fd)
+			return false;
+	}
+	return true;
+}
+
+static int
+command_run(struct cli *cli)
+{
+	int exit_code;
+
+	if (cli->help) {
+		args_help(cli);
+		return 0;
+	}
+	if (cli->version) {
+		cli->words[0] = "version";
+		cli->word_count = 1;
+	}
+	exit_code = args_find_command(cli);
+	if (exit_code == 0)
+		exit_code = cli->command->run(cli);
+	client_close(cli);
+	return exit_code;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -62,23 +100,11 @@ main(int argc, char **argv)
 			   .timeout_ms = CLI_TIMEOUT_SECONDS * 1000 };
 	int exit_code;
 
-	(void)signal(SIGINT, SIG_DFL);
+	if (!standard_files_open())
+		return EX_SOFTWARE;
 	exit_code = args_read(&cli, argc, argv);
-	if (exit_code != 0)
-		return exit_code;
-	if (cli.version && !cli.help) {
-		cli.words[0] = "version";
-		cli.word_count = 1;
-	}
-	if (cli.help) {
-		args_help(&cli);
-		return 0;
-	}
-	exit_code = args_find_command(&cli);
-	if (exit_code != 0)
-		return exit_code;
-	exit_code = cli.command->run(&cli);
-	client_close(&cli);
+	if (exit_code == 0)
+		exit_code = command_run(&cli);
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return out_fail(&cli, EX_SOFTWARE, "internal", "",
 				"the output could not be written");

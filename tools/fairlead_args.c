@@ -77,16 +77,27 @@ set_color(struct cli *cli, const char *when)
 	return 0;
 }
 
+bool
+args_number(const char *text, int64_t max, int64_t *ret_number)
+{
+	long long number;
+	char *end;
+
+	errno = 0;
+	number = strtoll(text, &end, 10);
+	/* strtoll() takes white space and a sign too. */
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number > max)
+		return false;
+	*ret_number = number;
+	return true;
+}
+
 static int
 set_timeout(struct cli *cli, const char *text)
 {
-	char *end;
-	long seconds;
+	int64_t seconds;
 
-	errno = 0;
-	seconds = strtol(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || seconds < 1 ||
-	    seconds > CLI_TIMEOUT_SECONDS_MAX)
+	if (!args_number(text, CLI_TIMEOUT_SECONDS_MAX, &seconds) || seconds < 1)
 		return out_fail(cli, EX_USAGE, "usage", "",
 				"--timeout takes 1 to %d seconds, not \"%s\"",
 				CLI_TIMEOUT_SECONDS_MAX, text);
@@ -198,9 +209,11 @@ static void
 read_json_first(struct cli *cli, int argc, char **argv)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		if (strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "-j") == 0)
+		bool letters = argv[i][0] == '-' && argv[i][1] != '-';
+
+		if (strcmp(argv[i], "--json") == 0 || (letters && strchr(argv[i], 'j') != NULL))
 			cli->json = true;
-		if (strcmp(argv[i], "--pretty") == 0 || strcmp(argv[i], "-p") == 0)
+		if (strcmp(argv[i], "--pretty") == 0 || (letters && strchr(argv[i], 'p') != NULL))
 			cli->json = cli->pretty = true;
 	}
 }

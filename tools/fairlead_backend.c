@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* vip list, vip show, backend list, drain, undrain, weight. */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "fairlead_cli.h"
-
-enum { WEIGHT_MAX = 65535 };
+#include "limits.h"
 
 static uint64_t
 number_of(const cJSON *object, const char *name)
@@ -196,14 +193,11 @@ command_backend_weight(struct cli *cli)
 {
 	const char *text = cli->arguments[1];
 	cJSON *params;
-	char *end;
-	long weight;
+	int64_t weight;
 
-	errno = 0;
-	weight = strtol(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || weight < 0 || weight > WEIGHT_MAX)
+	if (!args_number(text, CONTROL_WEIGHT_MAX, &weight))
 		return out_fail(cli, EX_USAGE, "usage", "", "a weight is 0 to %d, not \"%s\"",
-				WEIGHT_MAX, text);
+				CONTROL_WEIGHT_MAX, text);
 	params = cJSON_CreateObject();
 	(void)cJSON_AddNumberToObject(params, "weight", (double)weight);
 	return backend_edit(cli, "backend.weight", params);

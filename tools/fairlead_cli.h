@@ -85,6 +85,9 @@ int args_read(struct cli *cli, int argc, char **argv);
  */
 int args_find_command(struct cli *cli);
 
+/** A number of digits alone, 0 to @p max. @return false: @p text is none. */
+bool args_number(const char *text, int64_t max, int64_t *ret_number);
+
 /** Help on what the words name: everything, a noun, or one command. */
 void args_help(const struct cli *cli);
 
@@ -146,7 +149,7 @@ struct table table_begin(const struct table_column *columns);
 void table_text(struct table *table, const char *text);
 void table_number(struct table *table, uint64_t number);
 
-/** Prints and frees. @return 0; EX_OSERR. */
+/** Prints and frees. @return 0; EX_SOFTWARE. */
 int table_end(const struct cli *cli, struct table *table);
 
 /* --- commands --- */

@@ -27,7 +27,9 @@ read_failed(const struct cli *cli, const char *file, int error)
 {
 	int exit_code = error == EACCES || error == EPERM ? EX_NOPERM : EX_CONFIG;
 
-	return out_fail(cli, exit_code, "not_readable", "", "%s cannot be read: %s", file,
+	return out_fail(cli, exit_code, "not_readable",
+			error == EINVAL ? "give - to read standard input" : "",
+			"%s cannot be read: %s", file,
 			error == EINVAL	 ? "not a regular file"
 			: error == EFBIG ? "over 16 MiB"
 					 : strerror(error));
@@ -134,6 +136,8 @@ check_json(const struct cli *cli, const struct document *document)
 					  line);
 		(void)cJSON_AddItemToArray(warnings, cJSON_CreateString(line));
 	}
+	if (document->warnings.dropped > 0)
+		(void)cJSON_AddNumberToObject(root, "warnings_dropped", document->warnings.dropped);
 	r = out_json(cli, root);
 	cJSON_Delete(root);
 	return r;
@@ -149,6 +153,9 @@ check_print_warnings(const struct document *document)
 						     "warning", line));
 		(void)fputc('\n', stderr);
 	}
+	if (document->warnings.dropped > 0)
+		(void)fprintf(stderr, "fairlead: and %u more warnings\n",
+			      document->warnings.dropped);
 }
 
 int
@@ -202,18 +209,14 @@ part_size(const struct document *document, size_t offset)
 static int
 add_condition(const struct cli *cli, cJSON *params)
 {
-	char *end;
-	unsigned long long generation;
+	int64_t generation;
 
 	if (cli->if_generation == NULL)
 		return 0;
-	errno = 0;
-	generation = strtoull(cli->if_generation, &end, 10);
-	if (cli->if_generation[0] < '0' || cli->if_generation[0] > '9' || *end != '\0' ||
-	    errno != 0 || generation > (unsigned long long)JSON_INTEGER_MAX)
+	if (!args_number(cli->if_generation, JSON_INTEGER_MAX, &generation))
 		return out_fail(cli, EX_USAGE, "usage", "fairlead status shows the generation",
 				"--if-generation takes a number, not \"%s\"", cli->if_generation);
-	(void)json_add_u64(params, "if_generation", generation);
+	(void)json_add_u64(params, "if_generation", (uint64_t)generation);
 	return 0;
 }
 

@@ -41,83 +41,110 @@ choose_rarely(struct choices *choices)
 	return choose(choices, 256) == 255;
 }
 
-/** Backends as the bits of a mask say; rarely one that cannot be. */
-static size_t
-put_backends(struct choices *choices, char *text, size_t size)
-{
-	static const char *const wrong[] = { "10.0.0.1", "192.0.2.1", "127.0.0.1", "x" };
-	uint32_t mask = choose(choices, 256) | choose(choices, 256) << 8;
-	uint32_t weights = choose(choices, 256);
-	size_t used = 0;
+/** Parameters as they are written. */
+static char params[PARAMS_BYTES];
+static size_t params_used;
 
-	for (uint32_t i = 0; i < 16; i++)
-		if (mask >> i & 1)
-			used += (size_t)snprintf(
-				text + used, size - used, "%s{'address':'%s%u','weight':%u}",
-				used > 0 ? "," : "", i % 5 == 4 ? "2001:db8::" : "10.0.0.", i + 1,
-				(weights >> i % 7 & 3) * (i + 1));
-	if (choose_rarely(choices))
-		used += (size_t)snprintf(text + used, size - used, "%s{'address':'%s','weight':1}",
-					 used > 0 ? "," : "", wrong[choose(choices, 4)]);
-	return used;
+static void __attribute__((format(printf, 1, 2))) put(const char *format, ...)
+{
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprintf(params + params_used, sizeof params - params_used, format, args);
+	va_end(args);
+	fake_require(length >= 0 && (size_t)length < sizeof params - params_used,
+		     "long parameters");
+	params_used += (size_t)length;
 }
 
-/** The VIP of a number below VIPS, whole or its name alone. */
-static size_t
-put_vip(struct choices *choices, uint32_t number, char *text, size_t size, bool whole)
+/** A comma, unless it is the first of an array. */
+static void
+put_separator(void)
+{
+	if (params[params_used - 1] != '[')
+		put(",");
+}
+
+/** Backends as the bits of a mask say; rarely one that cannot be. */
+static void
+put_backends(struct choices *choices)
+{
+	static const char *const wrong[] = { "10.0.0.1", "192.0.2.1", "127.0.0.1", "x" };
+	uint32_t low = choose(choices, 256), mask = low | choose(choices, 256) << 8;
+	uint32_t weights = choose(choices, 256);
+
+	put(",'backends':[");
+	for (uint32_t i = 0; i < 16; i++) {
+		if (!(mask >> i & 1))
+			continue;
+		put_separator();
+		put("{'address':'%s%u','weight':%u}", i % 5 == 4 ? "2001:db8::" : "10.0.0.", i + 1,
+		    (weights >> i % 7 & 3) * (i + 1));
+	}
+	if (choose_rarely(choices)) {
+		put_separator();
+		put("{'address':'%s','weight':1}", wrong[choose(choices, 4)]);
+	}
+	put("]");
+}
+
+/** Those VIPs whose bit is set in @p mask, whole or their names alone. */
+static void
+put_vips(struct choices *choices, uint32_t mask, bool whole)
 {
 	static const char *const addresses[] = { "192.0.2.1", "2001:db8:1::1", "192.0.2.2",
 						 "10.0.0.6" };
 	static const char *const sizes[] = { "251",  "251",  "251", "509",
 					     "1021", "4093", "250", "65537" };
-	size_t used = (size_t)snprintf(text, size, "{'address':'%s','port':80,'protocol':'%s'",
-				       addresses[number / 2], number % 2 ? "udp" : "tcp");
-
-	if (whole) {
-		used += (size_t)snprintf(text + used, size - used, ",'table_size':%s,'backends':[",
-					 sizes[choose(choices, choose_rarely(choices) ? 8 : 5)]);
-		used += put_backends(choices, text + used, size - used - 8);
-		used += (size_t)snprintf(text + used, size - used, "]");
-	}
-	return used + (size_t)snprintf(text + used, size - used, "}");
-}
-
-/** Those VIPs whose bit is set in @p mask. */
-static size_t
-put_vips(struct choices *choices, uint32_t mask, char *text, size_t size, bool whole)
-{
-	size_t used = 0;
 
 	for (uint32_t number = 0; number < VIPS; number++) {
 		if (!(mask >> number & 1))
 			continue;
-		if (used > 0)
-			text[used++] = ',';
-		used += put_vip(choices, number, text + used, size - used, whole);
+		put_separator();
+		put("{'address':'%s','port':80,'protocol':'%s'", addresses[number / 2],
+		    number % 2 ? "udp" : "tcp");
+		if (whole) {
+			uint32_t size_count = choose_rarely(choices) ? 8 : 5;
+
+			put(",'table_size':%s", sizes[choose(choices, size_count)]);
+			put_backends(choices);
+		}
+		put("}");
 	}
-	return used;
 }
 
 static void
-put_prepare(struct choices *choices, char *text, size_t size)
+put_prepare(struct choices *choices)
 {
 	uint64_t generation = fake.plane.state.set.generation + !choose_rarely(choices);
 	uint32_t kind = choose(choices, 8);
 	uint32_t named = choose(choices, 256) & (choose_rarely(choices) ? 0xff : 0x3f);
-	size_t used = (size_t)snprintf(
-		text, size, "{'generation':%llu%s%s,'vips':[", (unsigned long long)generation,
-		kind == 1 ? ",'full':true" : "", kind == 6 ? ",'more':true" : "");
 
-	used += put_vips(choices, named & choose(choices, 256), text + used, size - used - 1500,
-			 true);
-	used += (size_t)snprintf(text + used, size - used, "]");
+	params_used = 0;
+	put("{'generation':%llu", (unsigned long long)generation);
+	if (kind == 1)
+		put(",'full':true");
+	if (kind == 6)
+		put(",'more':true");
+	put(",'vips':[");
+	put_vips(choices, named & choose(choices, 256), true);
+	put("]");
 	if (kind == 2 || kind == 7) {
-		used += (size_t)snprintf(text + used, size - used, ",'remove':[");
-		used += put_vips(choices, choose(choices, 64) & ~named, text + used,
-				 size - used - 8, false);
-		used += (size_t)snprintf(text + used, size - used, "]");
+		put(",'remove':[");
+		put_vips(choices, choose(choices, 64) & ~named, false);
+		put("]");
 	}
-	snprintf(text + used, size - used, "}");
+	put("}");
+}
+
+static void
+put_generation(void)
+{
+	uint64_t prepared = fake.plane.change != NULL ? fake.plane.change->want.generation : 1;
+
+	params_used = 0;
+	put("{'generation':%llu}", (unsigned long long)prepared);
 }
 
 static void
@@ -129,23 +156,20 @@ check_unchanged(struct fake_snapshot before)
 static void
 call_chosen(struct choices *choices)
 {
-	static char params[PARAMS_BYTES];
 	uint32_t client = choose_rarely(choices);
-	uint64_t prepared = fake.plane.change != NULL ? fake.plane.change->want.generation : 1;
 	struct fake_snapshot before = fake_snapshot(&fake);
 	const char *wrong;
 
 	switch (choose(choices, 6)) {
 	case 0:
 	case 1:
-		put_prepare(choices, params, sizeof params);
+		put_prepare(choices);
 		(void)fake_call_as(&fake, client, "plane.prepare", params);
 		check_unchanged(before);
 		break;
 	case 2:
 	case 3:
-		snprintf(params, sizeof params, "{'generation':%llu}",
-			 (unsigned long long)prepared);
+		put_generation();
 		fake.vips_add_result = choose_rarely(choices) ? -EIO : 0;
 		if (fake_call_as(&fake, client, "plane.commit", params) == NULL)
 			check_unchanged(before);
@@ -153,8 +177,7 @@ call_chosen(struct choices *choices)
 			free(before.bytes);
 		break;
 	case 4:
-		snprintf(params, sizeof params, "{'generation':%llu}",
-			 (unsigned long long)prepared);
+		put_generation();
 		(void)fake_call_as(&fake, client, "plane.abort", params);
 		check_unchanged(before);
 		break;

@@ -81,12 +81,12 @@ def shape(text):
 
 
 def test_the_readme_worked_example_is_what_it_prints(kept):
-    alias = re.search(r"alias fl='(.*)'", kept).group(1)
-    client = re.search(r"sudo (nsenter --net=\S+) curl", kept).group(1)
+    aliases = re.findall(r"^ +(alias (?:fairlead|curl)='.*')$", kept, re.MULTILINE)
+    assert len(aliases) == 2
     examples = list(readme_examples())
     assert len(examples) >= 4
     for command, expected in examples:
-        words = re.sub(r"^curl ", f"{client} curl ", re.sub(r"\bfairlead ", f"{alias} ", command))
+        words = "\n".join(["shopt -s expand_aliases", *aliases, command])
         result = subprocess.run(["bash", "-c", words], capture_output=True, text=True, timeout=60,
                                 check=False, cwd=TOP)
         assert shape(result.stdout + result.stderr) == shape(expected), command
@@ -99,3 +99,11 @@ def test_the_readme_commands_exist():
     assert "tools/check" in (TOP / ".ci" / "run").read_text(encoding="utf-8")
     for command in commands:
         assert (TOP / command).stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("argv", [["fairlead-dpdk", "--check", "plane0.json"],
+                                  ["fairlead", "config", "check", "quickstart.json"]])
+def test_the_examples_are_good(argv):
+    command = [str(BUILD / argv[0]), *argv[1:-1], str(TOP / "docs" / "examples" / argv[-1])]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert result.returncode == 0, result.stderr

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Goal: no packet sees half of a change: while VIPs, backends and tables change, a packet for a VIP that has a backend before
- * and after always reaches one.
+ * Goal: no packet sees half of a change: while VIPs, backends and tables change, a packet for a VIP
+ * that has a backend before and after always reaches one.
  *
- * Method: a thread walks packets through the tables as fast as it can and passes a quiescent point after each; the
- * plane commits random changes around one VIP, and waits in each grace period for that thread.
+ * Method: a thread walks packets through the tables as fast as it can and passes a quiescent point
+ * after each; the plane commits random changes around one VIP, and waits in each grace period for
+ * that thread.
  */
 #include <pthread.h>
 #include <sched.h>
