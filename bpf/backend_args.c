@@ -41,6 +41,7 @@ static const struct argp_option options[] = {
 	  "What has to be restored; default /run/fairlead-backend", 4 },
 	{ "pin-dir", KEY_PIN_DIR, "DIR", 0,
 	  "On a BPF file system; default /sys/fs/bpf/fairlead-backend", 4 },
+	{ NULL, 'h', NULL, OPTION_HIDDEN, NULL, -1 },
 	{ 0 },
 };
 
@@ -253,6 +254,9 @@ option_parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_PIN_DIR:
 		path_parse(text, state, args->paths.pin_dir);
+		return 0;
+	case 'h':
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP); /* exits */
 		return 0;
 	case ARGP_KEY_ARG:
 		command_parse(text, state, args);

@@ -42,6 +42,7 @@ static const struct argp_option options[] = {
 	{ "check", 'c', NULL, 0, "Check FILE, change nothing, and exit", 0 },
 	{ "detach", 'd', NULL, 0,
 	  "Remove what a stopped plane leaves on its net_af_xdp ports (guard, pins), and exit", 0 },
+	{ NULL, 'h', NULL, OPTION_HIDDEN, NULL, -1 },
 	{ 0 },
 };
 
@@ -56,6 +57,9 @@ parse_argument(int key, char *value, struct argp_state *state)
 		if (arguments->mode != MODE_RUN)
 			argp_error(state, "--check and --detach exclude each other");
 		arguments->mode = key == 'c' ? MODE_CHECK : MODE_DETACH;
+		return 0;
+	case 'h':
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP); /* exits */
 		return 0;
 	case ARGP_KEY_ARG:
 		if (arguments->file != NULL)
