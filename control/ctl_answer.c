@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "ctl_state.h"
+#include "model_view.h"
 
 void
 ctl_wake(struct ctl *ctl)
@@ -25,6 +26,13 @@ void
 ctl_refuse(struct ctl *ctl, struct rpc_call *call, const char *data_code, const char *message)
 {
 	rpc_fail_plain(call, data_code, NULL, "%s", message);
+	ctl_wake(ctl);
+}
+
+void
+ctl_refuse_vip(struct ctl *ctl, struct rpc_call *call, const char *name)
+{
+	rpc_fail_plain(call, "unknown_vip", "fairlead vip list shows all", "no VIP \"%s\"", name);
 	ctl_wake(ctl);
 }
 
@@ -73,6 +81,7 @@ ctl_job_destroy(struct ctl_job *job)
 		return;
 	config_destroy(job->job.file);
 	cJSON_Delete(job->warnings);
+	cJSON_Delete(job->plane_changes);
 	free(job->backend);
 	free(job->vip);
 	free(job);
@@ -86,6 +95,22 @@ ctl_job_submit(struct ctl_job *job)
 	ctl_refuse(job->ctl, job->call, "busy",
 		   "too many changes wait for the planes; try again in a moment");
 	ctl_job_destroy(job);
+}
+
+cJSON *
+ctl_job_answer(struct push_result *result)
+{
+	cJSON *answer = cJSON_CreateObject();
+
+	if (answer == NULL)
+		return NULL;
+	(void)json_add_u64(answer, "generation", result->generation);
+	(void)cJSON_AddBoolToObject(answer, "unchanged", result->unchanged);
+	(void)model_view_put(answer, "warnings", result->warnings);
+	(void)model_view_put(answer, "planes_away", result->planes_away);
+	(void)model_view_put(answer, "planes_failed", result->planes_failed);
+	result->warnings = result->planes_away = result->planes_failed = NULL;
+	return answer;
 }
 
 bool

@@ -16,16 +16,10 @@ backend_done(struct push_job *push_job, struct push_result *result)
 		ctl_job_destroy(job);
 		return;
 	}
-	answer = cJSON_CreateObject();
+	answer = ctl_job_answer(result);
 	if (answer != NULL) {
-		(void)json_add_u64(answer, "generation", result->generation);
-		(void)cJSON_AddBoolToObject(answer, "unchanged", result->unchanged);
 		(void)model_view_put(answer, "changed", result->changed);
-		(void)model_view_put(answer, "warnings", result->warnings);
-		(void)model_view_put(answer, "planes_away", result->planes_away);
-		(void)model_view_put(answer, "planes_failed", result->planes_failed);
-		result->changed = result->warnings = NULL;
-		result->planes_away = result->planes_failed = NULL;
+		result->changed = NULL;
 	}
 	ctl_reply(job->ctl, job->call, answer);
 	ctl_job_destroy(job);

@@ -153,6 +153,56 @@ warn_of_other_file(const struct ctl *ctl, cJSON *warnings)
 	free(text);
 }
 
+static const struct config_plane *
+find_plane(const struct config *config, const char *name)
+{
+	for (uint32_t i = 0; i < config->plane_count; i++)
+		if (strcmp(config->planes[i].name, name) == 0)
+			return &config->planes[i];
+	return NULL;
+}
+
+/** Append one plane that differs; NULL before: added, NULL after: removed. */
+static void
+plane_change_add(cJSON *changes, const struct config_plane *before,
+		 const struct config_plane *after)
+{
+	cJSON *change = cJSON_CreateObject();
+	const char *kind = before == NULL ? "added" : after == NULL ? "removed" : "changed";
+
+	if (change == NULL)
+		return;
+	(void)cJSON_AddStringToObject(change, "plane", before != NULL ? before->name : after->name);
+	(void)cJSON_AddStringToObject(change, "change", kind);
+	if (before != NULL)
+		(void)cJSON_AddStringToObject(change, "socket_before", before->socket);
+	if (after != NULL)
+		(void)cJSON_AddStringToObject(change, "socket_after", after->socket);
+	(void)model_view_put(changes, NULL, change);
+}
+
+/** Which planes a new configuration adds, removes, or looks for elsewhere. @return NULL: no memory.
+ */
+static cJSON *
+plane_changes(const struct config *from, const struct config *to)
+{
+	cJSON *changes = cJSON_CreateArray();
+
+	if (changes == NULL)
+		return NULL;
+	for (uint32_t i = 0; i < from->plane_count; i++) {
+		const struct config_plane *before = &from->planes[i];
+		const struct config_plane *after = find_plane(to, before->name);
+
+		if (after == NULL || strcmp(before->socket, after->socket) != 0)
+			plane_change_add(changes, before, after);
+	}
+	for (uint32_t i = 0; i < to->plane_count; i++)
+		if (find_plane(from, to->planes[i].name) == NULL)
+			plane_change_add(changes, NULL, &to->planes[i]);
+	return changes;
+}
+
 static void
 config_done(struct push_job *push_job, struct push_result *result)
 {
@@ -163,19 +213,13 @@ config_done(struct push_job *push_job, struct push_result *result)
 		ctl_job_destroy(job);
 		return;
 	}
-	sentences_move(job->warnings, result->warnings);
+	sentences_move(result->warnings, job->warnings);
 	if (push_job->kind == PUSH_APPLY)
-		warn_of_other_file(job->ctl, job->warnings);
-	answer = cJSON_CreateObject();
+		warn_of_other_file(job->ctl, result->warnings);
+	answer = ctl_job_answer(result);
 	if (answer != NULL) {
-		(void)json_add_u64(answer, "generation", result->generation);
-		(void)cJSON_AddBoolToObject(answer, "unchanged", result->unchanged);
 		(void)model_view_put(answer, "changes", result->changes);
-		(void)model_view_put(answer, "warnings", job->warnings);
-		(void)model_view_put(answer, "planes_away", result->planes_away);
-		(void)model_view_put(answer, "planes_failed", result->planes_failed);
-		result->changes = result->planes_away = result->planes_failed = NULL;
-		job->warnings = NULL;
+		result->changes = NULL;
 	}
 	ctl_reply(job->ctl, job->call, answer);
 	ctl_job_destroy(job);
@@ -197,6 +241,7 @@ config_submit(struct ctl *ctl, struct rpc_call *call, enum push_kind kind)
 		return;
 	}
 	job->warnings = warnings;
+	job->plane_changes = plane_changes(ctl->options.model->config, config);
 	job->job.kind = kind;
 	job->job.file = config;
 	job->job.has_if_generation = json_get(call->params, "if_generation") != NULL;

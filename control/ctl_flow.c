@@ -127,9 +127,7 @@ ctl_flow_explain(struct ctl *ctl, struct rpc_call *call)
 	cJSON *params;
 
 	if (vip == NULL) {
-		rpc_fail_plain(call, "unknown_vip", "fairlead vip list shows all", "no VIP \"%s\"",
-			       vip_name);
-		ctl_wake(ctl);
+		ctl_refuse_vip(ctl, call, vip_name);
 		return;
 	}
 	if (!source_parse(json_get_string(call->params, "source", ""), &source)) {

@@ -53,7 +53,8 @@ struct ctl_job {
 	struct push_job job; /**< first: the pusher gives this back */
 	struct ctl *ctl;
 	struct rpc_call *call;
-	cJSON *warnings; /**< of the file */
+	cJSON *warnings;      /**< of the file */
+	cJSON *plane_changes; /**< planes that the file adds, removes or moves */
 	char *backend;
 	char *vip;
 };
@@ -66,6 +67,9 @@ void ctl_job_submit(struct ctl_job *job);
 
 /** Answer a job that failed. @return false: it did not fail. */
 bool ctl_job_failed(struct ctl_job *job, const struct push_result *result);
+
+/** What every change that was made answers; takes it out of @p result. NULL: no memory. */
+cJSON *ctl_job_answer(struct push_result *result);
 void ctl_job_destroy(struct ctl_job *job);
 
 /** Answer and make sure it is sent; both take @p call. A NULL result: no memory. */
@@ -74,6 +78,8 @@ void ctl_fail(struct ctl *ctl, struct rpc_call *call, const struct json_errors *
 
 /** One error without a place in a document. */
 void ctl_refuse(struct ctl *ctl, struct rpc_call *call, const char *data_code, const char *message);
+
+void ctl_refuse_vip(struct ctl *ctl, struct rpc_call *call, const char *name);
 
 /** The question to the planes could not be asked: @p error is that of gather(). */
 void ctl_refuse_gather(struct ctl *ctl, struct rpc_call *call, int error);

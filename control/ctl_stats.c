@@ -39,14 +39,7 @@ entry_compare(const void *left, const void *right)
 static void
 vip_key(const cJSON *item, char key[ADDR_ENDPOINT_TEXT_MAX])
 {
-	struct addr_endpoint endpoint = { 0 };
-
-	if (addr_parse(json_get_string(item, "address", ""), &endpoint.address) < 0)
-		return;
-	endpoint.port = (uint16_t)json_get_integer(item, "port", 0);
-	endpoint.protocol = addr_protocol_parse(json_get_string(item, "protocol", ""));
-	if (endpoint.protocol != 0)
-		(void)addr_endpoint_format(&endpoint, key);
+	(void)model_view_endpoint_text(item, key); /* what is none keeps the empty key */
 }
 
 static void
@@ -187,16 +180,6 @@ rows_put(cJSON *object, const struct entries *backends, const char *address)
 	return json_add_u64(object, "rows", rows > 0 ? (uint64_t)rows : 0);
 }
 
-static uint64_t
-weight_total(const struct config_vip *vip)
-{
-	uint64_t total = 0;
-
-	for (uint32_t i = 0; i < vip->backend_count; i++)
-		total += model_weight(&vip->backends[i]);
-	return total;
-}
-
 /* A backend of one VIP and where its counters are. */
 struct backend_row {
 	const struct config_vip *vip;
@@ -243,7 +226,7 @@ backends_put(cJSON *array, const struct config_vip *vip, const struct entries *v
 	bool fine = entries_of_backends(&counters, vips,
 					addr_endpoint_format(&vip->endpoint, endpoint));
 
-	row.weight_total = weight_total(vip);
+	row.weight_total = model_vip_weight(vip);
 	for (uint32_t i = 0; fine && i < vip->backend_count; i++) {
 		row.backend = &vip->backends[i];
 		fine = model_view_put(array, NULL, backend_json(&row));
@@ -263,7 +246,7 @@ vip_put(cJSON *object, const struct config_vip *vip, const struct entries *vips)
 	return cJSON_AddStringToObject(object, "vip", endpoint) != NULL &&
 	       cJSON_AddStringToObject(object, "name", vip->name) != NULL &&
 	       json_add_u64(object, "table_size", vip->table_size) &&
-	       json_add_u64(object, "weight", weight_total(vip)) &&
+	       json_add_u64(object, "weight", model_vip_weight(vip)) &&
 	       json_add_u64(object, "packets", entries_sum(vips, endpoint, "packets")) &&
 	       json_add_u64(object, "bytes", entries_sum(vips, endpoint, "bytes"));
 }
@@ -348,20 +331,13 @@ backend_list_answer(const struct stats_job *job, const struct gather_result *res
 /* --- asking --- */
 
 static void
-vip_unknown(struct ctl *ctl, struct rpc_call *call, const char *name)
-{
-	rpc_fail_plain(call, "unknown_vip", "fairlead vip list shows all", "no VIP \"%s\"", name);
-	ctl_wake(ctl);
-}
-
-static void
 stats_done(struct gather_result *result)
 {
 	struct stats_job *job = result->user;
 
 	/* It may have been removed while the planes answered. */
 	if (job->vip != NULL && config_find_vip(job->ctl->options.model->config, job->vip) == NULL)
-		vip_unknown(job->ctl, job->call, job->vip);
+		ctl_refuse_vip(job->ctl, job->call, job->vip);
 	else
 		ctl_reply(job->ctl, job->call, job->answer(job, result));
 	free(job->vip);
@@ -396,7 +372,7 @@ stats_start(const struct stats_job *wanted)
 
 	if (name != NULL &&
 	    (vip = config_find_vip(wanted->ctl->options.model->config, name)) == NULL) {
-		vip_unknown(wanted->ctl, wanted->call, name);
+		ctl_refuse_vip(wanted->ctl, wanted->call, name);
 		return;
 	}
 	job = malloc(sizeof *job);

@@ -170,8 +170,8 @@ model_carry(const struct config *from, struct config *to, cJSON *ret_kept)
 
 /* --- edits --- */
 
-static uint64_t
-vip_weight(const struct config_vip *vip)
+uint64_t
+model_vip_weight(const struct config_vip *vip)
 {
 	uint64_t weight = 0;
 
@@ -196,12 +196,12 @@ static int
 edit_vip(struct config_vip *vip, const struct model_edit *edit, struct json_errors *errors)
 {
 	struct config_backend *backend = config_find_backend(vip, edit->backend);
-	uint64_t before = vip_weight(vip);
+	uint64_t before = model_vip_weight(vip);
 
 	if (backend == NULL)
 		return 0;
 	edit_backend(backend, edit);
-	if (before == 0 || vip_weight(vip) > 0 || edit->force)
+	if (before == 0 || model_vip_weight(vip) > 0 || edit->force)
 		return 1;
 	json_error_add(errors, NULL, "last_backend",
 		       "undrain or add another one first, or insist with --yes (\"force\": true)",

@@ -53,6 +53,9 @@ void model_destroy(struct model *model);
 /** The weight a plane gets. */
 uint32_t model_weight(const struct config_backend *backend);
 
+/** The sum over its backends; 0: nothing serves it. */
+uint64_t model_vip_weight(const struct config_vip *vip);
+
 /** "drained" or "enabled": what the operator wants of it, whatever its weight. */
 const char *model_admin(const struct config_backend *backend);
 

@@ -51,6 +51,21 @@ model_view_endpoint(const struct addr_endpoint *endpoint)
 	return finished(object, object != NULL && endpoint_put(object, endpoint));
 }
 
+bool
+model_view_endpoint_text(const cJSON *vip, char ret_text[ADDR_ENDPOINT_TEXT_MAX])
+{
+	struct addr_endpoint endpoint = { 0 };
+
+	if (addr_parse(json_get_string(vip, "address", ""), &endpoint.address) < 0)
+		return false;
+	endpoint.port = (uint16_t)json_get_integer(vip, "port", 0);
+	endpoint.protocol = addr_protocol_parse(json_get_string(vip, "protocol", ""));
+	if (endpoint.protocol == 0)
+		return false;
+	(void)addr_endpoint_format(&endpoint, ret_text);
+	return true;
+}
+
 static cJSON *
 plane_backend_json(const struct config_backend *backend)
 {

@@ -12,6 +12,12 @@
 /** {"address","port","protocol"}: a VIP's name on a plane socket. */
 cJSON *model_view_endpoint(const struct addr_endpoint *endpoint);
 
+/**
+ * "192.0.2.1:80/tcp" of such an object that a plane answered.
+ * @return false: it names no VIP, @p ret_text is as it was.
+ */
+bool model_view_endpoint_text(const cJSON *vip, char ret_text[ADDR_ENDPOINT_TEXT_MAX]);
+
 /** A VIP whole, with the weights that serve, as plane.prepare takes it. */
 cJSON *model_view_plane_vip(const struct config_vip *vip);
 

@@ -502,6 +502,13 @@ plane_link_hello(const struct plane_link *link)
 	return &link->hello;
 }
 
+bool
+plane_link_is(const struct plane_link *link, const struct config_plane *plane)
+{
+	return strcmp(link->plane.name, plane->name) == 0 &&
+	       strcmp(link->plane.socket, plane->socket) == 0;
+}
+
 const char *
 plane_link_name(const struct plane_link *link)
 {

@@ -74,6 +74,9 @@ bool plane_link_is_settled(const struct plane_link *link);
 
 /** Valid while plane_link_is_up(); the last one known after that. */
 const struct plane_hello *plane_link_hello(const struct plane_link *link);
+/** It is the connection to what @p plane names. */
+bool plane_link_is(const struct plane_link *link, const struct config_plane *plane);
+
 const char *plane_link_name(const struct plane_link *link);
 const char *plane_link_socket(const struct plane_link *link);
 

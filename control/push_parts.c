@@ -128,6 +128,18 @@ add_refusal(const struct push_parts *parts, const char *plane, const cJSON *item
 }
 
 void
+push_errors_append(struct json_errors *errors, const struct json_errors *more)
+{
+	for (uint32_t i = 0; i < more->count; i++) {
+		if (errors->count == JSON_ERRORS_MAX)
+			errors->dropped++;
+		else
+			errors->items[errors->count++] = more->items[i];
+	}
+	errors->dropped += more->dropped;
+}
+
+void
 push_parts_refused(const struct push_parts *parts, const char *plane, const cJSON *error,
 		   struct json_errors *errors)
 {
@@ -152,10 +164,7 @@ push_parts_refused(const struct push_parts *parts, const char *plane, const cJSO
 		/* What concerns no VIP is not about the file: a position would mislead. */
 		if (found->items[i].pointer[0] == '\0')
 			found->items[i].line = found->items[i].column = 0;
-		if (errors->count == JSON_ERRORS_MAX)
-			errors->dropped++;
-		else
-			errors->items[errors->count++] = found->items[i];
 	}
+	push_errors_append(errors, found);
 	free(found);
 }

@@ -32,4 +32,7 @@ cJSON *push_parts_next(struct push_parts *parts);
 void push_parts_refused(const struct push_parts *parts, const char *plane, const cJSON *error,
 			struct json_errors *errors);
 
+/** Append located errors; what finds no room is counted. */
+void push_errors_append(struct json_errors *errors, const struct json_errors *more);
+
 #endif

@@ -36,18 +36,6 @@ push_result_destroy(struct push_result *result)
 	free(result);
 }
 
-static void
-errors_append(struct json_errors *errors, const struct json_errors *more)
-{
-	for (uint32_t i = 0; i < more->count; i++) {
-		if (errors->count == JSON_ERRORS_MAX)
-			errors->dropped++;
-		else
-			errors->items[errors->count++] = more->items[i];
-	}
-	errors->dropped += more->dropped;
-}
-
 bool
 push_result_all_prepared(struct pusher *pusher)
 {
@@ -58,7 +46,7 @@ push_result_all_prepared(struct pusher *pusher)
 		const struct pusher_plane *plane = pusher->planes[i];
 
 		if (plane->stage == STAGE_REFUSED) {
-			errors_append(errors, &plane->errors);
+			push_errors_append(errors, &plane->errors);
 		} else if (plane->stage == STAGE_LOST ||
 			   (plane->stage == STAGE_PREPARED && !plane_link_is_up(plane->link))) {
 			json_error_add(errors, NULL, "plane_unavailable",
@@ -116,21 +104,6 @@ rows_copy(const cJSON *from, cJSON *to)
 	return true;
 }
 
-static bool
-answer_endpoint(const cJSON *vip, char text[ADDR_ENDPOINT_TEXT_MAX])
-{
-	struct addr_endpoint endpoint = { 0 };
-
-	if (addr_parse(json_get_string(vip, "address", ""), &endpoint.address) < 0)
-		return false;
-	endpoint.port = (uint16_t)json_get_integer(vip, "port", 0);
-	endpoint.protocol = addr_protocol_parse(json_get_string(vip, "protocol", ""));
-	if (endpoint.protocol == 0)
-		return false;
-	(void)addr_endpoint_format(&endpoint, text);
-	return true;
-}
-
 struct row_answer {
 	char vip[ADDR_ENDPOINT_TEXT_MAX];
 	const cJSON *item;
@@ -158,7 +131,7 @@ rows_merge(const cJSON *answered, cJSON *changes)
 		return false;
 	cJSON_ArrayForEach (item, answered) {
 		rows[count].item = item;
-		if (answer_endpoint(item, rows[count].vip))
+		if (model_view_endpoint_text(item, rows[count].vip))
 			count++;
 	}
 	qsort(rows, count, sizeof *rows, row_answer_compare);
@@ -211,8 +184,7 @@ plane_is_away(const struct pusher *pusher, const struct config_plane *config)
 	for (uint32_t i = 0; i < pusher->plane_count; i++) {
 		const struct pusher_plane *plane = pusher->planes[i];
 
-		if (strcmp(plane_link_name(plane->link), config->name) == 0 &&
-		    strcmp(plane_link_socket(plane->link), config->socket) == 0)
+		if (plane_link_is(plane->link, config))
 			return !plane_link_is_up(plane->link) ||
 			       (plane->refused && plane->stage != STAGE_COMMITTED);
 	}

@@ -29,8 +29,7 @@ planes_take(struct pusher_plane **planes, uint32_t count, const struct config_pl
 	for (uint32_t i = 0; i < count; i++) {
 		struct pusher_plane *plane = planes[i];
 
-		if (plane == NULL || strcmp(plane_link_name(plane->link), config->name) != 0 ||
-		    strcmp(plane_link_socket(plane->link), config->socket) != 0)
+		if (plane == NULL || !plane_link_is(plane->link, config))
 			continue;
 		planes[i] = NULL;
 		return plane;
@@ -111,8 +110,7 @@ static bool
 config_names_plane(const struct config *config, const struct pusher_plane *plane)
 {
 	for (uint32_t i = 0; i < config->plane_count; i++) {
-		if (strcmp(config->planes[i].name, plane_link_name(plane->link)) == 0 &&
-		    strcmp(config->planes[i].socket, plane_link_socket(plane->link)) == 0)
+		if (plane_link_is(plane->link, &config->planes[i]))
 			return true;
 	}
 	return false;

@@ -68,7 +68,7 @@ connect_failed(const struct cli *cli, int error)
 	case ENOTDIR:
 		return out_fail(
 			cli, EX_UNAVAILABLE, "unavailable",
-			"start it: systemctl start fairleadd, or name its socket with --socket",
+			"start it (fairleadd --config FILE), or name its socket with --socket",
 			"fairleadd is not running: %s at %s",
 			error == ENOENT || error == ENOTDIR ? "there is no socket"
 							    : "nothing listens",

@@ -275,6 +275,22 @@ plan_print_backend(const cJSON *backend)
 }
 
 static void
+plan_print_plane(const cJSON *change)
+{
+	const char *plane = json_get_string(change, "plane", "");
+	const char *kind = json_get_string(change, "change", "");
+	const char *before = json_get_string(change, "socket_before", "");
+	const char *after = json_get_string(change, "socket_after", "");
+
+	if (strcmp(kind, "changed") == 0)
+		out_print("~ plane %s: socket %s -> %s\n", plane, before, after);
+	else if (strcmp(kind, "added") == 0)
+		out_print("+ plane %s: socket %s\n", plane, after);
+	else
+		out_print("- plane %s: not driven any more, it goes on as it is\n", plane);
+}
+
+static void
 plan_print_vip(const cJSON *change)
 {
 	const char *vip = json_get_string(change, "vip", "");
@@ -301,21 +317,30 @@ plan_print_vip(const cJSON *change)
 			moved * 1000 / rows / 10, moved * 1000 / rows % 10, moved, rows, least);
 }
 
-/* "1 added, 2 changed"; "nothing changes" when there is nothing. */
+static unsigned
+count_kind(const cJSON *changes, const char *kind)
+{
+	const cJSON *change;
+	unsigned count = 0;
+
+	cJSON_ArrayForEach (change, changes) {
+		count += strcmp(json_get_string(change, "change", ""), kind) == 0;
+	}
+	return count;
+}
+
+/* "1 added, 2 changed", VIPs and planes; "nothing changes" when there is nothing. */
 static void
-plan_summary(const cJSON *changes, char *text, size_t size)
+plan_summary(const cJSON *answer, char *text, size_t size)
 {
 	static const char *const kinds[] = { "added", "changed", "removed" };
 	size_t end = 0;
-	const cJSON *change;
 
 	snprintf(text, size, "nothing changes");
 	for (size_t i = 0; i < 3; i++) {
-		unsigned count = 0;
+		unsigned count = count_kind(json_get(answer, "changes"), kinds[i]) +
+				 count_kind(json_get(answer, "plane_changes"), kinds[i]);
 
-		cJSON_ArrayForEach (change, changes) {
-			count += strcmp(json_get_string(change, "change", ""), kinds[i]) == 0;
-		}
 		if (count > 0 && end < size)
 			end += (size_t)snprintf(text + end, size - end, "%s%u %s",
 						end > 0 ? ", " : "", count, kinds[i]);
@@ -327,6 +352,9 @@ plan_print(const cJSON *answer)
 {
 	const cJSON *change;
 
+	cJSON_ArrayForEach (change, json_get(answer, "plane_changes")) {
+		plan_print_plane(change);
+	}
 	cJSON_ArrayForEach (change, json_get(answer, "changes")) {
 		plan_print_vip(change);
 	}
@@ -366,13 +394,14 @@ command_config_diff(struct cli *cli)
 	document_close(document);
 	if (r != 0)
 		return r;
-	differs = cJSON_GetArraySize(json_get(answer, "changes")) > 0;
+	differs = cJSON_GetArraySize(json_get(answer, "changes")) > 0 ||
+		  cJSON_GetArraySize(json_get(answer, "plane_changes")) > 0;
 	if (cli->json) {
 		r = out_json(cli, answer);
 	} else {
 		plan_print(answer);
 		change_print_notes(cli, answer);
-		plan_summary(json_get(answer, "changes"), summary, sizeof summary);
+		plan_summary(answer, summary, sizeof summary);
 		out_print("plan: %s. Nothing applied.\n", summary);
 	}
 	cJSON_Delete(answer);
@@ -400,7 +429,7 @@ command_config_apply(struct cli *cli)
 	} else {
 		plan_print(answer);
 		change_print_notes(cli, answer);
-		plan_summary(json_get(answer, "changes"), summary, sizeof summary);
+		plan_summary(answer, summary, sizeof summary);
 		if (json_get_boolean(answer, "unchanged", false))
 			out_print("unchanged: generation %lld serves this already\n", generation);
 		else

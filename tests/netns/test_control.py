@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster import VIP4, Cluster, backend4, vip
 from lab import Rpc, program, wait_until
 from scripted_plane import ScriptedPlane, digest_of
 
@@ -226,6 +227,17 @@ def test_warning_of_few_rows(control):
     code, out, err = control.cli("config", "check", path)
     assert code == 0 and "ok: 1 VIPs, 4 backends" in out
     assert ": warning: /vips/0: 4 backends on 251 rows" in err and '"table_size": 509' in err
+
+
+def test_warnings_beyond_the_kept_are_counted(control):
+    control.plane(start=False)
+    few = [{"address": f"10.0.0.{i}"} for i in range(1, 5)]
+    path = control.write(control.config([web(*few, table_size=251, name=f"v{i}", port=i + 1) for i in range(70)]))
+    err = control.cli("config", "check", path)[2]
+    assert err.count(": warning: ") == 64 and err.endswith("and 6 more warnings\n")
+    assert control.ok("config", "check", path)["warnings_dropped"] == 6
+    control.start()
+    assert "and 6 more warnings" in control.ok("config", "diff", path)["warnings"][-1]
 
 
 # --- pushes ---
@@ -522,6 +534,35 @@ def test_drain_of_the_last_backend_needs_yes(two):
     assert {w for _, w in two.planes["plane0"].vips["192.0.2.1 80 tcp"]["backends"]} == {0}
 
 
+def test_forced_drain_of_the_last_backend_of_a_real_plane():
+    """What no configuration may say, all weights 0, an operator may insist on, and it survives the plane."""
+    with Cluster() as cluster:
+        plane = cluster.start_plane(ports=[{"name": "null", "device": "net_null0", "host": "drop",
+                                            "gateway_mac": "02:00:5e:00:00:01"}], pin_dir=None)
+        cluster.write_config([vip("web", VIP4, 80, {backend4(1): 1, backend4(2): 1})])
+        cluster.start_control()
+        cluster.wait_in_sync()
+        explain = ("flow", "explain", "--vip", "web", "--src", "10.77.0.2:4000")
+        before = cluster.digests()
+        assert cluster.answer(*explain)["verdict"] == "forward"
+        cluster.fairlead("backend", "drain", backend4(1))
+        assert cluster.fairlead("backend", "drain", backend4(2), check=False).returncode == 1
+        drained = cluster.answer("backend", "drain", backend4(2), "--yes")
+        assert "no backend with a weight above 0" in drained["warnings"][0]
+        assert cluster.answer(*explain)["verdict"] == "drop_no_backend"
+        assert [b["rows"] for b in cluster.answer("backend", "list")["backends"]] == [0, 0]
+        empty = cluster.digests()
+        cluster.stop(plane, signal.SIGKILL)
+        wait_until(lambda: not cluster.in_sync(), 10, "the daemon seeing that the plane is gone")
+        cluster.start_plane(ports=[{"name": "null", "device": "net_null0", "host": "drop",
+                                    "gateway_mac": "02:00:5e:00:00:01"}], pin_dir=None)
+        cluster.wait_in_sync()
+        assert cluster.digests() == empty
+        for address in (backend4(1), backend4(2)):
+            cluster.fairlead("backend", "undrain", address)
+        assert cluster.digests() == before
+
+
 def test_apply_keeps_what_was_drained(two):
     two.ok("backend", "drain", "b1", "--vip", "web")
     answer = two.ok("config", "apply", two.write(two.config([web(), dns()]), "new.json"))
@@ -613,6 +654,83 @@ def test_socket_of_another_program_is_left_alone(two):
     assert daemon.process.wait(10) == 75
     assert (two.dir / "plane0.sock").exists()
     two.in_sync()
+
+
+@pytest.mark.parametrize("kind", ["datagram", "full queue"])
+def test_socket_that_cannot_be_tried_is_left_alone(control, kind):
+    """Neither takes our connection, and both live."""
+    control.plane(start=False)
+    control.write(control.config())
+    other = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM if kind == "datagram" else socket.SOCK_STREAM)
+    other.bind(str(control.socket))
+    waiting = []
+    if kind == "full queue":
+        other.listen(0)
+        waiting = [socket.socket(socket.AF_UNIX) for _ in range(2)]
+        for client in waiting:
+            client.setblocking(False)
+            client.connect_ex(str(control.socket))
+    inode = control.socket.stat().st_ino
+    daemon = control.start(ready=False)
+    assert daemon.process.wait(10) == 75
+    daemon.reader.join(10)
+    assert "another program serves" in daemon.log()
+    assert control.socket.stat().st_ino == inode
+    for client in [*waiting, other]:
+        client.close()
+
+
+def test_socket_paths_that_cannot_be(control):
+    control.plane(start=False)
+    control.write(control.config())
+    (control.dir / "file").touch()
+    (control.dir / "locked.lock").mkdir()
+    for path, code, words in (("", 64, "needs a path"), ("x" * 108, 64, "at most 107"),
+                              (control.dir / "file", 78, "is no socket"),
+                              (control.dir / "no" / "way" / "c.sock", 78, "make the directory it is in"),
+                              (control.dir / "locked", 78, "is a directory")):
+        daemon = Daemon(["--config", str(control.file), "--socket", str(path),
+                         *(["--user", "nobody", "--group", "nogroup"] if os.geteuid() == 0 else [])])
+        assert daemon.process.wait(10) == code
+        daemon.reader.join(10)
+        assert words in daemon.log().lower() and daemon.log().count("\n") == 1
+
+
+def test_directory_it_makes_is_open_to_clients(control):
+    """Whatever the umask of who starts it."""
+    control.plane(start=False)
+    control.socket = control.dir / "made" / "control.sock"
+    before = os.umask(0o077)
+    try:
+        control.start()
+    finally:
+        os.umask(before)
+    assert control.socket.parent.stat().st_mode & 0o777 == 0o755
+    assert control.cli("status")[0] == 0
+
+
+def test_closed_standard_files_of_the_daemon(control):
+    """Its sockets must not get their numbers: clients would read the log."""
+    control.plane()
+    control.write(control.config())
+    user = "--user nobody --group nogroup" if os.geteuid() == 0 else ""
+    process = subprocess.Popen(["sh", "-c", f'exec "$0" --config "$1" --socket "$2" {user} <&- >&- 2>&-',
+                                program("fairleadd"), control.file, control.socket])
+    try:
+        wait_until(lambda: control.cli("status")[0] == 0, 10, "answering")
+        for number in (0, 1, 2):
+            assert os.readlink(f"/proc/{process.pid}/fd/{number}") == "/dev/null"
+        control.in_sync()
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def test_plane_socket_that_is_no_socket_is_told(control):
+    (control.dir / "plane0.sock").touch()
+    control.planes["plane0"] = ScriptedPlane(str(control.dir / "plane0.sock"), "plane0")
+    control.start()
+    wait_until(lambda: "is no socket" in control.status_of("plane0")["error"], 10, "said so")
 
 
 def test_hangup_applies_the_file_again(two):
@@ -827,6 +945,10 @@ def test_exit_code_of_a_daemon_that_does_not_answer(control):
     (["backend", "weight", "b1", "65536"], "0 to 65535"),
     (["backend", "weight", "b1", "x"], "0 to 65535"),
     (["backend", "weight", "b1", "-1"], "unknown option"),
+    (["backend", "weight", "b1", "+5"], "0 to 65535"),
+    (["backend", "weight", "b1", " 5"], "0 to 65535"),
+    (["backend", "weight", "b1", ""], "0 to 65535"),
+    (["backend", "weight", "b1", "99999999999999999999"], "0 to 65535"),
     (["config", "apply", str(BAD.parent / "control"), "--if-generation"], "needs a value"),
     (["a"] * 9, "too many arguments"),
 ])
@@ -835,6 +957,12 @@ def test_wrong_usage(control, arguments, fragment):
     assert (code, out) == (64, "") and fragment in err
     code, error = control.refused(*arguments)
     assert code == 64 and (fragment in error["message"] or fragment in error["hint"])
+
+
+def test_errors_are_json_wherever_the_letter_stands(control):
+    for arguments in (["-xj"], ["status", "-xj"], ["vip", "lst", "-pj"], ["--nonsense", "-j"]):
+        code, out, err = control.cli(*arguments)
+        assert (code, out) == (64, "") and json.loads(err)["error"]["exit"] == 64
 
 
 def test_unknown_objects_are_the_answer_no(two):
@@ -877,6 +1005,29 @@ def test_full_output_device_is_an_error(two):
         done = subprocess.run([program("fairlead"), "--socket", str(two.socket), "status"], stdout=full,
                               stderr=subprocess.PIPE, timeout=30, check=False)
     assert done.returncode == 70
+    for name in ("fairlead", "fairleadd"):
+        done = subprocess.run(["sh", "-c", f'"$0" --help > /dev/full', program(name)], capture_output=True,
+                              timeout=30, check=False)
+        assert done.returncode == 70 and b"could not be written" in done.stderr
+
+
+def test_closed_output_is_an_error_and_not_a_request(control):
+    """The table, larger than a buffer, must not go down the connection to the daemon: one of ours listens."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(control.socket))
+    listener.listen(1)
+    process = subprocess.Popen(["sh", "-c", 'exec "$0" --socket "$1" backend list >&-', program("fairlead"),
+                                control.socket], stderr=subprocess.PIPE, text=True)
+    client, _ = listener.accept()
+    client.settimeout(10)
+    with listener, client, client.makefile("rb") as lines:
+        request = json.loads(lines.readline())
+        backends = [{"vip_name": "web", "backend": f"10.0.0.{i}"} for i in range(200)]
+        answer = {"jsonrpc": "2.0", "id": request["id"], "result": {"backends": backends}}
+        client.sendall(json.dumps(answer).encode() + b"\n")
+        assert lines.read() == b""
+    assert process.communicate(timeout=10)[1] == "fairlead: the output could not be written\n"
+    assert process.returncode == 70
 
 
 def test_digest_of_the_script_is_of_the_meaning():

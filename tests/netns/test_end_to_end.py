@@ -154,6 +154,21 @@ def test_drain_weight_and_undrain(cluster):
     conserved(cluster)
 
 
+def test_a_plane_that_moves_is_told(cluster):
+    cluster.start_plane()
+    cluster.write_config([vip("web", VIP4, 80, {backend4(1): 1})])
+    cluster.start_control()
+    cluster.wait_in_sync()
+    text = cluster.config_file.read_text()
+    moved = cluster.dir / "moved.json"
+    moved.write_text(text.replace("plane0.sock", "elsewhere.sock"))
+    told = cluster.fairlead("config", "diff", moved, check=False)
+    assert told.returncode == 1
+    assert "~ plane plane0: socket" in told.stdout and "plan: 1 changed" in told.stdout
+    assert cluster.fairlead("config", "diff", cluster.config_file).stdout.startswith(
+        "plan: nothing changes")
+
+
 def test_explain_tells_where_packets_go(cluster):
     cluster.start_plane()
     for i in (1, 2):
