@@ -81,7 +81,6 @@ ctl_job_destroy(struct ctl_job *job)
 		return;
 	config_destroy(job->job.file);
 	cJSON_Delete(job->warnings);
-	cJSON_Delete(job->plane_changes);
 	free(job->backend);
 	free(job->vip);
 	free(job);

@@ -153,56 +153,6 @@ warn_of_other_file(const struct ctl *ctl, cJSON *warnings)
 	free(text);
 }
 
-static const struct config_plane *
-find_plane(const struct config *config, const char *name)
-{
-	for (uint32_t i = 0; i < config->plane_count; i++)
-		if (strcmp(config->planes[i].name, name) == 0)
-			return &config->planes[i];
-	return NULL;
-}
-
-/** Append one plane that differs; NULL before: added, NULL after: removed. */
-static void
-plane_change_add(cJSON *changes, const struct config_plane *before,
-		 const struct config_plane *after)
-{
-	cJSON *change = cJSON_CreateObject();
-	const char *kind = before == NULL ? "added" : after == NULL ? "removed" : "changed";
-
-	if (change == NULL)
-		return;
-	(void)cJSON_AddStringToObject(change, "plane", before != NULL ? before->name : after->name);
-	(void)cJSON_AddStringToObject(change, "change", kind);
-	if (before != NULL)
-		(void)cJSON_AddStringToObject(change, "socket_before", before->socket);
-	if (after != NULL)
-		(void)cJSON_AddStringToObject(change, "socket_after", after->socket);
-	(void)model_view_put(changes, NULL, change);
-}
-
-/** Which planes a new configuration adds, removes, or looks for elsewhere. @return NULL: no memory.
- */
-static cJSON *
-plane_changes(const struct config *from, const struct config *to)
-{
-	cJSON *changes = cJSON_CreateArray();
-
-	if (changes == NULL)
-		return NULL;
-	for (uint32_t i = 0; i < from->plane_count; i++) {
-		const struct config_plane *before = &from->planes[i];
-		const struct config_plane *after = find_plane(to, before->name);
-
-		if (after == NULL || strcmp(before->socket, after->socket) != 0)
-			plane_change_add(changes, before, after);
-	}
-	for (uint32_t i = 0; i < to->plane_count; i++)
-		if (find_plane(from, to->planes[i].name) == NULL)
-			plane_change_add(changes, NULL, &to->planes[i]);
-	return changes;
-}
-
 static void
 config_done(struct push_job *push_job, struct push_result *result)
 {
@@ -219,7 +169,8 @@ config_done(struct push_job *push_job, struct push_result *result)
 	answer = ctl_job_answer(result);
 	if (answer != NULL) {
 		(void)model_view_put(answer, "changes", result->changes);
-		result->changes = NULL;
+		(void)model_view_put(answer, "plane_changes", result->plane_changes);
+		result->changes = result->plane_changes = NULL;
 	}
 	ctl_reply(job->ctl, job->call, answer);
 	ctl_job_destroy(job);
@@ -241,7 +192,6 @@ config_submit(struct ctl *ctl, struct rpc_call *call, enum push_kind kind)
 		return;
 	}
 	job->warnings = warnings;
-	job->plane_changes = plane_changes(ctl->options.model->config, config);
 	job->job.kind = kind;
 	job->job.file = config;
 	job->job.has_if_generation = json_get(call->params, "if_generation") != NULL;

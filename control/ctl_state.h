@@ -53,8 +53,7 @@ struct ctl_job {
 	struct push_job job; /**< first: the pusher gives this back */
 	struct ctl *ctl;
 	struct rpc_call *call;
-	cJSON *warnings;      /**< of the file */
-	cJSON *plane_changes; /**< planes that the file adds, removes or moves */
+	cJSON *warnings; /**< of the file */
 	char *backend;
 	char *vip;
 };

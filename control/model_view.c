@@ -386,3 +386,50 @@ model_view_changed(const struct model_plan *plan, const struct config *from,
 	}
 	return finished(array, fine);
 }
+
+static const struct config_plane *
+plane_named(const struct config *config, const char *name)
+{
+	for (uint32_t i = 0; i < config->plane_count; i++) {
+		if (strcmp(config->planes[i].name, name) == 0)
+			return &config->planes[i];
+	}
+	return NULL;
+}
+
+/* NULL before: added; NULL after: removed. */
+static cJSON *
+plane_change_json(const struct config_plane *before, const struct config_plane *after)
+{
+	const char *name = before != NULL ? before->name : after->name;
+	const char *kind = before == NULL ? "added" : after == NULL ? "removed" : "changed";
+	cJSON *object = cJSON_CreateObject();
+	bool fine = object != NULL && cJSON_AddStringToObject(object, "plane", name) &&
+		    cJSON_AddStringToObject(object, "change", kind);
+
+	if (fine && before != NULL)
+		fine = cJSON_AddStringToObject(object, "socket_before", before->socket) != NULL;
+	if (fine && after != NULL)
+		fine = cJSON_AddStringToObject(object, "socket_after", after->socket) != NULL;
+	return finished(object, fine);
+}
+
+cJSON *
+model_view_plane_changes(const struct config *from, const struct config *to)
+{
+	cJSON *array = cJSON_CreateArray();
+	bool fine = array != NULL;
+
+	for (uint32_t i = 0; fine && i < from->plane_count; i++) {
+		const struct config_plane *before = &from->planes[i];
+		const struct config_plane *after = plane_named(to, before->name);
+
+		if (after == NULL || strcmp(before->socket, after->socket) != 0)
+			fine = model_view_put(array, NULL, plane_change_json(before, after));
+	}
+	for (uint32_t i = 0; fine && i < to->plane_count; i++) {
+		if (plane_named(from, to->planes[i].name) == NULL)
+			fine = model_view_put(array, NULL, plane_change_json(NULL, &to->planes[i]));
+	}
+	return finished(array, fine);
+}

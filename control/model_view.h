@@ -34,6 +34,10 @@ cJSON *model_view_overlay(const struct config *config);
 cJSON *
 model_view_plan(const struct model_plan *plan, const struct config *from, const struct config *to);
 
+/** [{plane, change, socket_before, socket_after}]: planes that @p to adds, removes or looks for
+ * elsewhere. */
+cJSON *model_view_plane_changes(const struct config *from, const struct config *to);
+
 /** [{vip, backend, weight_before, weight_after}]: backends whose weight on the planes differs. */
 cJSON *model_view_changed(const struct model_plan *plan, const struct config *from,
 			  const struct config *to);

@@ -30,6 +30,7 @@ push_result_destroy(struct push_result *result)
 		return;
 	cJSON_Delete(result->changes);
 	cJSON_Delete(result->changed);
+	cJSON_Delete(result->plane_changes);
 	cJSON_Delete(result->warnings);
 	cJSON_Delete(result->planes_away);
 	cJSON_Delete(result->planes_failed);
@@ -224,9 +225,11 @@ push_result_fill(struct pusher *pusher)
 
 	result->changes = model_view_plan(pusher->plan, from, pusher->candidate);
 	result->changed = model_view_changed(pusher->plan, from, pusher->candidate);
+	result->plane_changes = model_view_plane_changes(from, pusher->candidate);
 	result->planes_away = cJSON_CreateArray();
 	result->planes_failed = cJSON_CreateArray();
-	fine = result->changes != NULL && result->changed != NULL && result->planes_away != NULL &&
+	fine = result->changes != NULL && result->changed != NULL &&
+	       result->plane_changes != NULL && result->planes_away != NULL &&
 	       result->planes_failed != NULL && fill_planes(pusher, result);
 	if (fine && answer != NULL)
 		fine = rows_merge(answer->vips, result->changes);

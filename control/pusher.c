@@ -400,7 +400,8 @@ change_finish(struct pusher *pusher)
 		push_result_fill(pusher);
 		if (result->errors.count == 0) {
 			result->done = true;
-			result->unchanged = pusher->plan->count == 0;
+			result->unchanged = pusher->plan->count == 0 &&
+					    cJSON_GetArraySize(result->plane_changes) == 0;
 			if (job->kind == PUSH_APPLY)
 				change_adopt(pusher);
 		}

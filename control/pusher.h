@@ -24,10 +24,11 @@ struct push_job;
  * then). */
 struct push_result {
 	bool done; /**< the change serves, or for PUSH_DIFF the plan is known; else see errors */
-	bool unchanged;	     /**< nothing that planes serve differs */
+	bool unchanged;	     /**< nothing that planes serve differs, nor which planes there are */
 	uint64_t generation; /**< that serves now */
 	cJSON *changes; /**< model_view_plan(), with rows, rows_moved, rows_minimum of the planes */
 	cJSON *changed; /**< model_view_changed() */
+	cJSON *plane_changes; /**< model_view_plane_changes() */
 	cJSON *warnings;      /**< sentences of planes, and what stays drained or re-weighted */
 	cJSON *planes_away;   /**< names of planes that will get it when they come */
 	cJSON *planes_failed; /**< [{plane, message}]: lost at commit; they will get it when they

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "fairlead_cli.h"
-#include "limits.h"
+#include "config.h"
 
 static uint64_t
 number_of(const cJSON *object, const char *name)

@@ -498,7 +498,14 @@ def test_large_state_crosses_in_parts(control):
 
 def test_planes_come_and_go_by_configuration(two):
     two.plane("plane2")
-    two.ok("config", "apply", two.write(two.config(planes=["plane0", "plane2"]), "new.json"))
+    path = two.write(two.config(planes=["plane0", "plane2"]), "new.json")
+    told = two.ok("config", "apply", path)
+    assert told["plane_changes"] == [
+        {"plane": "plane1", "change": "removed", "socket_before": str(two.dir / "plane1.sock")},
+        {"plane": "plane2", "change": "added", "socket_after": str(two.dir / "plane2.sock")}]
+    assert (told["generation"], told["unchanged"]) == (1, False)  # planes that stay have nothing to do
+    told = two.ok("config", "apply", path)
+    assert (told["plane_changes"], told["unchanged"]) == ([], True)
     two.planes["plane2"].wait_for(lambda p: p.vips == two.planes["plane0"].vips)
     two.in_sync("plane0", "plane2")
     assert [p["name"] for p in two.ok("status")["planes"]] == ["plane0", "plane2"]
