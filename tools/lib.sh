@@ -15,9 +15,22 @@ install_packages() {
 	[ ${#missing[@]} -gt 0 ] || return 0
 	echo "installing ${#missing[@]} packages: ${missing[*]}"
 	DEBIAN_FRONTEND=noninteractive apt-get -q update >/dev/null
-	# no service of a package (nginx) may start by itself: the demo and the tests run their own
-	DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q install -y --no-install-recommends \
-		-o Dpkg::Use-Pty=0 "${missing[@]}" | awk 'NR % 40 == 0 { print "  ..." NR " lines" }'
+	# no service of a package (nginx) may start, now or at boot: the demo and the tests run their own
+	local policy=/usr/sbin/policy-rc.d status=0
+	if [ -e "$policy" ]; then
+		policy=
+	else
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod 755 "$policy"
+	fi
+	DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends \
+		-o Dpkg::Use-Pty=0 "${missing[@]}" | awk 'NR % 40 == 0 { print "  ..." NR " lines" }' || status=$?
+	[ -z "$policy" ] || rm -f "$policy"
+	case " ${missing[*]} " in *" nginx-light "*) systemctl --quiet disable nginx 2>/dev/null || true ;; esac
+	[ "$status" = 0 ] || {
+		echo "apt-get could not install: ${missing[*]}" >&2
+		return 1
+	}
 }
 
 # build_release DIR: the programs, optimised, with gcc.
