@@ -34,7 +34,7 @@ const struct cli_command cli_commands[] = {
 	  1, 0, 0, command_vip_show },
 	{ "backend", "list", "", "all backends with weights, shares and packets",
 	  "  fairlead backend list --vip web\n", 0, CLI_OPTION_VIP, 0, command_backend_list },
-	{ "backend", "drain", "BACKEND", "give it no new flows, in every VIP or one",
+	{ "backend", "drain", "BACKEND", "take all its rows: new and open flows go to others",
 	  "  fairlead backend drain 198.51.100.7\n"
 	  "  fairlead backend drain b1 --vip web\n",
 	  1, CLI_OPTION_VIP | CLI_OPTION_YES, 0, command_backend_drain },
