@@ -13,7 +13,8 @@
 
 enum {
 	ADDR_TEXT_MAX = 46,	     /**< longest address text with its NUL (INET6_ADDRSTRLEN) */
-	ADDR_ENDPOINT_TEXT_MAX = 64, /**< longest "[address]:port/protocol" with its NUL */
+	ADDR_PREFIX_TEXT_MAX = 50,   /**< longest "address/bits" with its NUL */
+	ADDR_ENDPOINT_TEXT_MAX = 72, /**< longest "[address/bits]:first-last/protocol" with its NUL */
 };
 
 struct addr {
@@ -30,11 +31,23 @@ enum addr_class {
 	ADDR_LINK_LOCAL, /**< 169.254/16, fe80::/10: has no meaning without an interface */
 };
 
-/** A transport endpoint: what names a VIP. Text form: 192.0.2.1:80/tcp or [2001:db8::1]:53/udp. */
+/** Addresses whose first bits are alike. */
+struct addr_prefix {
+	struct addr address; /**< host bits are 0 */
+	uint8_t bits;	     /**< of the 128; IPv4 prefixes have 96 + n */
+};
+
+#define ADDR_BITS 128 /**< bits of a prefix that is one address */
+
+/**
+ * What names a VIP: an address or a prefix, a port or a range of them. Text form: 192.0.2.1:80/tcp,
+ * [2001:db8::/64]:8000-8999/udp, 192.0.2.0/24:any/tcp. "any" is 0 to 65535.
+ */
 struct addr_endpoint {
-	struct addr address;
-	uint16_t port;	  /**< host byte order */
-	uint8_t protocol; /**< IPPROTO_TCP or IPPROTO_UDP */
+	struct addr_prefix to;
+	uint16_t port;	    /**< host byte order; 0 is a port */
+	uint16_t port_last; /**< equal to port, or the end of the range */
+	uint8_t protocol;   /**< IPPROTO_TCP or IPPROTO_UDP */
 };
 
 /**
@@ -51,6 +64,25 @@ enum addr_class addr_classify(const struct addr *address);
 
 /** "multicast", "loopback", ... for messages. */
 const char *addr_class_name(enum addr_class class);
+
+/**
+ * "192.0.2.0/24" or "192.0.2.1", which has all 128 bits.
+ * @return 0; -EINVAL: not an address of addr_parse(), or not a decimal number of bits; -ERANGE: more
+ *         bits than the family has; -EDOM: host bits are set.
+ */
+int addr_prefix_parse(const char *text, struct addr_prefix *ret_prefix);
+
+/** Without "/bits" when it is one address. @return @p text. */
+char *addr_prefix_format(const struct addr_prefix *prefix, char text[ADDR_PREFIX_TEXT_MAX]);
+
+bool addr_prefix_has(const struct addr_prefix *prefix, const struct addr *address);
+
+/** "80", "8000-8999" or "any". @return 0; -EINVAL: another form, or the first is not below the last.
+ */
+int addr_ports_parse(const char *text, uint16_t *ret_first, uint16_t *ret_last);
+
+/** At most 12 bytes with NUL. @return @p text. */
+char *addr_ports_format(uint16_t first, uint16_t last, char text[12]);
 
 /** @return 0; -EINVAL: not in the text form of struct addr_endpoint. */
 int addr_endpoint_parse(const char *text, struct addr_endpoint *ret_endpoint);
