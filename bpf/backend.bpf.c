@@ -2,9 +2,11 @@
 /*
  * What a backend server needs in the kernel, as two tc clsact programs (direct action).
  *
- * fairlead_decap, at ingress: takes the outer IPv4 or IPv6 header off packets that an allowed
- * balancer sent for a VIP. Then the stack goes on with the inner packet as if it had come by
- * itself. Other IP-in-IP to this host is dropped and counted; everything else is passed on unread.
+ * fairlead_decap, at ingress: takes the tunnel off packets that an allowed balancer sent for a VIP,
+ * which is an outer IPv4 or IPv6 header, and with GUE a UDP header to port 6080 behind it. Then the
+ * stack goes on with the inner packet as if it had come by itself. Other IP-in-IP, and other UDP to
+ * port 6080, is dropped and counted when it is to this host; everything else is passed on unread.
+ * So is UDP to port 6080 of a VIP: a tunnel ends at the host's own address, that is a service.
  *
  * fairlead_mss, at egress: lowers the MSS option in SYN and SYN-ACK segments that leave from a
  * VIP, so that what the client then sends still fits once it is encapsulated.
@@ -23,6 +25,7 @@
 #include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -35,6 +38,10 @@ enum {
 	IPV4_OFFSET_MASK = 0x1fff,
 	IPV4_MORE_FRAGMENTS = 0x2000,
 	IPV4_HEADER_MAX = 60,
+	GUE_PORT = 6080,
+	GUE_HEADER_BYTES = 4,	  /* variant 0; variant 1 has none: the IP packet begins at once */
+	CHECKSUM_CHUNK = 128,	  /* bytes read at a time; what the stack has room for */
+	CHECKSUM_CHUNKS_MAX = 72, /* 9216 bytes: a jumbo frame */
 	TCP_OPTION_END = 0,
 	TCP_OPTION_NOP = 1,
 	TCP_OPTION_MSS = 2,
@@ -65,19 +72,34 @@ struct {
 
 const volatile struct backend_config config;
 
-/* The outer header of an IP-in-IP packet. */
+/* The outer header of a packet in a tunnel. */
 struct outer {
 	bool is_ipv6;
 	bool is_fragment;
-	uint8_t protocol;      /* IPPROTO_IPIP: IPv4 inside; IPPROTO_IPV6: IPv6 inside */
-	uint32_t header_bytes; /* 20-60 */
+	uint8_t protocol;      /* IPPROTO_IPIP: IPv4 inside; IPPROTO_IPV6: IPv6; or IPPROTO_UDP */
+	uint32_t header_bytes; /* 20-60, the IP header alone */
 	uint32_t total_bytes;  /* the header and what it says comes after it */
 	struct backend_address source;
+	struct backend_address destination;
 };
 
+/* The packet in the tunnel. */
 struct inner {
 	bool is_ipv6;
-	uint32_t total_bytes;
+	uint32_t offset;      /* from the outer IP header: what has to come off */
+	uint32_t room_bytes;  /* what the tunnel holds: the packet and maybe bytes after it */
+	uint32_t total_bytes; /* its own length */
+};
+
+/*
+ * What a UDP checksum covers besides the datagram. For IPv4 too, whose addresses are shorter: the
+ * 0xffff of a mapped address adds nothing in one's complement.
+ */
+struct pseudo_header {
+	struct backend_address source;
+	struct backend_address destination;
+	uint32_t bytes;	   /* of the datagram, network order */
+	uint32_t protocol; /* network order */
 };
 
 static __always_inline void
@@ -147,9 +169,35 @@ fib_says_local(struct __sk_buff *skb, struct bpf_fib_lookup *lookup)
 	       answer == BPF_FIB_LKUP_RET_FWD_DISABLED;
 }
 
+static __always_inline bool
+is_vip(const struct backend_address *address)
+{
+	return bpf_map_lookup_elem(&vips, address) != NULL;
+}
+
+/* Whether @outer, whose lengths are known, is a tunnel if its destination is this host's. */
+static __always_inline bool
+carries_tunnel(struct __sk_buff *skb, const struct outer *outer)
+{
+	struct udphdr udp;
+
+	if (outer->protocol != IPPROTO_UDP)
+		return true;
+	return outer->total_bytes >= outer->header_bytes + sizeof udp &&
+	       bpf_skb_load_bytes(skb, ETH_HLEN + outer->header_bytes, &udp, sizeof udp) == 0 &&
+	       udp.dest == bpf_htons(GUE_PORT) && !is_vip(&outer->destination);
+}
+
+static __always_inline bool
+is_tunnel_protocol(uint8_t protocol)
+{
+	return protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6 || protocol == IPPROTO_UDP;
+}
+
 /*
- * @return true for a well-formed IPv4 packet to this host that carries IP. A header that is
- *         damaged is left to the stack, which drops and counts it.
+ * @return true for a well-formed IPv4 packet to this host that is a tunnel's. A header that is
+ *         damaged is left to the stack, which drops and counts it. So is a later fragment of UDP,
+ *         which has no ports: without its first, which is dropped here, it comes to nothing.
  */
 static __always_inline bool
 outer_read_ipv4(struct __sk_buff *skb, struct outer *ret_outer)
@@ -160,7 +208,9 @@ outer_read_ipv4(struct __sk_buff *skb, struct outer *ret_outer)
 
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &header, sizeof header) < 0)
 		return false;
-	if (header.protocol != IPPROTO_IPIP && header.protocol != IPPROTO_IPV6)
+	if (!is_tunnel_protocol(header.protocol) ||
+	    (header.protocol == IPPROTO_UDP &&
+	     (header.frag_off & bpf_htons(IPV4_OFFSET_MASK)) != 0))
 		return false;
 	field = bpf_ntohs(header.tot_len);
 	ret_outer->is_ipv6 = false;
@@ -170,8 +220,10 @@ outer_read_ipv4(struct __sk_buff *skb, struct outer *ret_outer)
 	ret_outer->is_fragment =
 		(header.frag_off & bpf_htons(IPV4_OFFSET_MASK | IPV4_MORE_FRAGMENTS)) != 0;
 	address_from_ipv4(&ret_outer->source, header.saddr);
-	if (header.version != 4 || ret_outer->total_bytes < ret_outer->header_bytes ||
-	    ret_outer->total_bytes > skb->len - ETH_HLEN ||
+	address_from_ipv4(&ret_outer->destination, header.daddr);
+	if (header.version != 4 || header.ihl < 5 ||
+	    ret_outer->total_bytes < ret_outer->header_bytes ||
+	    ret_outer->total_bytes > skb->len - ETH_HLEN || !carries_tunnel(skb, ret_outer) ||
 	    !ipv4_header_is_intact(skb, ret_outer->header_bytes))
 		return false;
 	lookup.ipv4_src = header.saddr;
@@ -188,7 +240,7 @@ outer_read_ipv6(struct __sk_buff *skb, struct outer *ret_outer)
 
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &header, sizeof header) < 0)
 		return false;
-	if (header.nexthdr != IPPROTO_IPIP && header.nexthdr != IPPROTO_IPV6)
+	if (!is_tunnel_protocol(header.nexthdr))
 		return false;
 	ret_outer->is_ipv6 = true;
 	ret_outer->is_fragment = false;
@@ -196,7 +248,9 @@ outer_read_ipv6(struct __sk_buff *skb, struct outer *ret_outer)
 	ret_outer->header_bytes = sizeof header;
 	ret_outer->total_bytes = declared_bytes(skb, sizeof header, bpf_ntohs(header.payload_len));
 	__builtin_memcpy(&ret_outer->source, &header.saddr, sizeof ret_outer->source);
-	if (header.version != 6 || ret_outer->total_bytes > skb->len - ETH_HLEN)
+	__builtin_memcpy(&ret_outer->destination, &header.daddr, sizeof ret_outer->destination);
+	if (header.version != 6 || ret_outer->total_bytes > skb->len - ETH_HLEN ||
+	    !carries_tunnel(skb, ret_outer))
 		return false;
 	__builtin_memcpy(lookup.ipv6_src, &header.saddr, sizeof lookup.ipv6_src);
 	__builtin_memcpy(lookup.ipv6_dst, &header.daddr, sizeof lookup.ipv6_dst);
@@ -221,50 +275,163 @@ judge_vip(uint8_t protocol, const struct backend_address *destination, bool is_i
 {
 	if (protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6)
 		return BACKEND_DROP_NESTED;
-	if (bpf_map_lookup_elem(&vips, destination) == NULL)
+	if (!is_vip(destination))
 		return BACKEND_DROP_NOT_VIP;
 	return is_ipv6 ? BACKEND_DECAP_IPV6 : BACKEND_DECAP_IPV4;
 }
 
 static __always_inline enum backend_counter
-judge_inner_ipv4(struct __sk_buff *skb, const struct outer *outer, struct inner *ret_inner)
+judge_inner_ipv4(struct __sk_buff *skb, struct inner *inner)
 {
 	struct backend_address destination;
 	struct iphdr header;
 
-	if (bpf_skb_load_bytes(skb, ETH_HLEN + outer->header_bytes, &header, sizeof header) < 0)
+	if (bpf_skb_load_bytes(skb, ETH_HLEN + inner->offset, &header, sizeof header) < 0)
 		return BACKEND_DROP_MALFORMED;
-	ret_inner->is_ipv6 = false;
-	ret_inner->total_bytes = bpf_ntohs(header.tot_len);
-	if (ret_inner->total_bytes == 0 && skb->gso_size != 0)
-		ret_inner->total_bytes = outer->total_bytes - outer->header_bytes;
-	if (header.version != 4 || header.ihl < 5 || ret_inner->total_bytes < header.ihl * 4u ||
-	    outer->header_bytes + ret_inner->total_bytes > outer->total_bytes)
+	inner->is_ipv6 = false;
+	inner->total_bytes = bpf_ntohs(header.tot_len);
+	if (inner->total_bytes == 0 && skb->gso_size != 0)
+		inner->total_bytes = inner->room_bytes;
+	if (header.version != 4 || header.ihl < 5 || inner->total_bytes < header.ihl * 4u ||
+	    inner->total_bytes > inner->room_bytes)
 		return BACKEND_DROP_MALFORMED;
 	address_from_ipv4(&destination, header.daddr);
 	return judge_vip(header.protocol, &destination, false);
 }
 
 static __always_inline enum backend_counter
-judge_inner_ipv6(struct __sk_buff *skb, const struct outer *outer, struct inner *ret_inner)
+judge_inner_ipv6(struct __sk_buff *skb, struct inner *inner)
 {
 	struct backend_address destination;
 	struct ipv6hdr header;
 
-	if (bpf_skb_load_bytes(skb, ETH_HLEN + outer->header_bytes, &header, sizeof header) < 0)
+	if (bpf_skb_load_bytes(skb, ETH_HLEN + inner->offset, &header, sizeof header) < 0)
 		return BACKEND_DROP_MALFORMED;
-	ret_inner->is_ipv6 = true;
-	ret_inner->total_bytes = sizeof header + bpf_ntohs(header.payload_len);
+	inner->is_ipv6 = true;
+	inner->total_bytes = sizeof header + bpf_ntohs(header.payload_len);
 	if (header.payload_len == 0 && skb->gso_size != 0)
-		ret_inner->total_bytes = outer->total_bytes - outer->header_bytes;
-	if (header.version != 6 || ret_inner->total_bytes < sizeof header ||
-	    outer->header_bytes + ret_inner->total_bytes > outer->total_bytes)
+		inner->total_bytes = inner->room_bytes;
+	if (header.version != 6 || inner->total_bytes < sizeof header ||
+	    inner->total_bytes > inner->room_bytes)
 		return BACKEND_DROP_MALFORMED;
 	__builtin_memcpy(&destination, &header.daddr, sizeof destination);
 	return judge_vip(header.nexthdr, &destination, true);
 }
 
-/* What becomes of an IP-in-IP packet to this host. Changes nothing. */
+/* The 16-bit one's complement sum. */
+static __always_inline uint32_t
+sum_fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+/*
+ * Whether the checksum over @left bytes from @offset is right, given the sum of what else it
+ * covers. A function of its own for its stack, and unrolled for the verifier: see mss_find(). So
+ * it runs on after the last whole chunk; clang would not unroll a loop that it can leave.
+ *
+ * The card may have verified it already, but programs are not told of every way in which it says
+ * so. Balancers send 0, so nothing is lost by adding it up.
+ *
+ * @return 0 also where more than CHECKSUM_CHUNKS_MAX chunks and the start of one are left.
+ */
+static __noinline int
+checksum_is_right(struct __sk_buff *skb, uint32_t offset, uint32_t left, uint32_t sum)
+{
+	uint32_t chunk[CHECKSUM_CHUNK / 4];
+
+#pragma clang loop unroll(full)
+	for (int i = 0; i < CHECKSUM_CHUNKS_MAX; i++) {
+		if (left < sizeof chunk)
+			continue;
+		if (bpf_skb_load_bytes(skb, offset, chunk, sizeof chunk) < 0)
+			return 0;
+		sum = bpf_csum_diff(NULL, 0, chunk, sizeof chunk, sum);
+		offset += sizeof chunk;
+		left -= sizeof chunk;
+	}
+	__builtin_memset(chunk, 0, sizeof chunk);
+	if (left >= sizeof chunk || (left > 0 && bpf_skb_load_bytes(skb, offset, chunk, left) < 0))
+		return 0;
+	return sum_fold(bpf_csum_diff(NULL, 0, chunk, sizeof chunk, sum)) == 0xffff;
+}
+
+/*
+ * Whether a datagram may be taken by its checksum. Zero is none (RFC 768); on this one port it is
+ * taken in IPv6 too (RFC 6935), in the conditions of RFC 6936: what is inside has checksums of its
+ * own, and its destination has to be a VIP.
+ */
+static __always_inline bool
+udp_checksum_is_fine(struct __sk_buff *skb, const struct outer *outer, const struct udphdr *udp)
+{
+	struct pseudo_header pseudo = { .source = outer->source,
+					.destination = outer->destination,
+					.bytes = bpf_htonl(bpf_ntohs(udp->len)),
+					.protocol = bpf_htonl(IPPROTO_UDP) };
+	uint32_t sum;
+
+	if (udp->check == 0)
+		return true;
+	sum = bpf_csum_diff(NULL, 0, (uint32_t *)&pseudo, sizeof pseudo, 0);
+	return checksum_is_right(skb, ETH_HLEN + outer->header_bytes, bpf_ntohs(udp->len), sum);
+}
+
+/*
+ * What protocol a GUE payload is of, IPPROTO_IPIP or IPPROTO_IPV6, or 0: of none that is taken.
+ * Variant 1 is an IP packet, known by the version in its first byte. Of variant 0 only the plain
+ * header is taken: no control message, no optional fields, no flags.
+ */
+static __always_inline uint8_t
+gue_protocol(struct __sk_buff *skb, struct inner *inner)
+{
+	uint8_t header[GUE_HEADER_BYTES];
+
+	if (inner->room_bytes < sizeof header ||
+	    bpf_skb_load_bytes(skb, ETH_HLEN + inner->offset, header, sizeof header) < 0)
+		return 0;
+	if (header[0] >> 4 == 4)
+		return IPPROTO_IPIP;
+	if (header[0] >> 4 == 6)
+		return IPPROTO_IPV6;
+	if (header[0] != 0 || header[2] != 0 || header[3] != 0)
+		return 0;
+	inner->offset += sizeof header;
+	inner->room_bytes -= sizeof header;
+	return header[1];
+}
+
+static __always_inline enum backend_counter
+judge_inner(struct __sk_buff *skb, uint8_t protocol, struct inner *inner)
+{
+	if (protocol == IPPROTO_IPIP)
+		return judge_inner_ipv4(skb, inner);
+	if (protocol == IPPROTO_IPV6)
+		return judge_inner_ipv6(skb, inner);
+	return BACKEND_DROP_MALFORMED;
+}
+
+static __always_inline enum backend_counter
+judge_gue(struct __sk_buff *skb, const struct outer *outer, struct inner *inner)
+{
+	struct udphdr udp;
+	uint32_t bytes;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN + outer->header_bytes, &udp, sizeof udp) < 0)
+		return BACKEND_DROP_MALFORMED;
+	bytes = bpf_ntohs(udp.len);
+	if (bytes == 0 && skb->gso_size != 0)
+		bytes = inner->room_bytes;
+	if (bytes < sizeof udp || bytes > inner->room_bytes)
+		return BACKEND_DROP_MALFORMED;
+	if (!udp_checksum_is_fine(skb, outer, &udp))
+		return BACKEND_DROP_CHECKSUM;
+	inner->offset += sizeof udp;
+	inner->room_bytes = bytes - sizeof udp;
+	return judge_inner(skb, gue_protocol(skb, inner), inner);
+}
+
+/* What becomes of a tunnel's packet to this host. Changes nothing. */
 static __always_inline enum backend_counter
 judge(struct __sk_buff *skb, const struct outer *outer, struct inner *ret_inner)
 {
@@ -274,13 +441,15 @@ judge(struct __sk_buff *skb, const struct outer *outer, struct inner *ret_inner)
 		return BACKEND_DROP_SOURCE;
 	if (outer->is_fragment)
 		return BACKEND_DROP_FRAGMENT;
-	if (outer->protocol == IPPROTO_IPIP)
-		return judge_inner_ipv4(skb, outer, ret_inner);
-	return judge_inner_ipv6(skb, outer, ret_inner);
+	ret_inner->offset = outer->header_bytes;
+	ret_inner->room_bytes = outer->total_bytes - outer->header_bytes;
+	if (outer->protocol == IPPROTO_UDP)
+		return judge_gue(skb, outer, ret_inner);
+	return judge_inner(skb, outer->protocol, ret_inner);
 }
 
 /*
- * Take the outer header off.
+ * Take the tunnel off.
  *
  * bpf_skb_change_proto() is made for translation: it lets the header grow or shrink by the 20
  * bytes between IPv4 and IPv6, and sets the packet's family. Here it is called for the family; the
@@ -288,7 +457,8 @@ judge(struct __sk_buff *skb, const struct outer *outer, struct inner *ret_inner)
  *
  * FIXED_GSO: the segments inside a super-packet do not grow because a header went.
  * NO_CSUM_RESET: IP-in-IP has no checksum of its own, so what the card verified, or left to be
- * filled in, is the inner one and stays true.
+ * filled in, is the inner one and stays true. Of the checksums that the card verified, UDP's is the
+ * first, also when it is zero; it goes with its header.
  *
  * @return false when the kernel refused; the packet may be changed and must be dropped.
  */
@@ -297,7 +467,7 @@ decapsulate(struct __sk_buff *skb, const struct outer *outer, const struct inner
 {
 	const uint64_t flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
 	const int32_t step = sizeof(struct ipv6hdr) - sizeof(struct iphdr);
-	int32_t cut = outer->header_bytes;
+	int32_t cut = inner->offset;
 	uint16_t ether_type;
 
 	if (inner->is_ipv6 != outer->is_ipv6) {
@@ -308,7 +478,11 @@ decapsulate(struct __sk_buff *skb, const struct outer *outer, const struct inner
 			return false;
 		cut += inner->is_ipv6 ? step : -step;
 	}
-	return bpf_skb_adjust_room(skb, -cut, BPF_ADJ_ROOM_MAC, flags) == 0;
+	if (bpf_skb_adjust_room(skb, -cut, BPF_ADJ_ROOM_MAC, flags) < 0)
+		return false;
+	if (outer->protocol == IPPROTO_UDP)
+		(void)bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC); /* an answer, never a failure */
+	return true;
 }
 
 SEC("tc")

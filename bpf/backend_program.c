@@ -22,6 +22,7 @@
 enum {
 	IPV4_HEADER_BYTES = 20,
 	IPV6_HEADER_BYTES = 40,
+	UDP_HEADER_BYTES = 8,
 	TCP_HEADER_BYTES = 20,
 	LIBBPF_LINE_MAX = 200,
 };
@@ -73,7 +74,7 @@ backend_mss_max(const struct backend_setup *setup, bool is_ipv6)
 		if (!backend_prefix_is_ipv4(&setup->from[i]))
 			outer = IPV6_HEADER_BYTES;
 	}
-	return setup->mtu - outer - inner;
+	return setup->mtu - outer - UDP_HEADER_BYTES - inner;
 }
 
 /* Go on with the counters that are pinned, unless another version of this program made them. */

@@ -16,7 +16,8 @@ struct backend_programs; /* loaded, not attached */
 
 /**
  * The largest MSS that a VIP may announce: what is left of @p setup's MTU after the outer header
- * (20 bytes when every allowed balancer is IPv4, else 40), the inner one and TCP's 20.
+ * (20 bytes when every allowed balancer is IPv4, else 40), the 8 of UDP, the inner header and TCP's
+ * 20. UDP counts whatever the mode of the VIP, which only the balancers know and may change.
  */
 uint32_t backend_mss_max(const struct backend_setup *setup, bool is_ipv6);
 

@@ -14,10 +14,15 @@
 #include "json.h"
 
 static const char *const counter_names[BACKEND_COUNTERS] = {
-	[BACKEND_DECAP_IPV4] = "decapsulated_ipv4",	[BACKEND_DECAP_IPV6] = "decapsulated_ipv6",
-	[BACKEND_DROP_SOURCE] = "dropped_source",	[BACKEND_DROP_NOT_VIP] = "dropped_not_vip",
-	[BACKEND_DROP_MALFORMED] = "dropped_malformed", [BACKEND_DROP_NESTED] = "dropped_nested",
-	[BACKEND_DROP_FRAGMENT] = "dropped_fragment",	[BACKEND_DROP_REFUSED] = "dropped_refused",
+	[BACKEND_DECAP_IPV4] = "decapsulated_ipv4",
+	[BACKEND_DECAP_IPV6] = "decapsulated_ipv6",
+	[BACKEND_DROP_SOURCE] = "dropped_source",
+	[BACKEND_DROP_NOT_VIP] = "dropped_not_vip",
+	[BACKEND_DROP_MALFORMED] = "dropped_malformed",
+	[BACKEND_DROP_NESTED] = "dropped_nested",
+	[BACKEND_DROP_FRAGMENT] = "dropped_fragment",
+	[BACKEND_DROP_CHECKSUM] = "dropped_checksum",
+	[BACKEND_DROP_REFUSED] = "dropped_refused",
 	[BACKEND_MSS_CLAMPED] = "mss_lowered",
 };
 

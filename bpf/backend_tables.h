@@ -22,10 +22,10 @@ enum backend_counter {
 	BACKEND_DECAP_IPV6,	/**< delivered, the inner packet is IPv6 */
 	BACKEND_DROP_SOURCE,	/**< the outer source is not an allowed balancer */
 	BACKEND_DROP_NOT_VIP,	/**< the inner destination is no VIP of this `up` */
-	BACKEND_DROP_MALFORMED, /**< inner header cut, of another version, or longer than its outer
-				 */
+	BACKEND_DROP_MALFORMED, /**< inner, UDP or GUE header that cannot be, or is not taken */
 	BACKEND_DROP_NESTED,	/**< the inner packet is IP-in-IP again */
 	BACKEND_DROP_FRAGMENT,	/**< the outer packet is a fragment: the inner one is not whole */
+	BACKEND_DROP_CHECKSUM,	/**< GUE: a UDP checksum that is not 0 and wrong, or of too much */
 	BACKEND_DROP_REFUSED,	/**< the kernel could not take the header off */
 	BACKEND_MSS_CLAMPED,	/**< a SYN or SYN-ACK of a VIP left with a lower MSS */
 	BACKEND_COUNTERS

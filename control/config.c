@@ -33,9 +33,8 @@ static const struct json_field plane_fields[] = {
 
 static const struct json_field vip_fields[] = {
 	{ "name", JSON_KIND_STRING, false, 1, CONTROL_OBJECT_NAME_MAX },
-	{ "address", JSON_KIND_STRING, true, 1, ADDR_TEXT_MAX },
-	{ "port", JSON_KIND_INTEGER, true, 1, 65535 },
-	{ "protocol", JSON_KIND_STRING, true, 1, 8 },
+	ENDPOINT_FIELDS,
+	POLICY_FIELDS,
 	{ "table_size", JSON_KIND_INTEGER, false, -JSON_INTEGER_MAX, JSON_INTEGER_MAX },
 	{ "backends", JSON_KIND_ARRAY, true, 1, CONTROL_VIP_BACKENDS_MAX },
 	{ NULL },
@@ -117,7 +116,7 @@ item_name(const struct item *item, const char *fallback, char ret_name[CONTROL_O
 }
 
 static void
-item_address(const struct item *item, const char *what, struct addr *ret_address)
+item_address(const struct item *item, struct addr *ret_address)
 {
 	const struct json_path path = { .parent = item->path, .name = "address" };
 	const char *text = item_string(item, "address");
@@ -135,7 +134,7 @@ item_address(const struct item *item, const char *what, struct addr *ret_address
 	if (class != ADDR_USABLE)
 		json_error_add(item->errors, &path, "address_not_usable",
 			       "use a unicast address that is routed to it",
-			       "%s cannot be a %s: the address is %s", text, what,
+			       "%s cannot be a backend: the address is %s", text,
 			       addr_class_name(class));
 }
 
@@ -164,7 +163,7 @@ config_read_backend(const struct item *item, struct config_backend *backend)
 	char text[ADDR_TEXT_MAX];
 
 	(void)json_check(item->object, backend_fields, item->path, item->errors);
-	item_address(item, "backend", &backend->address);
+	item_address(item, &backend->address);
 	item_name(item, addr_format(&backend->address, text), backend->name);
 	backend->weight =
 		(uint32_t)json_get_integer(item->object, "weight", CONTROL_WEIGHT_DEFAULT);
@@ -216,21 +215,13 @@ config_read_backends(const struct item *item, struct config_vip *vip)
 static int
 config_read_vip(const struct item *item, struct config_vip *vip)
 {
-	const struct json_path path = { .parent = item->path, .name = "protocol" };
-	const char *protocol = item_string(item, "protocol");
 	char text[ADDR_ENDPOINT_TEXT_MAX];
-	int64_t port = 0;
 
 	(void)json_check(item->object, vip_fields, item->path, item->errors);
-	item_address(item, "VIP", &vip->endpoint.address);
-	if (item_integer(item, "port", &port) && port >= 1 && port <= 65535)
-		vip->endpoint.port = (uint16_t)port;
-	if (protocol != NULL) {
-		vip->endpoint.protocol = addr_protocol_parse(protocol);
-		if (vip->endpoint.protocol == 0)
-			json_error_add(item->errors, &path, "invalid_value",
-				       "use \"tcp\" or \"udp\"", "not a protocol that is balanced");
-	}
+	(void)endpoint_read(item->object, item->path, item->errors, &vip->endpoint);
+	/* With its defaults it might seem to conflict with others. */
+	if (!policy_read(item->object, item->path, item->errors, &vip->policy))
+		vip->endpoint.protocol = 0;
 	item_name(item, addr_endpoint_format(&vip->endpoint, text), vip->name);
 	config_read_table_size(item, vip);
 	return config_read_backends(item, vip);
@@ -406,7 +397,7 @@ config_find_vip(const struct config *config, const char *name)
 		struct config_vip *vip = &config->vips[i];
 
 		if (strcmp(vip->name, name) == 0 ||
-		    (is_endpoint && config_endpoint_compare(&vip->endpoint, &endpoint) == 0))
+		    (is_endpoint && endpoint_compare(&vip->endpoint, &endpoint) == 0))
 			return vip;
 	}
 	return NULL;

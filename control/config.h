@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "addr.h"
+#include "endpoint.h"
 #include "json.h"
 #include "limits.h"
 
@@ -41,6 +42,7 @@ struct config_backend {
 struct config_vip {
 	char name[CONTROL_OBJECT_NAME_MAX + 1]; /**< the endpoint when the file gives none */
 	struct addr_endpoint endpoint;
+	struct vip_policy policy;
 	uint32_t table_size; /**< rows */
 	uint32_t backend_count;
 	struct config_backend *backends; /**< in the order of the file */

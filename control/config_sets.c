@@ -18,18 +18,6 @@ struct key {
 	uint32_t backend; /* index in the VIP, where it is a backend's */
 };
 
-int
-config_endpoint_compare(const struct addr_endpoint *left, const struct addr_endpoint *right)
-{
-	int order = memcmp(&left->address, &right->address, sizeof left->address);
-
-	if (order != 0)
-		return order;
-	if (left->port != right->port)
-		return left->port < right->port ? -1 : 1;
-	return (int)left->protocol - (int)right->protocol;
-}
-
 /* Equal values stay in the order of the file, so that the first is the one that counts. */
 static int
 key_place_compare(const struct key *a, const struct key *b)
@@ -39,16 +27,6 @@ key_place_compare(const struct key *a, const struct key *b)
 	if (a->backend != b->backend)
 		return a->backend < b->backend ? -1 : 1;
 	return 0;
-}
-
-static int
-key_compare_endpoint(const void *left, const void *right)
-{
-	const struct key *a = left;
-	const struct key *b = right;
-	int order = config_endpoint_compare(a->value, b->value);
-
-	return order != 0 ? order : key_place_compare(a, b);
 }
 
 static int
@@ -72,28 +50,33 @@ key_compare_text(const void *left, const void *right)
 }
 
 static void
-check_vip_endpoints(const struct config *config, struct key *keys, struct json_errors *errors)
+add_conflict(void *user, const struct endpoint_conflict *conflict)
 {
 	const struct json_path list = { .name = "vips" };
-	char text[ADDR_ENDPOINT_TEXT_MAX];
+	const struct json_path path = { .parent = &list, .index = conflict->at.place };
+	char where[32];
+
+	snprintf(where, sizeof where, "/vips/%u", conflict->other.place);
+	endpoint_conflict_add(conflict, where, &path, user);
+}
+
+static int
+check_vip_endpoints(const struct config *config, struct json_errors *errors)
+{
+	struct endpoint_member *members = calloc((size_t)config->vip_count + 1, sizeof *members);
 	uint32_t count = 0;
 
+	if (members == NULL)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < config->vip_count; i++) {
 		/* Incomplete ones have been reported; two of them are not the same VIP. */
-		if (config->vips[i].endpoint.port != 0 && config->vips[i].endpoint.protocol != 0)
-			keys[count++] = (struct key){ &config->vips[i].endpoint, i, 0 };
+		if (config->vips[i].endpoint.protocol != 0)
+			members[count++] = (struct endpoint_member){ &config->vips[i].endpoint,
+								     &config->vips[i].policy, i };
 	}
-	qsort(keys, count, sizeof *keys, key_compare_endpoint);
-	for (uint32_t i = 1; i < count; i++) {
-		const struct json_path path = { .parent = &list, .index = keys[i].vip };
-
-		if (config_endpoint_compare(keys[i].value, keys[i - 1].value) != 0)
-			continue;
-		json_error_add(errors, &path, "duplicate_vip",
-			       "give one of them another port or remove it",
-			       "VIP %s is already /vips/%u",
-			       addr_endpoint_format(keys[i].value, text), keys[i - 1].vip);
-	}
+	endpoint_check_set(members, count, add_conflict, errors);
+	free(members);
+	return 0;
 }
 
 static void
@@ -182,36 +165,109 @@ check_backend_addresses(const struct config *config, uint32_t vip, struct key *k
 	}
 }
 
-/* A backend with a VIP's address would get its own encapsulated packets back, for ever. */
-static void
-check_backends_are_no_vips(const struct config *config, struct key *keys,
-			   struct json_errors *errors)
+/* The addresses and prefixes of all VIPs, by length and then address. */
+struct prefixes {
+	const struct addr_prefix **sorted;
+	uint32_t run_count; /* lengths in use, each a run of `sorted` */
+	struct {
+		uint32_t first;
+		uint32_t count;
+	} runs[ADDR_BITS + 1];
+};
+
+static int
+prefix_compare(const void *left, const void *right)
 {
-	const struct json_path root = { .name = "vips" };
+	const struct addr_prefix *const *a = left;
+	const struct addr_prefix *const *b = right;
+	int order = (int)(*a)->bits - (int)(*b)->bits;
+
+	return order != 0 ? order : memcmp(&(*a)->address, &(*b)->address, sizeof(struct addr));
+}
+
+static int
+prefixes_make(const struct config *config, struct prefixes *prefixes)
+{
+	uint32_t count = 0;
+
+	*prefixes = (struct prefixes){ 0 };
+	prefixes->sorted = calloc((size_t)config->vip_count + 1, sizeof(void *));
+	if (prefixes->sorted == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < config->vip_count; i++) {
+		if (config->vips[i].endpoint.to.bits != 0) /* else reported as no address */
+			prefixes->sorted[count++] = &config->vips[i].endpoint.to;
+	}
+	qsort(prefixes->sorted, count, sizeof(void *), prefix_compare);
+	for (uint32_t i = 0; i < count; i++) {
+		if (i == 0 || prefixes->sorted[i]->bits != prefixes->sorted[i - 1]->bits)
+			prefixes->runs[prefixes->run_count++].first = i;
+		prefixes->runs[prefixes->run_count - 1].count++;
+	}
+	return 0;
+}
+
+/* The prefix that has the address; NULL: none. One search for each length in use. */
+static const struct addr_prefix *
+prefixes_find(const struct prefixes *prefixes, const struct addr *address)
+{
+	for (uint32_t i = 0; i < prefixes->run_count; i++) {
+		const struct addr_prefix **run = &prefixes->sorted[prefixes->runs[i].first];
+		const struct addr_prefix prefix = addr_prefix_of(address, run[0]->bits);
+		const struct addr_prefix *wanted = &prefix;
+		const struct addr_prefix **found = bsearch(&wanted, run, prefixes->runs[i].count,
+							   sizeof wanted, prefix_compare);
+
+		if (found != NULL && addr_prefix_has(*found, address))
+			return *found;
+	}
+	return NULL;
+}
+
+static void
+check_backend_is_no_vip(const struct addr *address, const struct prefixes *prefixes,
+			const struct json_path *backend, struct json_errors *errors)
+{
+	const struct json_path path = { .parent = backend, .name = "address" };
+	const struct addr_prefix *found = prefixes_find(prefixes, address);
+	char prefix_text[ADDR_PREFIX_TEXT_MAX];
 	char text[ADDR_TEXT_MAX];
 
-	for (uint32_t i = 0; i < config->vip_count; i++)
-		keys[i] = (struct key){ &config->vips[i].endpoint.address, 0, 0 };
-	qsort(keys, config->vip_count, sizeof *keys, key_compare_address);
+	if (found == NULL)
+		return;
+	if (found->bits == ADDR_BITS)
+		json_error_add(errors, &path, "backend_is_vip", "use the server's own address",
+			       "%s is the address of a VIP, so it cannot be a backend",
+			       addr_format(address, text));
+	else
+		json_error_add(errors, &path, "backend_is_vip", "use the server's own address",
+			       "%s lies in %s, the prefix of a VIP, so it cannot be a backend",
+			       addr_format(address, text), addr_prefix_format(found, prefix_text));
+}
+
+/* A backend with a VIP's address would get its own encapsulated packets back, for ever. */
+static int
+check_backends_are_no_vips(const struct config *config, struct json_errors *errors)
+{
+	const struct json_path root = { .name = "vips" };
+	struct prefixes prefixes;
+
+	if (prefixes_make(config, &prefixes) < 0)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < config->vip_count; i++) {
 		const struct json_path item = { .parent = &root, .index = i };
 		const struct json_path list = { .parent = &item, .name = "backends" };
 
 		for (uint32_t j = 0; j < config->vips[i].backend_count; j++) {
-			const struct key wanted = { &config->vips[i].backends[j].address, 0, 0 };
 			const struct json_path path = { .parent = &list, .index = j };
-			const struct json_path address = { .parent = &path, .name = "address" };
+			const struct addr *address = &config->vips[i].backends[j].address;
 
-			if (address_is_set(wanted.value) &&
-			    bsearch(&wanted, keys, config->vip_count, sizeof *keys,
-				    key_compare_address))
-				json_error_add(
-					errors, &address, "backend_is_vip",
-					"use the server's own address",
-					"%s is the address of a VIP, so it cannot be a backend",
-					addr_format(wanted.value, text));
+			if (address_is_set(address))
+				check_backend_is_no_vip(address, &prefixes, &path, errors);
 		}
 	}
+	free(prefixes.sorted);
+	return 0;
 }
 
 static const struct config_backend *
@@ -317,17 +373,19 @@ config_check_sets(const struct config *config, const struct config_source *sourc
 {
 	size_t count = (size_t)config->vip_count + config->backend_total + 1;
 	struct key *keys = calloc(count, sizeof *keys);
+	int r;
 
 	if (keys == NULL)
 		return -ENOMEM;
 	check_planes(config, source->errors);
-	check_vip_endpoints(config, keys, source->errors);
+	r = check_vip_endpoints(config, source->errors);
 	check_vip_names(config, keys, source->errors);
 	for (uint32_t i = 0; i < config->vip_count; i++)
 		check_backend_addresses(config, i, keys, source->errors);
-	check_backends_are_no_vips(config, keys, source->errors);
+	if (r == 0)
+		r = check_backends_are_no_vips(config, source->errors);
 	check_backend_names(config, keys, source->errors);
 	check_vip_sets(config, source);
 	free(keys);
-	return 0;
+	return r;
 }

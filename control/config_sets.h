@@ -12,7 +12,4 @@
 /** Adds errors and warnings. @return 0 (also with errors); -ENOMEM. */
 int config_check_sets(const struct config *config, const struct config_source *source);
 
-/** An order of endpoints, as strcmp(): 0 when equal. */
-int config_endpoint_compare(const struct addr_endpoint *left, const struct addr_endpoint *right);
-
 #endif

@@ -57,6 +57,7 @@ static const struct json_field weight_fields[] = {
 static const struct json_field explain_fields[] = {
 	{ "vip", JSON_KIND_STRING, true, 1, 128 },
 	{ "source", JSON_KIND_STRING, true, 1, 128 },
+	{ "destination", JSON_KIND_STRING, false, 1, 128 },
 	{ "plane", JSON_KIND_STRING, false, 1, CONTROL_NAME_BYTES_MAX },
 	{ NULL },
 };

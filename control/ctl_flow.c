@@ -47,29 +47,74 @@ explain_done(struct gather_result *result)
 	free(job);
 }
 
-/* "203.0.113.9:51515" or "[2001:db8::9]:51515". */
+/* "203.0.113.9:51515" or "[2001:db8::9]:51515": one address, one port. */
 static bool
-source_parse(const char *text, struct addr_endpoint *ret_source)
+end_parse(const char *text, struct addr_endpoint *ret_end)
 {
+	struct addr_endpoint end;
 	char with_protocol[160];
 
 	snprintf(with_protocol, sizeof with_protocol, "%.128s/tcp", text);
-	return addr_endpoint_parse(with_protocol, ret_source) == 0;
+	if (addr_endpoint_parse(with_protocol, &end) < 0 || end.to.bits != ADDR_BITS ||
+	    end.port != end.port_last)
+		return false;
+	*ret_end = end;
+	return true;
+}
+
+/* Both ends of the flow; the destination is in the VIP: its first address and port, or as asked.
+ * false: the client was told why not. */
+static bool
+explain_ends(struct ctl *ctl, struct rpc_call *call, const struct addr_endpoint *vip,
+	     struct addr_endpoint ret_ends[2])
+{
+	const char *destination = json_get_string(call->params, "destination", NULL);
+	char text[ADDR_ENDPOINT_TEXT_MAX];
+
+	if (!end_parse(json_get_string(call->params, "source", ""), &ret_ends[0])) {
+		ctl_refuse(ctl, call, "invalid_value",
+			   "the source must be ADDRESS:PORT, as 203.0.113.9:51515 or "
+			   "[2001:db8::9]:51515");
+		return false;
+	}
+	ret_ends[1] = *vip;
+	if (destination != NULL && !end_parse(destination, &ret_ends[1])) {
+		ctl_refuse(ctl, call, "invalid_value",
+			   "the destination must be ADDRESS:PORT, as 192.0.2.1:80 or "
+			   "[2001:db8::1]:80");
+		return false;
+	}
+	if (addr_is_ipv4(&ret_ends[0].to.address) != addr_is_ipv4(&ret_ends[1].to.address)) {
+		ctl_refuse(ctl, call, "invalid_value",
+			   "the source and the VIP must both be IPv4 or both be IPv6");
+		return false;
+	}
+	if (!addr_prefix_has(&vip->to, &ret_ends[1].to.address) || ret_ends[1].port < vip->port ||
+	    ret_ends[1].port > vip->port_last) {
+		rpc_fail_plain(call, "invalid_value",
+			       "take an address and a port of the VIP, or leave the destination "
+			       "out",
+			       "the destination %.64s is not in the VIP %s", destination,
+			       addr_endpoint_format(vip, text));
+		ctl_wake(ctl);
+		return false;
+	}
+	return true;
 }
 
 static cJSON *
-explain_params(const struct addr_endpoint *vip, const struct addr_endpoint *source)
+explain_params(const struct addr_endpoint ends[2], uint8_t protocol)
 {
 	char from[ADDR_TEXT_MAX];
 	char to[ADDR_TEXT_MAX];
 	cJSON *params = cJSON_CreateObject();
 
 	if (params != NULL &&
-	    cJSON_AddStringToObject(params, "source", addr_format(&source->address, from)) &&
-	    cJSON_AddNumberToObject(params, "source_port", source->port) &&
-	    cJSON_AddStringToObject(params, "destination", addr_format(&vip->address, to)) &&
-	    cJSON_AddNumberToObject(params, "destination_port", vip->port) &&
-	    cJSON_AddStringToObject(params, "protocol", addr_protocol_name(vip->protocol)))
+	    cJSON_AddStringToObject(params, "source", addr_format(&ends[0].to.address, from)) &&
+	    cJSON_AddNumberToObject(params, "source_port", ends[0].port) &&
+	    cJSON_AddStringToObject(params, "destination", addr_format(&ends[1].to.address, to)) &&
+	    cJSON_AddNumberToObject(params, "destination_port", ends[1].port) &&
+	    cJSON_AddStringToObject(params, "protocol", addr_protocol_name(protocol)))
 		return params;
 	cJSON_Delete(params);
 	return NULL;
@@ -121,7 +166,7 @@ ctl_flow_explain(struct ctl *ctl, struct rpc_call *call)
 	const char *vip_name = json_get_string(call->params, "vip", "");
 	const char *plane_name = json_get_string(call->params, "plane", NULL);
 	const struct config_vip *vip = config_find_vip(ctl->options.model->config, vip_name);
-	struct addr_endpoint source;
+	struct addr_endpoint ends[2];
 	const char *plane;
 	bool known;
 	cJSON *params;
@@ -130,17 +175,8 @@ ctl_flow_explain(struct ctl *ctl, struct rpc_call *call)
 		ctl_refuse_vip(ctl, call, vip_name);
 		return;
 	}
-	if (!source_parse(json_get_string(call->params, "source", ""), &source)) {
-		ctl_refuse(ctl, call, "invalid_value",
-			   "the source must be ADDRESS:PORT, as 203.0.113.9:51515 or "
-			   "[2001:db8::9]:51515");
+	if (!explain_ends(ctl, call, &vip->endpoint, ends))
 		return;
-	}
-	if (addr_is_ipv4(&source.address) != addr_is_ipv4(&vip->endpoint.address)) {
-		ctl_refuse(ctl, call, "invalid_value",
-			   "the source and the VIP must both be IPv4 or both be IPv6");
-		return;
-	}
 	plane = plane_choose(ctl->options.pusher, plane_name, &known);
 	if (plane == NULL) {
 		ctl_refuse(ctl, call, known ? "plane_unavailable" : "unknown_plane",
@@ -149,7 +185,7 @@ ctl_flow_explain(struct ctl *ctl, struct rpc_call *call)
 				   "shows all");
 		return;
 	}
-	params = explain_params(&vip->endpoint, &source);
+	params = explain_params(ends, vip->endpoint.protocol);
 	explain_ask(ctl, call, plane, params);
 	cJSON_Delete(params);
 }

@@ -245,6 +245,7 @@ vip_put(cJSON *object, const struct config_vip *vip, const struct entries *vips)
 	(void)addr_endpoint_format(&vip->endpoint, endpoint);
 	return cJSON_AddStringToObject(object, "vip", endpoint) != NULL &&
 	       cJSON_AddStringToObject(object, "name", vip->name) != NULL &&
+	       policy_put(object, &vip->policy) &&
 	       json_add_u64(object, "table_size", vip->table_size) &&
 	       json_add_u64(object, "weight", model_vip_weight(vip)) &&
 	       json_add_u64(object, "packets", entries_sum(vips, endpoint, "packets")) &&

@@ -24,6 +24,7 @@ state_name(enum push_state state)
 /* Packets by fate: the prefix of a verdict's name tells it (docs/formats.md 2). */
 struct fates {
 	uint64_t forwarded;
+	uint64_t answered;
 	uint64_t passed;
 	uint64_t dropped;
 };
@@ -45,11 +46,28 @@ verdicts_put(cJSON *plane, const cJSON *stats, struct fates *ret_fates)
 			ret_fates->dropped += (uint64_t)packets;
 		else if (strncmp(name, "pass", 4) == 0)
 			ret_fates->passed += (uint64_t)packets;
+		else if (strncmp(name, "answer", 6) == 0)
+			ret_fates->answered += (uint64_t)packets;
 		else
 			ret_fates->forwarded += (uint64_t)packets;
 		fine = fine && model_view_put(array, NULL, cJSON_Duplicate(item, true));
 	}
 	return model_view_put(plane, "verdicts", array) && fine;
+}
+
+/* Those that happened. */
+static bool
+events_put(cJSON *plane, const cJSON *stats)
+{
+	cJSON *array = cJSON_CreateArray();
+	bool fine = array != NULL;
+	const cJSON *item;
+
+	cJSON_ArrayForEach (item, json_get(stats, "events")) {
+		if (json_get_integer(item, "count", 0) > 0)
+			fine = fine && model_view_put(array, NULL, cJSON_Duplicate(item, true));
+	}
+	return model_view_put(plane, "events", array) && fine;
 }
 
 static bool
@@ -59,8 +77,9 @@ stats_put(cJSON *plane, const cJSON *stats)
 	int64_t received = json_get_integer(stats, "received", 0);
 
 	return json_add_u64(plane, "received", received > 0 ? (uint64_t)received : 0) &&
-	       verdicts_put(plane, stats, &fates) &&
+	       verdicts_put(plane, stats, &fates) && events_put(plane, stats) &&
 	       json_add_u64(plane, "forwarded", fates.forwarded) &&
+	       json_add_u64(plane, "answered", fates.answered) &&
 	       json_add_u64(plane, "passed", fates.passed) &&
 	       json_add_u64(plane, "dropped", fates.dropped);
 }

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_sets.h"
-
 int
 model_create(struct config *config, struct model **ret_model)
 {
@@ -53,7 +51,7 @@ vip_pointer_compare(const void *left, const void *right)
 	const struct config_vip *const *a = left;
 	const struct config_vip *const *b = right;
 
-	return config_endpoint_compare(&(*a)->endpoint, &(*b)->endpoint);
+	return endpoint_compare(&(*a)->endpoint, &(*b)->endpoint);
 }
 
 static int
@@ -269,7 +267,8 @@ vip_same(const struct config_vip *from, const struct config_vip *to)
 	struct config_backend **new;
 	int same = 1;
 
-	if (from->table_size != to->table_size || from->backend_count != to->backend_count)
+	if (from->table_size != to->table_size || from->backend_count != to->backend_count ||
+	    !policy_equal(&from->policy, &to->policy))
 		return 0;
 	old = backends_sorted(from);
 	new = backends_sorted(to);

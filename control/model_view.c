@@ -34,15 +34,6 @@ finished(cJSON *value, bool complete)
 	return NULL;
 }
 
-static bool
-endpoint_put(cJSON *object, const struct addr_endpoint *endpoint)
-{
-	return model_view_put(object, "address", address_json(&endpoint->address)) &&
-	       cJSON_AddNumberToObject(object, "port", endpoint->port) != NULL &&
-	       cJSON_AddStringToObject(object, "protocol",
-				       addr_protocol_name(endpoint->protocol)) != NULL;
-}
-
 cJSON *
 model_view_endpoint(const struct addr_endpoint *endpoint)
 {
@@ -54,11 +45,14 @@ model_view_endpoint(const struct addr_endpoint *endpoint)
 bool
 model_view_endpoint_text(const cJSON *vip, char ret_text[ADDR_ENDPOINT_TEXT_MAX])
 {
+	const char *ports = json_get_string(vip, "port", NULL);
 	struct addr_endpoint endpoint = { 0 };
 
-	if (addr_parse(json_get_string(vip, "address", ""), &endpoint.address) < 0)
+	if (addr_prefix_parse(json_get_string(vip, "address", ""), &endpoint.to) < 0)
 		return false;
-	endpoint.port = (uint16_t)json_get_integer(vip, "port", 0);
+	endpoint.port = endpoint.port_last = (uint16_t)json_get_integer(vip, "port", 0);
+	if (ports != NULL && addr_ports_parse(ports, &endpoint.port, &endpoint.port_last) < 0)
+		return false;
 	endpoint.protocol = addr_protocol_parse(json_get_string(vip, "protocol", ""));
 	if (endpoint.protocol == 0)
 		return false;
@@ -84,6 +78,7 @@ model_view_plane_vip(const struct config_vip *vip)
 	cJSON *object = cJSON_CreateObject();
 	cJSON *backends = cJSON_CreateArray();
 	bool fine = object != NULL && endpoint_put(object, &vip->endpoint) &&
+		    policy_put(object, &vip->policy) &&
 		    cJSON_AddNumberToObject(object, "table_size", vip->table_size) != NULL;
 
 	for (uint32_t i = 0; fine && i < vip->backend_count; i++)
@@ -96,8 +91,7 @@ size_t
 model_view_plane_vip_bytes(const struct config_vip *vip)
 {
 	enum {
-		VIP_BYTES =
-			160, /* {"address":"","port":,"protocol":"","table_size":,"backends":[]}, */
+		VIP_BYTES = 256,    /* all members but the backends, and the list's brackets */
 		BACKEND_BYTES = 31, /* {"address":"","weight":65535}, without the address */
 	};
 	size_t bytes = VIP_BYTES;
@@ -130,7 +124,7 @@ config_vip_json(const struct config_vip *vip)
 	/* A default name holds ':' and is no valid value of the member. */
 	if (fine && strchr(vip->name, ':') == NULL)
 		fine = cJSON_AddStringToObject(object, "name", vip->name) != NULL;
-	fine = fine && endpoint_put(object, &vip->endpoint) &&
+	fine = fine && endpoint_put(object, &vip->endpoint) && policy_put(object, &vip->policy) &&
 	       cJSON_AddNumberToObject(object, "table_size", vip->table_size) != NULL;
 	for (uint32_t i = 0; fine && i < vip->backend_count; i++)
 		fine = model_view_put(backends, NULL, config_backend_json(&vip->backends[i]));
@@ -303,6 +297,24 @@ change_backends_json(const struct config_vip *before, const struct config_vip *a
 }
 
 static cJSON *
+policy_json(const struct vip_policy *policy)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	return finished(object, object != NULL && policy_put(object, policy));
+}
+
+/* Both, where they differ. */
+static bool
+change_put_policy(cJSON *object, const struct config_vip *before, const struct config_vip *after)
+{
+	if (before == NULL || after == NULL || policy_equal(&before->policy, &after->policy))
+		return true;
+	return model_view_put(object, "policy_before", policy_json(&before->policy)) &&
+	       model_view_put(object, "policy_after", policy_json(&after->policy));
+}
+
+static cJSON *
 change_json(const struct model_change *change, const struct config_vip *before,
 	    const struct config_vip *after)
 {
@@ -317,6 +329,7 @@ change_json(const struct model_change *change, const struct config_vip *before,
 		object != NULL && cJSON_AddStringToObject(object, "vip", text) &&
 			cJSON_AddStringToObject(object, "name", vip->name) &&
 			cJSON_AddStringToObject(object, "change", words[change->kind]) &&
+			change_put_policy(object, before, after) &&
 			model_view_put(object, "backends", change_backends_json(before, after)));
 }
 

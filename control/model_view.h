@@ -30,7 +30,8 @@ cJSON *model_view_config(const struct config *config);
 /** The runtime settings: [{vip, backend, admin, weight}]. */
 cJSON *model_view_overlay(const struct config *config);
 
-/** [{vip, change, backends:[{address, change, weight_before, weight_after}]}] of a plan. */
+/** [{vip, name, change, policy_before, policy_after, backends:[{address, change, weight_before,
+ * weight_after}]}] of a plan; policies where they differ. */
 cJSON *
 model_view_plan(const struct model_plan *plan, const struct config *from, const struct config *to);
 

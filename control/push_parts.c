@@ -7,7 +7,7 @@
 
 #include "model_view.h"
 
-enum { REMOVED_BYTES = 128 /* {"address":"","port":65535,"protocol":"tcp"}, at its longest */ };
+enum { REMOVED_BYTES = 128 /* {"address":"","port":"","protocol":"tcp"}, at its longest */ };
 
 static uint32_t
 item_count(const struct push_parts *parts)

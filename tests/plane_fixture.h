@@ -25,11 +25,13 @@ struct plane_fixture_port {
 	uint16_t mtu;
 	const char *gateway_mac;
 	const char *prefixes[2]; /**< "address/bits"; NULL: unused */
+	const char *vlan;	 /**< "keep", "none", "5" or "7,8"; NULL: keep */
 };
 
 struct plane_fixture_spec {
 	const char *key; /**< 32 hexadecimal digits */
 	const char *source_ipv4, *source_ipv6;
+	const char *entropy_ipv4, *entropy_ipv6; /**< "address/bits"; NULL: none */
 	struct plane_limits limits;
 	const struct plane_fixture_port *ports;
 	uint32_t port_count;

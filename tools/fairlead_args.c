@@ -23,6 +23,7 @@ struct option {
 		OPTION_VERSION,
 		OPTION_VIP,
 		OPTION_SRC,
+		OPTION_DESTINATION,
 		OPTION_PLANE,
 		OPTION_YES,
 		OPTION_IF_GENERATION
@@ -35,6 +36,8 @@ struct option {
 static const struct option options[] = {
 	{ "--vip", OPTION_VIP, CLI_OPTION_VIP, "VIP", "name or ADDRESS:PORT/PROTOCOL of a VIP" },
 	{ "--src", OPTION_SRC, CLI_OPTION_SRC, "A:P", "the client's ADDRESS:PORT" },
+	{ "--destination", OPTION_DESTINATION, CLI_OPTION_DESTINATION, "A:P",
+	  "where it goes, in the VIP (its first address and port)" },
 	{ "--plane", OPTION_PLANE, CLI_OPTION_PLANE, "NAME",
 	  "ask this plane (the first that is there)" },
 	{ "--yes", OPTION_YES, CLI_OPTION_YES, NULL, "also when no backend would be left" },
@@ -134,6 +137,9 @@ option_apply(struct cli *cli, const struct option *option, const char *value)
 		break;
 	case OPTION_SRC:
 		cli->src = value;
+		break;
+	case OPTION_DESTINATION:
+		cli->destination = value;
 		break;
 	case OPTION_PLANE:
 		cli->plane = value;

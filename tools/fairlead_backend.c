@@ -19,8 +19,10 @@ int
 command_vip_list(struct cli *cli)
 {
 	static const struct table_column columns[] = {
-		{ "NAME", false }, { "VIP", false },	{ "BACKENDS", true }, { "WEIGHT", true },
-		{ "ROWS", true },  { "PACKETS", true }, { "BYTES", true },    { NULL, false },
+		{ "NAME", false },    { "VIP", false },	       { "MODE", false },
+		{ "BACKENDS", true }, { "WEIGHT", true },      { "ROWS", true },
+		{ "PACKETS", true },  { "BYTES", true },       { "FRAGMENTS", false },
+		{ "ECHO", false },    { "NO BACKEND", false }, { NULL, false },
 	};
 	cJSON *answer = NULL;
 	const cJSON *vip;
@@ -36,11 +38,15 @@ command_vip_list(struct cli *cli)
 		cJSON_ArrayForEach (vip, json_get(answer, "vips")) {
 			table_text(&table, json_get_string(vip, "name", ""));
 			table_text(&table, json_get_string(vip, "vip", ""));
+			table_text(&table, json_get_string(vip, "mode", ""));
 			table_number(&table, number_of(vip, "backends"));
 			table_number(&table, number_of(vip, "weight"));
 			table_number(&table, number_of(vip, "table_size"));
 			table_number(&table, number_of(vip, "packets"));
 			table_number(&table, number_of(vip, "bytes"));
+			table_text(&table, json_get_string(vip, "fragments", ""));
+			table_text(&table, json_get_string(vip, "icmp_echo", ""));
+			table_text(&table, json_get_string(vip, "no_backend", ""));
 		}
 		r = table_end(cli, &table);
 	}
@@ -88,6 +94,20 @@ backends_print(const struct cli *cli, const cJSON *backends)
 	return table_end(cli, &table);
 }
 
+static void
+vip_print(const cJSON *vip)
+{
+	out_print("name        %s\n", json_get_string(vip, "name", ""));
+	out_print("vip         %s\n", json_get_string(vip, "vip", ""));
+	out_print("mode        %s\n", json_get_string(vip, "mode", ""));
+	out_print("fragments   %s\n", json_get_string(vip, "fragments", ""));
+	out_print("icmp echo   %s\n", json_get_string(vip, "icmp_echo", ""));
+	out_print("no backend  %s\n", json_get_string(vip, "no_backend", ""));
+	out_print("rows        %llu\n", (unsigned long long)number_of(vip, "table_size"));
+	out_print("packets     %llu\n", (unsigned long long)number_of(vip, "packets"));
+	out_print("bytes       %llu\n\n", (unsigned long long)number_of(vip, "bytes"));
+}
+
 int
 command_vip_show(struct cli *cli)
 {
@@ -102,11 +122,7 @@ command_vip_show(struct cli *cli)
 	if (cli->json) {
 		r = out_json(cli, answer);
 	} else {
-		out_print("name     %s\n", json_get_string(answer, "name", ""));
-		out_print("vip      %s\n", json_get_string(answer, "vip", ""));
-		out_print("rows     %llu\n", (unsigned long long)number_of(answer, "table_size"));
-		out_print("packets  %llu\n", (unsigned long long)number_of(answer, "packets"));
-		out_print("bytes    %llu\n\n", (unsigned long long)number_of(answer, "bytes"));
+		vip_print(answer);
 		r = backends_print(cli, json_get(answer, "backends"));
 	}
 	cJSON_Delete(answer);

@@ -36,6 +36,7 @@ enum cli_option {
 	CLI_OPTION_PLANE = 1 << 2,
 	CLI_OPTION_YES = 1 << 3,
 	CLI_OPTION_IF_GENERATION = 1 << 4,
+	CLI_OPTION_DESTINATION = 1 << 5,
 };
 
 struct cli;
@@ -60,6 +61,7 @@ struct cli {
 	const char *socket;
 	const char *vip;
 	const char *src;
+	const char *destination;
 	const char *plane;
 	const char *if_generation;
 	uint32_t options_given; /**< enum cli_option */

@@ -290,6 +290,21 @@ plan_print_plane(const cJSON *change)
 		out_print("- plane %s: not driven any more, it goes on as it is\n", plane);
 }
 
+/* "~ mode: ipip -> gue", for each member of the policy that differs. */
+static void
+plan_print_policy(const cJSON *before, const cJSON *after)
+{
+	const cJSON *member;
+
+	cJSON_ArrayForEach (member, after) {
+		const char *old = json_get_string(before, member->string, "");
+		const char *new = json_get_string(after, member->string, "");
+
+		if (strcmp(old, new) != 0)
+			out_print("    ~ %s: %s -> %s\n", member->string, old, new);
+	}
+}
+
 static void
 plan_print_vip(const cJSON *change)
 {
@@ -304,6 +319,8 @@ plan_print_vip(const cJSON *change)
 	out_print("%c vip %s%s%s\n", change_sign(kind), strcmp(name, vip) != 0 ? name : "",
 		  strcmp(name, vip) != 0 ? " " : "", vip);
 	if (strcmp(kind, "changed") == 0) {
+		plan_print_policy(json_get(change, "policy_before"),
+				  json_get(change, "policy_after"));
 		cJSON_ArrayForEach (backend, json_get(change, "backends")) {
 			plan_print_backend(backend);
 		}

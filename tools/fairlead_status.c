@@ -33,10 +33,10 @@ static int
 status_print_planes(const struct cli *cli, const cJSON *planes)
 {
 	static const struct table_column columns[] = {
-		{ "PLANE", false },	{ "STATE", false },  { "KIND", false },
-		{ "GENERATION", true }, { "DIGEST", false }, { "RECEIVED", true },
-		{ "FORWARDED", true },	{ "PASSED", true },  { "DROPPED", true },
-		{ "SECONDS", true },	{ NULL, false },
+		{ "PLANE", false },	{ "STATE", false },   { "KIND", false },
+		{ "GENERATION", true }, { "DIGEST", false },  { "RECEIVED", true },
+		{ "FORWARDED", true },	{ "ANSWERED", true }, { "PASSED", true },
+		{ "DROPPED", true },	{ "SECONDS", true },  { NULL, false },
 	};
 	struct table table = table_begin(columns);
 	const cJSON *plane;
@@ -49,6 +49,7 @@ status_print_planes(const struct cli *cli, const cJSON *planes)
 		table_text(&table, json_get_string(plane, "digest", ""));
 		table_count(&table, plane, "received");
 		table_count(&table, plane, "forwarded");
+		table_count(&table, plane, "answered");
 		table_count(&table, plane, "passed");
 		table_count(&table, plane, "dropped");
 		table_number(&table, (uint64_t)json_get_integer(plane, "since_ms", 0) / 1000);
@@ -62,6 +63,7 @@ status_print_details(const cJSON *planes)
 {
 	const cJSON *plane;
 	const cJSON *verdict;
+	const cJSON *event;
 
 	cJSON_ArrayForEach (plane, planes) {
 		const char *name = json_get_string(plane, "name", "");
@@ -70,8 +72,13 @@ status_print_details(const cJSON *planes)
 		if (error[0] != '\0')
 			out_print("%s: %s\n", name, error);
 		cJSON_ArrayForEach (verdict, json_get(plane, "verdicts")) {
-			out_print("%s: %-20s %lld\n", name, json_get_string(verdict, "verdict", ""),
+			out_print("%s: %-24s %lld\n", name, json_get_string(verdict, "verdict", ""),
 				  (long long)json_get_integer(verdict, "packets", 0));
+		}
+		cJSON_ArrayForEach (event, json_get(plane, "events")) {
+			out_print("%s: event %-18s %lld\n", name,
+				  json_get_string(event, "event", ""),
+				  (long long)json_get_integer(event, "count", 0));
 		}
 	}
 }
@@ -121,6 +128,8 @@ command_flow_explain(struct cli *cli)
 
 	(void)cJSON_AddStringToObject(params, "vip", cli->vip);
 	(void)cJSON_AddStringToObject(params, "source", cli->src);
+	if (cli->destination != NULL)
+		(void)cJSON_AddStringToObject(params, "destination", cli->destination);
 	if (cli->plane != NULL)
 		(void)cJSON_AddStringToObject(params, "plane", cli->plane);
 	r = client_call(cli, "flow.explain", params, &answer);

@@ -20,8 +20,16 @@
 /** On a struct that is laid over packet bytes: may stand for any object, at any address. */
 #define FL_WIRE __attribute__((may_alias))
 
+/** A word of packet bytes, at any address. */
+struct FL_WIRE fl_word {
+	uint32_t word;
+};
+
 /** One whole load of a word that another thread may write. */
 #define FL_READ_ONCE(word) (*(const volatile __typeof__(word) *)&(word))
+
+/** One whole store of a word that another thread may read. */
+#define FL_WRITE_ONCE(word, value) (*(volatile __typeof__(word) *)&(word) = (value))
 
 #define FL_LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define FL_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
@@ -47,6 +55,24 @@ FL_INLINE fl_be32
 fl_to_be32(uint32_t value)
 {
 	return __builtin_bswap32(value);
+}
+
+/** The place of the lowest bit that is set. @param bits not 0, below 2^8. Its own text, because the
+ * BPF target has no instruction for it. */
+FL_INLINE uint32_t
+fl_lowest_bit(uint32_t bits)
+{
+	uint32_t place = 0;
+
+	if (!(bits & 0x0f)) {
+		place += 4;
+		bits >>= 4;
+	}
+	if (!(bits & 0x03)) {
+		place += 2;
+		bits >>= 2;
+	}
+	return place + !(bits & 0x01);
 }
 
 /** Either family: IPv6 as it is, IPv4 as IPv4-mapped (RFC 4291 2.5.5.2). Words as loaded, wire
@@ -75,6 +101,22 @@ fl_addr_equal(const struct fl_addr *a, const struct fl_addr *b)
 {
 	return ((a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1]) | (a->word[2] ^ b->word[2]) |
 		(a->word[3] ^ b->word[3])) == 0;
+}
+
+/** The address without its host bits. @param bits of the 128 that stay. */
+FL_INLINE struct fl_addr
+fl_addr_masked(const struct fl_addr *address, uint32_t bits)
+{
+	struct fl_addr masked;
+
+#pragma GCC unroll 4
+	for (uint32_t i = 0; i < 4; i++) {
+		uint32_t left = bits > 32 * i ? bits - 32 * i : 0;
+		uint32_t mask = left >= 32 ? 0xffffffffu : ~(0xffffffffu >> left);
+
+		masked.word[i] = address->word[i] & fl_to_be32(mask);
+	}
+	return masked;
 }
 
 /** Two of the address's words as one, in memory order: @p half 0 or 1. */

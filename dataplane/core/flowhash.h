@@ -5,8 +5,9 @@
  * address (16 bytes each, IPv4 as IPv4-mapped), source port, destination port, protocol, 3 zero
  * bytes.
  *
- * Uses of its 64 bits: the low 32 choose the row; the rest is for what later needs bits that are
- * independent of it (20 of them are the outer IPv6 flow label). The NIC's RSS hash is never used.
+ * Uses of its 64 bits: the low 32 choose the row; the rest is for what needs bits that are
+ * independent of it (the outer flow label, source port and source address). The NIC's RSS hash is
+ * never used.
  */
 #ifndef FL_FLOWHASH_H
 #define FL_FLOWHASH_H
@@ -28,18 +29,48 @@ fl_flow_message(const struct fl_packet *packet, uint64_t ret_words[FL_FLOW_WORDS
 		       (uint64_t)packet->to.ip_proto << 32;
 }
 
-FL_INLINE uint64_t
-fl_flow_hash(const struct fl_key *key, const struct fl_packet *packet)
+/** The message of what all fragments of a packet have in common. Byte 37 sets it apart from flows.
+ */
+FL_INLINE void
+fl_fragment_message(const struct fl_packet *packet, uint64_t ret_words[FL_FLOW_WORDS])
 {
-	uint64_t words[FL_FLOW_WORDS], v[4];
+	ret_words[0] = fl_addr_half(&packet->src, 0);
+	ret_words[1] = fl_addr_half(&packet->src, 1);
+	ret_words[2] = fl_addr_half(&packet->to.address, 0);
+	ret_words[3] = fl_addr_half(&packet->to.address, 1);
+	ret_words[4] = (uint64_t)packet->fragment_id | (uint64_t)packet->fragment_proto << 32 |
+		       (uint64_t)1 << 40;
+}
 
-	fl_flow_message(packet, words);
+FL_INLINE uint64_t
+fl_message_hash(const struct fl_key *key, const uint64_t words[FL_FLOW_WORDS])
+{
+	uint64_t v[4];
+
 	fl_sip_start(key, v);
 	for (uint32_t i = 0; i < FL_FLOW_WORDS; i++)
 		FL_SIP_ABSORB(v, words[i]);
 	FL_SIP_ABSORB(v, FL_SIP_LENGTH_WORD(8 * FL_FLOW_WORDS));
 	FL_SIP_FINISH(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+FL_INLINE uint64_t
+fl_flow_hash(const struct fl_key *key, const struct fl_packet *packet)
+{
+	uint64_t words[FL_FLOW_WORDS];
+
+	fl_flow_message(packet, words);
+	return fl_message_hash(key, words);
+}
+
+FL_INLINE uint64_t
+fl_fragment_hash(const struct fl_key *key, const struct fl_packet *packet)
+{
+	uint64_t words[FL_FLOW_WORDS];
+
+	fl_fragment_message(packet, words);
+	return fl_message_hash(key, words);
 }
 
 #endif

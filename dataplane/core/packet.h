@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * One packet: a bounds-checked read position in it, and what the parser learned of it.
+ * One packet: a bounds-checked position in it, and what the parser learned of it.
  */
 #ifndef FL_PACKET_H
 #define FL_PACKET_H
@@ -21,7 +21,8 @@ struct fl_cursor {
  * The BPF verifier learns a range only from "pointer + offset > end". Do not write "end - pos <
  * size": the same in C, rejected at load.
  *
- * @param size bytes, at most FL_PULL_MAX, so that pos + size cannot wrap.
+ * @param size bytes, at most FL_PULL_MAX (FL_EXTENSIONS_BYTES_MAX where only stepped over), so that
+ *        pos + size cannot wrap.
  * @return the first byte taken (borrowed), or NULL, cursor unmoved, when short.
  */
 FL_INLINE const void *
@@ -35,15 +36,57 @@ fl_pull(struct fl_cursor *cursor, uint32_t size)
 	return start;
 }
 
+/**
+ * @p size bytes at @p offset from the cursor, which does not move.
+ * @param offset at most FL_READ_BYTES_MAX: more is as good as beyond the end.
+ * @return the first of them (borrowed), or NULL when short.
+ */
+FL_INLINE const void *
+fl_peek(const struct fl_cursor *cursor, uint32_t offset, uint32_t size)
+{
+	const uint8_t *start;
+
+	if (offset > FL_READ_BYTES_MAX)
+		return NULL;
+	start = cursor->pos + offset;
+	return start + size > cursor->end ? NULL : start;
+}
+
+/** What a packet is, as far as its way depends on it. */
+enum fl_shape {
+	FL_SHAPE_OTHER, /**< no ports: on a VIP it ends with on_vip */
+	FL_SHAPE_FLOW,	/**< TCP or UDP, whole */
+	FL_SHAPE_FIRST, /**< the first fragment of TCP or UDP */
+	FL_SHAPE_LATER, /**< a later fragment of TCP or UDP: no ports */
+	FL_SHAPE_ERROR, /**< ICMP error about a packet of a VIP: src, to and ports are those of
+			   the flow that it is about */
+	FL_SHAPE_ECHO,	/**< ICMP echo request: src_port is its identifier */
+	FL_SHAPE_ICMP_FRAGMENT, /**< no ports */
+};
+
+/** What the IP headers say of fragmentation. */
+enum fl_fragment_kind { FL_FRAGMENT_NONE, FL_FRAGMENT_FIRST, FL_FRAGMENT_LATER };
+
 /** What the parser found. Valid after fl_parse() returned FL_FORWARD. */
 struct fl_packet {
 	struct fl_addr src;
-	struct fl_vip_key to;  /**< destination, as the VIP lookup wants it */
-	fl_be16 src_port;      /**< 0 when `to` is an address key */
-	uint16_t l3_bytes;     /**< of the IP packet, without frame padding */
-	uint16_t l4_offset;    /**< where the ports are, from the IP header */
-	uint8_t traffic_class; /**< DSCP and ECN: IPv4 tos, IPv6 traffic class */
+	struct fl_vip_key to; /**< destination; port and ip_proto are 0 in shapes without ports */
+	uint64_t src_mac;     /**< of the frame, as fl_mac_word() */
+	fl_be32 tag[2];	      /**< 802.1Q tags it came with, {type, tci}; 0: none */
+	fl_be32 fragment_id;  /**< of fragments; IPv4: in the low 16 bits */
+	fl_be16 src_port;
+	uint16_t l3_bytes;	/**< of the IP packet, without frame padding */
+	uint16_t l4_offset;	/**< where TCP, UDP or ICMP is, from the IP header */
+	uint8_t l2_bytes;	/**< before the IP header */
+	uint8_t ip_proto;	/**< behind all IP headers */
+	uint8_t fragment_proto; /**< IPv6: that of the fragment header, which all fragments have */
+	uint8_t fragment;	/**< enum fl_fragment_kind */
+	uint8_t traffic_class;	/**< DSCP and ECN: IPv4 tos, IPv6 traffic class */
+	uint8_t ttl;		/**< TTL or hop limit */
 	bool is_ipv6;
+	bool is_tunnel; /**< IPIP, or UDP to the port of GUE */
+	uint8_t shape;	/**< enum fl_shape */
+	uint8_t source; /**< enum fl_verdict: FL_FORWARD, or why nobody at a VIP may have it */
 	uint8_t on_vip; /**< enum fl_verdict when the destination is a VIP: FL_FORWARD goes on */
 };
 

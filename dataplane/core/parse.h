@@ -1,53 +1,57 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * From frame to flow: Ethernet, IPv4 (options stepped over), IPv6, TCP and UDP.
+ * From frame to flow: Ethernet, 802.1Q, IPv4 (options stepped over), IPv6 (extension headers
+ * stepped over), TCP, UDP, ICMP (icmp.h).
  *
- * A packet whose ports cannot be read (a fragment, an extension header, another protocol) is not
- * misread: it gets an address key, which matches when some VIP has the destination address, and the
- * verdict for that case in `on_vip`. Otherwise it is the host's.
+ * A packet whose ports cannot be read is not misread: it gets a shape without ports, and the
+ * verdict in `on_vip` for the case that some VIP has its destination address. Otherwise it is the
+ * host's, who may know better. Only what no host could make sense of, a broken IP header, ends
+ * here.
  */
 #ifndef FL_PARSE_H
 #define FL_PARSE_H
 
-#include "packet.h"
+#include "icmp.h"
 
-/** Take the packet as one without ports: @p on_vip when it is for a VIP's address. */
+/**
+ * The verdict for packets to a VIP from @p source; FL_FORWARD: an address that a client may have.
+ * RFC 1122 3.2.1.3, RFC 4291 2.
+ */
 FL_INLINE enum fl_verdict
-fl_parse_portless(struct fl_packet *ret_packet, enum fl_verdict on_vip)
+fl_source_verdict(const struct fl_addr *source, const struct fl_addr *destination, bool is_ipv6)
 {
-	ret_packet->to.ip_proto = 0;
-	ret_packet->to.port = 0;
-	ret_packet->src_port = 0;
-	ret_packet->on_vip = on_vip;
-	return FL_FORWARD;
+	uint8_t first = (uint8_t)(is_ipv6 ? source->word[0] : source->word[3]);
+
+	if (FL_UNLIKELY(fl_addr_equal(source, destination)))
+		return FL_DROP_SOURCE_VIP;
+	if (is_ipv6) {
+		if (FL_UNLIKELY(first == 0xff))
+			return FL_DROP_SOURCE_MULTICAST;
+		if (FL_LIKELY((source->word[0] | source->word[1] | source->word[2]) != 0))
+			return FL_FORWARD;
+		if (source->word[3] == fl_to_be32(1))
+			return FL_DROP_SOURCE_LOOPBACK;
+		return source->word[3] == 0 ? FL_DROP_SOURCE_UNSPECIFIED : FL_FORWARD;
+	}
+	if (FL_LIKELY(first != 0 && first != 127 && first < 224))
+		return FL_FORWARD;
+	if (first == 0)
+		return FL_DROP_SOURCE_UNSPECIFIED;
+	if (first == 127)
+		return FL_DROP_SOURCE_LOOPBACK;
+	if (first < 240)
+		return FL_DROP_SOURCE_MULTICAST;
+	return source->word[3] == 0xffffffffu ? FL_DROP_SOURCE_BROADCAST : FL_FORWARD;
 }
 
-/** @param l4_bytes what the IP header says of the rest; the cursor may show more (padding). */
-FL_INLINE enum fl_verdict
-fl_parse_l4(struct fl_cursor *cursor, uint8_t ip_proto, uint32_t l4_bytes,
-	    struct fl_packet *ret_packet)
-{
-	const struct fl_wire_ports *ports;
-	uint32_t needed = ip_proto == FL_IPPROTO_TCP ? FL_TCP_BYTES : FL_UDP_BYTES;
-
-	if (l4_bytes < needed)
-		return FL_DROP_TRUNCATED;
-	ports = fl_pull(cursor, sizeof *ports);
-	if (ports == NULL)
-		return FL_DROP_TRUNCATED;
-	ret_packet->to.ip_proto = ip_proto;
-	ret_packet->to.port = ports->dst;
-	ret_packet->src_port = ports->src;
-	ret_packet->on_vip = FL_FORWARD;
-	return FL_FORWARD;
-}
+/* --- IP headers --- */
 
 FL_INLINE enum fl_verdict
-fl_parse_ipv4(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *ret_packet)
+fl_parse_ipv4(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *packet)
 {
 	const struct fl_wire_ipv4 *ip = fl_pull(cursor, sizeof *ip);
-	uint32_t header_bytes, total_bytes;
+	uint32_t header_bytes, total_bytes, fragment;
 
 	if (ip == NULL)
 		return FL_DROP_TRUNCATED;
@@ -57,20 +61,25 @@ fl_parse_ipv4(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *ret_
 		return FL_DROP_BAD_HEADER;
 	if (total_bytes < header_bytes || total_bytes > l3_room)
 		return FL_DROP_BAD_LENGTH;
-	if (header_bytes > sizeof *ip && fl_pull(cursor, header_bytes - sizeof *ip) == NULL)
+	packet->src = fl_addr_from_ipv4(ip->src);
+	packet->to.address = fl_addr_from_ipv4(ip->dst);
+	packet->l3_bytes = (uint16_t)total_bytes;
+	packet->l4_offset = (uint16_t)header_bytes;
+	packet->traffic_class = ip->tos;
+	packet->ttl = ip->ttl;
+	packet->ip_proto = ip->ip_proto;
+	packet->fragment_id = ip->id;
+	packet->fragment_proto = ip->ip_proto;
+	fragment = fl_from_be16(ip->fragment);
+	if (FL_UNLIKELY(fragment & FL_IPV4_OFFSET_MASK))
+		packet->fragment = FL_FRAGMENT_LATER;
+	else if (FL_UNLIKELY(fragment & FL_IPV4_MORE_FRAGMENTS))
+		packet->fragment = FL_FRAGMENT_FIRST;
+	packet->source = (uint8_t)fl_source_verdict(&packet->src, &packet->to.address, false);
+	if (FL_UNLIKELY(header_bytes > sizeof *ip) &&
+	    fl_peek(cursor, 0, header_bytes - sizeof *ip) == NULL)
 		return FL_DROP_TRUNCATED;
-
-	ret_packet->src = fl_addr_from_ipv4(ip->src);
-	ret_packet->to.address = fl_addr_from_ipv4(ip->dst);
-	ret_packet->l3_bytes = (uint16_t)total_bytes;
-	ret_packet->l4_offset = (uint16_t)header_bytes;
-	ret_packet->traffic_class = ip->tos;
-	ret_packet->is_ipv6 = false;
-	if (ip->fragment & fl_to_be16(FL_IPV4_FRAGMENT_MASK))
-		return fl_parse_portless(ret_packet, FL_DROP_FRAGMENT);
-	if (ip->ip_proto != FL_IPPROTO_TCP && ip->ip_proto != FL_IPPROTO_UDP)
-		return fl_parse_portless(ret_packet, FL_PASS_PROTOCOL);
-	return fl_parse_l4(cursor, ip->ip_proto, total_bytes - header_bytes, ret_packet);
+	return FL_FORWARD;
 }
 
 /** A next header value that is an extension header (IANA registry, "IPv6 Extension Header Types").
@@ -79,13 +88,104 @@ FL_INLINE bool
 fl_is_ipv6_extension(uint8_t next_header)
 {
 	return next_header == FL_IPPROTO_HOPOPTS || next_header == FL_IPPROTO_ROUTING ||
-	       next_header == FL_IPPROTO_AH || next_header == FL_IPPROTO_DSTOPTS ||
-	       next_header == FL_IPPROTO_MOBILITY || next_header == FL_IPPROTO_HIP ||
-	       next_header == FL_IPPROTO_SHIM6;
+	       next_header == FL_IPPROTO_FRAGMENT || next_header == FL_IPPROTO_AH ||
+	       next_header == FL_IPPROTO_DSTOPTS || next_header == FL_IPPROTO_MOBILITY ||
+	       next_header == FL_IPPROTO_HIP || next_header == FL_IPPROTO_SHIM6;
+}
+
+/** A walk over extension headers. */
+struct fl_extensions {
+	uint32_t bytes;	     /**< of those that were stepped over */
+	uint8_t next_header; /**< behind them */
+	bool has_fragment;
+};
+
+/** Bytes of an extension header from its first eight. */
+FL_INLINE uint32_t
+fl_extension_bytes(const struct fl_wire_extension *extension, uint8_t kind)
+{
+	if (kind == FL_IPPROTO_FRAGMENT)
+		return sizeof *extension;
+	if (kind == FL_IPPROTO_AH) /* RFC 4302 2.2 */
+		return ((uint32_t)extension->length + 2) * 4;
+	return ((uint32_t)extension->length + 1) * 8;
+}
+
+FL_INLINE void
+fl_parse_fragment(const struct fl_wire_fragment *fragment, struct fl_packet *packet)
+{
+	uint16_t offset = fl_from_be16(fragment->offset);
+
+	if (offset & FL_IPV6_OFFSET_MASK)
+		packet->fragment = FL_FRAGMENT_LATER;
+	else if (offset & FL_IPV6_MORE_FRAGMENTS)
+		packet->fragment = FL_FRAGMENT_FIRST;
+	packet->fragment_id = fragment->id;
+	packet->fragment_proto = fragment->next_header;
+}
+
+/**
+ * Step over one extension header.
+ * @param cursor at the first of them; stays there.
+ * @return FL_FORWARD; or what becomes of the packet on a VIP.
+ */
+FL_INLINE enum fl_verdict
+fl_parse_extension(const struct fl_cursor *cursor, struct fl_packet *packet,
+		   struct fl_extensions *walk)
+{
+	uint32_t room = (uint32_t)packet->l3_bytes - FL_IPV6_BYTES, bytes;
+	const struct fl_wire_extension *extension;
+	uint8_t kind = walk->next_header;
+
+	if (kind == FL_IPPROTO_MOBILITY || kind == FL_IPPROTO_HIP || kind == FL_IPPROTO_SHIM6 ||
+	    (kind == FL_IPPROTO_HOPOPTS && walk->bytes > 0) ||
+	    (kind == FL_IPPROTO_FRAGMENT && walk->has_fragment))
+		return FL_DROP_IPV6_EXTENSION;
+	extension = fl_peek(cursor, walk->bytes, sizeof *extension);
+	if (extension == NULL || walk->bytes + sizeof *extension > room)
+		return FL_DROP_TRUNCATED;
+	bytes = walk->bytes + fl_extension_bytes(extension, kind);
+	if (bytes > room)
+		return FL_DROP_TRUNCATED;
+	if (bytes > FL_EXTENSIONS_BYTES_MAX)
+		return FL_DROP_IPV6_EXTENSION;
+	if (kind == FL_IPPROTO_ROUTING && (extension->type == 0 || extension->segments_left != 0))
+		return FL_DROP_ROUTING_HEADER;
+	if (kind == FL_IPPROTO_FRAGMENT) {
+		walk->has_fragment = true;
+		fl_parse_fragment((const struct fl_wire_fragment *)extension, packet);
+	}
+	walk->bytes = bytes;
+	walk->next_header = extension->next_header;
+	return FL_FORWARD;
+}
+
+/**
+ * Step over the extension headers.
+ * @param cursor behind the IPv6 header; stays there.
+ */
+FL_INLINE void
+fl_parse_extensions(const struct fl_cursor *cursor, struct fl_packet *packet)
+{
+	struct fl_extensions walk = { .next_header = packet->ip_proto };
+	enum fl_verdict verdict = FL_FORWARD;
+	uint32_t count = 0;
+
+#pragma GCC unroll 1
+	while (verdict == FL_FORWARD && packet->fragment != FL_FRAGMENT_LATER &&
+	       fl_is_ipv6_extension(walk.next_header)) {
+		if (count++ == FL_EXTENSIONS_MAX)
+			verdict = FL_DROP_IPV6_EXTENSION;
+		else
+			verdict = fl_parse_extension(cursor, packet, &walk);
+	}
+	packet->l4_offset = (uint16_t)(FL_IPV6_BYTES + walk.bytes);
+	packet->ip_proto = walk.next_header;
+	packet->on_vip = (uint8_t)verdict;
 }
 
 FL_INLINE enum fl_verdict
-fl_parse_ipv6(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *ret_packet)
+fl_parse_ipv6(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *packet)
 {
 	const struct fl_wire_ipv6 *ip = fl_pull(cursor, sizeof *ip);
 	uint32_t first_word, payload_bytes;
@@ -96,56 +196,153 @@ fl_parse_ipv6(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *ret_
 	payload_bytes = fl_from_be16(ip->payload_bytes);
 	if (first_word >> 28 != 6)
 		return FL_DROP_BAD_HEADER;
-	/* 65,495 and more bytes of payload would not fit l3_bytes; no frame of that size can leave.
+	/* 65,496 and more bytes of payload would not fit l3_bytes; no frame of that size can leave.
 	 */
 	if (payload_bytes > UINT16_MAX - sizeof *ip || payload_bytes + sizeof *ip > l3_room)
 		return FL_DROP_BAD_LENGTH;
-
 	for (uint32_t i = 0; i < 4; i++) {
-		ret_packet->src.word[i] = ip->src[i];
-		ret_packet->to.address.word[i] = ip->dst[i];
+		packet->src.word[i] = ip->src[i];
+		packet->to.address.word[i] = ip->dst[i];
 	}
 	/* An IPv4-mapped address is never on the wire (RFC 4291): it must not reach an IPv4 VIP. */
-	if (fl_addr_is_ipv4(&ret_packet->to.address) || fl_addr_is_ipv4(&ret_packet->src))
+	if (fl_addr_is_ipv4(&packet->to.address) || fl_addr_is_ipv4(&packet->src))
 		return FL_DROP_BAD_HEADER;
-	ret_packet->l3_bytes = (uint16_t)(payload_bytes + sizeof *ip);
-	ret_packet->l4_offset = sizeof *ip;
-	ret_packet->traffic_class = (uint8_t)(first_word >> 20);
-	ret_packet->is_ipv6 = true;
-	if (ip->next_header == FL_IPPROTO_FRAGMENT)
-		return fl_parse_portless(ret_packet, FL_DROP_FRAGMENT);
-	if (fl_is_ipv6_extension(ip->next_header))
-		return fl_parse_portless(ret_packet, FL_DROP_IPV6_EXTENSION);
-	if (ip->next_header != FL_IPPROTO_TCP && ip->next_header != FL_IPPROTO_UDP)
-		return fl_parse_portless(ret_packet, FL_PASS_PROTOCOL);
-	return fl_parse_l4(cursor, ip->next_header, payload_bytes, ret_packet);
+	packet->l3_bytes = (uint16_t)(payload_bytes + sizeof *ip);
+	packet->l4_offset = sizeof *ip;
+	packet->traffic_class = (uint8_t)(first_word >> 20);
+	packet->ttl = ip->hop_limit;
+	packet->ip_proto = ip->next_header;
+	packet->is_ipv6 = true;
+	packet->source = (uint8_t)fl_source_verdict(&packet->src, &packet->to.address, true);
+	if (FL_UNLIKELY(fl_is_ipv6_extension(ip->next_header)))
+		fl_parse_extensions(cursor, packet);
+	return FL_FORWARD;
+}
+
+/* --- Ethernet --- */
+
+FL_INLINE bool
+fl_is_tag_type(fl_be16 type)
+{
+	return type == fl_to_be16(FL_ETHERTYPE_VLAN) || type == fl_to_be16(FL_ETHERTYPE_QINQ);
+}
+
+/** Step over the tags. @param type of what follows the Ethernet header; then of what follows the
+ * tags. */
+FL_INLINE enum fl_verdict
+fl_parse_tags(struct fl_cursor *cursor, fl_be16 *type, struct fl_packet *packet)
+{
+	for (uint32_t i = 0; i < FL_TAGS_MAX && fl_is_tag_type(*type); i++) {
+		const struct fl_wire_tag *tag = fl_pull(cursor, sizeof *tag);
+
+		if (tag == NULL)
+			return FL_DROP_TRUNCATED;
+		packet->tag[i] = (fl_be32)*type | (fl_be32)tag->tci << 16;
+		packet->l2_bytes += FL_TAG_BYTES;
+		*type = tag->type;
+	}
+	return fl_is_tag_type(*type) ? FL_PASS_VLAN : FL_FORWARD;
+}
+
+/** The first half of fl_parse(): up to what is behind the IP headers. */
+FL_INLINE enum fl_verdict
+fl_parse_l3(struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_packet *packet)
+{
+	const struct fl_wire_ethernet *ethernet = fl_pull(cursor, sizeof *ethernet);
+	fl_be16 type;
+
+	if (ethernet == NULL || frame_bytes < sizeof *ethernet)
+		return FL_DROP_TRUNCATED;
+	type = ethernet->type;
+	packet->l2_bytes = sizeof *ethernet;
+	packet->src_mac = (uint64_t)ethernet->src[0] | (uint64_t)ethernet->src[1] << 16 |
+			  (uint64_t)ethernet->src[2] << 32;
+	if (FL_UNLIKELY(fl_is_tag_type(type))) {
+		enum fl_verdict verdict = fl_parse_tags(cursor, &type, packet);
+
+		if (verdict != FL_FORWARD)
+			return verdict;
+	}
+	if (type == fl_to_be16(FL_ETHERTYPE_IPV4))
+		return fl_parse_ipv4(cursor, frame_bytes - packet->l2_bytes, packet);
+	if (type == fl_to_be16(FL_ETHERTYPE_IPV6))
+		return fl_parse_ipv6(cursor, frame_bytes - packet->l2_bytes, packet);
+	return FL_PASS_NOT_IP;
+}
+
+/* --- TCP, UDP, ICMP --- */
+
+FL_INLINE void
+fl_parse_ports(struct fl_cursor *cursor, struct fl_packet *packet)
+{
+	bool is_tcp = packet->ip_proto == FL_IPPROTO_TCP;
+	uint32_t needed = is_tcp ? FL_TCP_BYTES : FL_UDP_BYTES;
+	const struct fl_wire_ports *ports;
+
+	if ((uint32_t)packet->l3_bytes < packet->l4_offset + needed ||
+	    (ports = fl_pull(cursor, sizeof *ports)) == NULL) {
+		packet->on_vip = FL_DROP_TRUNCATED;
+		return;
+	}
+	packet->shape = packet->fragment == FL_FRAGMENT_FIRST ? FL_SHAPE_FIRST : FL_SHAPE_FLOW;
+	packet->to.ip_proto = packet->ip_proto;
+	packet->to.port = ports->dst;
+	packet->src_port = ports->src;
+	packet->is_tunnel = !is_tcp && ports->dst == fl_to_be16(FL_UDP_PORT_GUE);
+}
+
+/**
+ * The second half of fl_parse(): what is behind the IP headers.
+ * @param cursor there: packet->l2_bytes + packet->l4_offset from the frame's first byte.
+ */
+FL_INLINE void
+fl_parse_l4(struct fl_cursor *cursor, struct fl_packet *packet)
+{
+	uint8_t icmp = packet->is_ipv6 ? FL_IPPROTO_ICMPV6 : FL_IPPROTO_ICMP;
+	uint8_t ip_proto = packet->ip_proto;
+
+	if (FL_UNLIKELY(packet->on_vip != FL_FORWARD)) {
+		/* the extension headers said it all */
+	} else if (FL_LIKELY(ip_proto == FL_IPPROTO_TCP || ip_proto == FL_IPPROTO_UDP)) {
+		if (FL_UNLIKELY(packet->fragment == FL_FRAGMENT_LATER))
+			packet->shape = FL_SHAPE_LATER;
+		else
+			fl_parse_ports(cursor, packet);
+	} else if (ip_proto == icmp) {
+		if (packet->fragment != FL_FRAGMENT_NONE)
+			packet->shape = FL_SHAPE_ICMP_FRAGMENT;
+		else
+			fl_parse_icmp(cursor, packet);
+	} else {
+		packet->on_vip = FL_PASS_PROTOCOL;
+		packet->is_tunnel = packet->fragment != FL_FRAGMENT_LATER &&
+				    (ip_proto == FL_IPPROTO_IPV4 || ip_proto == FL_IPPROTO_IPV6);
+	}
+	if (FL_UNLIKELY(packet->source != FL_FORWARD) &&
+	    !fl_verdict_is_pass((enum fl_verdict)packet->on_vip))
+		packet->on_vip = packet->source;
 }
 
 /**
  * Read one frame.
  *
  * @param cursor at the Ethernet header; its end may lie before the frame's (only headers need be
- * readable).
+ *        readable, at most FL_READ_BYTES_MAX).
  * @param frame_bytes of the whole frame, what IP lengths are held against.
- * @param ret_packet zeroed by the caller; whole when FL_FORWARD is returned.
- * @return FL_FORWARD: look ret_packet->to up; a pass or drop verdict: this is how the packet ends.
+ * @param packet zeroed by the caller; whole when FL_FORWARD is returned.
+ * @return FL_FORWARD: look packet->to up; a pass or drop verdict: this is how the packet ends.
  */
 FL_INLINE enum fl_verdict
-fl_parse(struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_packet *ret_packet)
+fl_parse(const struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_packet *packet)
 {
-	const struct fl_wire_ethernet *ethernet = fl_pull(cursor, sizeof *ethernet);
-	uint16_t type;
+	struct fl_cursor l2 = *cursor, l4 = *cursor;
+	enum fl_verdict verdict = fl_parse_l3(&l2, frame_bytes, packet);
 
-	if (ethernet == NULL || frame_bytes < sizeof *ethernet)
-		return FL_DROP_TRUNCATED;
-	type = fl_from_be16(ethernet->type);
-	if (type == FL_ETHERTYPE_IPV4)
-		return fl_parse_ipv4(cursor, frame_bytes - FL_ETHERNET_BYTES, ret_packet);
-	if (type == FL_ETHERTYPE_IPV6)
-		return fl_parse_ipv6(cursor, frame_bytes - FL_ETHERNET_BYTES, ret_packet);
-	if (type == FL_ETHERTYPE_VLAN || type == FL_ETHERTYPE_QINQ)
-		return FL_PASS_VLAN;
-	return FL_PASS_NOT_IP;
+	if (FL_UNLIKELY(verdict != FL_FORWARD))
+		return verdict;
+	l4.pos += packet->l2_bytes + packet->l4_offset;
+	fl_parse_l4(&l4, packet);
+	return FL_FORWARD;
 }
 
 #endif

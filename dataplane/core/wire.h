@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Headers as they are on the wire: Ethernet, IPv4 (RFC 791), IPv6 (RFC 8200), TCP (RFC 9293) and
- * UDP (RFC 768). Naturally aligned fields, laid over packet bytes at any address.
+ * Headers as they are on the wire: Ethernet, IPv4 (RFC 791), IPv6 (RFC 8200), TCP (RFC 9293),
+ * UDP (RFC 768) and ICMP. Naturally aligned fields, laid over packet bytes at any address.
  */
 #ifndef FL_WIRE_H
 #define FL_WIRE_H
@@ -20,6 +20,7 @@ enum fl_ether_type {
 /** Protocol numbers of IPv4 and next header values of IPv6. */
 enum fl_ip_proto {
 	FL_IPPROTO_HOPOPTS = 0,
+	FL_IPPROTO_ICMP = 1,
 	FL_IPPROTO_IPV4 = 4,
 	FL_IPPROTO_TCP = 6,
 	FL_IPPROTO_UDP = 17,
@@ -27,6 +28,7 @@ enum fl_ip_proto {
 	FL_IPPROTO_ROUTING = 43,
 	FL_IPPROTO_FRAGMENT = 44,
 	FL_IPPROTO_AH = 51,
+	FL_IPPROTO_ICMPV6 = 58,
 	FL_IPPROTO_DSTOPTS = 60,
 	FL_IPPROTO_MOBILITY = 135,
 	FL_IPPROTO_HIP = 139,
@@ -36,6 +38,12 @@ enum fl_ip_proto {
 struct FL_WIRE fl_wire_ethernet {
 	uint16_t dst[3];
 	uint16_t src[3];
+	fl_be16 type;
+};
+
+/** An 802.1Q tag, and the type of what follows it. */
+struct FL_WIRE fl_wire_tag {
+	fl_be16 tci;
 	fl_be16 type;
 };
 
@@ -66,20 +74,79 @@ struct FL_WIRE fl_wire_ports {
 	fl_be16 dst;
 };
 
+struct FL_WIRE fl_wire_udp {
+	fl_be16 src;
+	fl_be16 dst;
+	fl_be16 bytes;
+	uint16_t checksum;
+};
+
+/** ICMP (RFC 792) and ICMPv6 (RFC 4443): eight bytes, the last four by type. */
+struct FL_WIRE fl_wire_icmp {
+	uint16_t type_code; /**< type in the low byte */
+	uint16_t checksum;
+	fl_be16 id; /**< echo */
+	fl_be16 sequence;
+};
+
+/** An IPv6 extension header's first eight bytes; what stands in them depends on its kind. */
+struct FL_WIRE fl_wire_extension {
+	uint8_t next_header;
+	uint8_t length; /**< in 8 bytes beyond the first 8; AH: in 4 bytes beyond the first 8 */
+	uint8_t type;	/**< routing */
+	uint8_t segments_left;
+	fl_be32 rest;
+};
+
+struct FL_WIRE fl_wire_fragment {
+	uint8_t next_header;
+	uint8_t reserved;
+	fl_be16 offset; /**< in 8 bytes, shifted by 3; bit 0: more fragments */
+	fl_be32 id;
+};
+
 enum {
 	FL_ETHERNET_BYTES = 14,
+	FL_TAG_BYTES = 4,
 	FL_IPV4_BYTES = 20, /**< without options */
 	FL_IPV6_BYTES = 40,
 	FL_TCP_BYTES = 20, /**< without options */
 	FL_UDP_BYTES = 8,
+	FL_ICMP_BYTES = 8,
 };
 
-#define FL_IPV4_FRAGMENT_MASK 0x3fff /**< more fragments, and the offset */
-#define FL_IPV4_DONT_FRAGMENT 0x4000
+enum fl_icmp_type {
+	FL_ICMP_ECHO_REPLY = 0,
+	FL_ICMP_UNREACHABLE = 3,
+	FL_ICMP_ECHO_REQUEST = 8,
+	FL_ICMP_TIME_EXCEEDED = 11,
+	FL_ICMP_PARAMETER_PROBLEM = 12,
+	FL_ICMPV6_UNREACHABLE = 1,
+	FL_ICMPV6_TOO_BIG = 2,
+	FL_ICMPV6_PARAMETER_PROBLEM = 4,
+	FL_ICMPV6_ECHO_REQUEST = 128,
+	FL_ICMPV6_ECHO_REPLY = 129,
+	FL_ICMPV6_MLD_FIRST = 130, /**< multicast listener discovery ... */
+	FL_ICMPV6_ND_LAST = 137,   /**< ... neighbour discovery */
+	FL_ICMPV6_MLDV2_REPORT = 143,
+};
+
+#define FL_IPV4_OFFSET_MASK    0x1fff
+#define FL_IPV4_MORE_FRAGMENTS 0x2000
+#define FL_IPV4_DONT_FRAGMENT  0x4000
+#define FL_IPV6_OFFSET_MASK    0xfff8
+#define FL_IPV6_MORE_FRAGMENTS 0x0001
+
+#define FL_UDP_PORT_GUE 6080
 
 _Static_assert(sizeof(struct fl_wire_ethernet) == FL_ETHERNET_BYTES, "wire");
 _Static_assert(sizeof(struct fl_wire_ipv4) == FL_IPV4_BYTES, "wire");
 _Static_assert(sizeof(struct fl_wire_ipv6) == FL_IPV6_BYTES, "wire");
 _Static_assert(sizeof(struct fl_wire_ports) == 4, "wire");
+_Static_assert(sizeof(struct fl_wire_tag) == FL_TAG_BYTES, "wire");
+_Static_assert(sizeof(struct fl_wire_udp) == FL_UDP_BYTES, "wire");
+_Static_assert(sizeof(struct fl_wire_icmp) == FL_ICMP_BYTES, "wire");
+_Static_assert(sizeof(struct fl_wire_extension) == 8, "wire");
+_Static_assert(sizeof(struct fl_wire_fragment) == 8, "wire");
 
 #endif

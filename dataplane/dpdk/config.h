@@ -8,17 +8,12 @@
 #define DPDK_CONFIG_H
 
 #include <net/if.h>
-#include <stdio.h>
 
-#include "../plane/json.h"
-#include "../plane/plane.h"
+#include "../plane/plane_file.h"
 
 enum {
 	CONFIG_CPU_MAX = 1023,
-	CONFIG_PATH_BYTES_MAX = 256,   /**< with NUL */
-	CONFIG_SOCKET_BYTES_MAX = 108, /**< with NUL: sockaddr_un */
 	CONFIG_DEVICE_BYTES_MAX = 256, /**< with NUL */
-	CONFIG_USER_BYTES_MAX = 33,    /**< with NUL */
 };
 
 /** Where packets of a port that are not ours go. */
@@ -29,7 +24,7 @@ enum config_host {
 };
 
 struct config_port {
-	char name[PLANE_NAME_BYTES_MAX];
+	struct plane_file_port common;
 	char device[CONFIG_DEVICE_BYTES_MAX]; /**< a PCI address with its domain, lower case; or as
 						 written */
 	bool is_af_xdp;
@@ -46,20 +41,12 @@ struct config_port {
 };
 
 struct config {
-	char name[PLANE_NAME_BYTES_MAX];
-	char socket_path[CONFIG_SOCKET_BYTES_MAX];
-	char control_user[CONFIG_USER_BYTES_MAX];
-	char key_file[CONFIG_PATH_BYTES_MAX];
-	char pin_dir[CONFIG_PATH_BYTES_MAX];
+	struct plane_file file;
 	uint16_t main_core;
 	uint16_t worker_cores[FL_WORKERS_MAX];
 	uint32_t worker_count;
 	bool hugepages;
 	uint32_t memory_mb;
-	int log_level; /**< LOG_ERR ... LOG_DEBUG */
-	bool has_source_ipv4, has_source_ipv6;
-	struct addr source_ipv4, source_ipv6;
-	struct plane_limits limits;
 	struct config_port ports[FL_PORTS_MAX];
 	uint32_t port_count;
 };
@@ -73,9 +60,6 @@ struct config {
  */
 int
 config_parse(const char *text, size_t size, struct config *ret_config, struct json_errors *errors);
-
-/** One line for each error: `FILE:LINE:COLUMN: error: POINTER: MESSAGE; HINT`. */
-void config_print_errors(const struct json_errors *errors, const char *file, FILE *stream);
 
 /** Any port on net_af_xdp? */
 bool config_has_af_xdp(const struct config *config);

@@ -15,7 +15,7 @@ enum {
 #define AF_XDP_DRIVER "net_af_xdp"
 
 static const struct json_field port_fields[] = {
-	{ "name", JSON_KIND_STRING, true, 1, PLANE_NAME_BYTES_MAX - 1 },
+	PLANE_FILE_PORT_FIELDS,
 	{ "device", JSON_KIND_STRING, true, 1, CONFIG_DEVICE_BYTES_MAX - 6 }, /* + a PCI domain */
 	{ "descriptors", JSON_KIND_INTEGER, false, DESCRIPTORS_MIN, DESCRIPTORS_MAX },
 	{ "host", JSON_KIND_STRING, false, 1, 16 },
@@ -96,7 +96,7 @@ read_af_xdp(struct reading *reading)
 			       "write it as net_af_xdp0,iface=eth0",
 			       "names no network interface (at most 15 bytes)");
 	else
-		config_copy(port->interface, sizeof port->interface, value);
+		plane_file_copy(port->interface, sizeof port->interface, value);
 	for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
 		if (device_argument(port->device, ours[i], value, sizeof value))
 			json_error_add(reading->errors, &path, "invalid_value", "leave it out",
@@ -128,13 +128,13 @@ check_device_unique(struct reading *reading)
 		    strncmp(other->device, port->device, bytes) == 0)
 			json_error_add(reading->errors, &path, "invalid_value",
 				       "number them: net_af_xdp0, net_af_xdp1, ...",
-				       "port \"%s\" has the device \"%.*s\" already", other->name,
+				       "port \"%s\" has the device \"%.*s\" already", other->common.name,
 				       (int)bytes, port->device);
 		else if (port->is_af_xdp && other->is_af_xdp &&
 			 strcmp(port->interface, other->interface) == 0)
 			json_error_add(reading->errors, &path, "invalid_value",
 				       "give each port an interface of its own",
-				       "port \"%s\" has the interface %s already", other->name,
+				       "port \"%s\" has the interface %s already", other->common.name,
 				       port->interface);
 	}
 }
@@ -178,7 +178,7 @@ read_tap(struct reading *reading)
 				       "only a port with \"host\": \"tap\" has one");
 		return;
 	}
-	(void)snprintf(made, sizeof made, "fl-%.32s", port->name);
+	(void)snprintf(made, sizeof made, "fl-%.32s", port->common.name);
 	if (tap == NULL)
 		tap = made;
 	if (strlen(tap) >= sizeof port->tap || strcspn(tap, "/: ,=") != strlen(tap) ||
@@ -187,13 +187,13 @@ read_tap(struct reading *reading)
 			       "invalid_value", "set \"tap\" to a name of at most 15 bytes",
 			       "\"%s\" cannot be the name of a network interface", tap);
 	else
-		config_copy(port->tap, sizeof port->tap, tap);
+		plane_file_copy(port->tap, sizeof port->tap, tap);
 	for (uint32_t i = 0; i < reading->config->port_count; i++) {
 		if (port->tap[0] != '\0' && strcmp(reading->config->ports[i].tap, port->tap) == 0)
 			json_error_add(reading->errors, tap == made ? reading->path : &path,
 				       "invalid_value", "set \"tap\" to another name",
 				       "port \"%s\" has the TAP %s already",
-				       reading->config->ports[i].name, port->tap);
+				       reading->config->ports[i].common.name, port->tap);
 	}
 }
 
@@ -223,41 +223,13 @@ read_host(struct reading *reading)
 		read_tap(reading);
 }
 
-/** "192.0.2.0/24" or "2001:db8::/32", no bits beyond the prefix. */
-static bool
-parse_prefix(const char *text, struct plane_prefix *ret_prefix)
-{
-	char address[ADDR_TEXT_MAX];
-	const char *slash = strchr(text, '/');
-	unsigned long bits, bits_max;
-	char *end;
-
-	if (slash == NULL || (size_t)(slash - text) >= sizeof address || slash[1] < '0' ||
-	    slash[1] > '9')
-		return false;
-	memcpy(address, text, (size_t)(slash - text));
-	address[slash - text] = '\0';
-	if (addr_parse(address, &ret_prefix->address) < 0)
-		return false;
-	bits_max = addr_is_ipv4(&ret_prefix->address) ? 32 : 128;
-	bits = strtoul(slash + 1, &end, 10);
-	if (*end != '\0' || bits > bits_max)
-		return false;
-	bits += 128 - bits_max;
-	for (unsigned long i = bits; i < 128; i++) {
-		if (ret_prefix->address.bytes[i / 8] & (0x80u >> (i % 8)))
-			return false;
-	}
-	ret_prefix->bits = (uint8_t)bits;
-	return true;
-}
-
 static void
 read_gateway_for(struct reading *reading)
 {
 	const struct json_path path = member(reading, "gateway_for");
 	const cJSON *prefixes = json_get(reading->object, "gateway_for"), *item;
 	struct config_port *port = reading->port;
+	struct addr_prefix prefix;
 	uint32_t index = 0;
 
 	if (!cJSON_IsArray(prefixes))
@@ -271,9 +243,9 @@ read_gateway_for(struct reading *reading)
 
 		if (port->gateway_for_count == PLANE_GATEWAY_PREFIXES_MAX)
 			break; /* json_check() said so */
-		if (cJSON_IsString(item) &&
-		    parse_prefix(item->valuestring, &port->gateway_for[port->gateway_for_count]))
-			port->gateway_for_count++;
+		if (cJSON_IsString(item) && addr_prefix_parse(item->valuestring, &prefix) == 0)
+			port->gateway_for[port->gateway_for_count++] =
+				(struct plane_prefix){ prefix.address, prefix.bits };
 		else
 			json_error_add(reading->errors, &item_path, "invalid_value",
 				       "write it as 10.1.0.0/16 or 2001:db8::/32",
@@ -307,24 +279,15 @@ static void
 read_port(struct reading *reading)
 {
 	struct config_port *port = reading->port;
-	const struct json_path path = member(reading, "name");
 	int64_t descriptors;
 
 	if (!json_check(reading->object, port_fields, reading->path, reading->errors) &&
 	    !cJSON_IsObject(reading->object))
 		return;
-	config_copy(port->name, sizeof port->name, json_get_string(reading->object, "name", ""));
-	if (port->name[0] != '\0' && !config_name_valid(port->name))
-		json_error_add(reading->errors, &path, "invalid_value",
-			       "use letters, digits and . _ -, a letter or digit first",
-			       "\"%s\" cannot be a port's name", port->name);
-	for (uint32_t i = 0; i < reading->config->port_count; i++) {
-		if (port->name[0] != '\0' &&
-		    strcmp(reading->config->ports[i].name, port->name) == 0)
-			json_error_add(reading->errors, &path, "invalid_value",
-				       "give each port a name of its own",
-				       "the name \"%s\" is used twice", port->name);
-	}
+	plane_file_read_port(reading->object, reading->path, &port->common, reading->errors);
+	for (uint32_t i = 0; i < reading->config->port_count; i++)
+		plane_file_compare_ports(&reading->config->ports[i].common, &port->common,
+					 reading->path, reading->errors);
 	descriptors = json_get_integer(reading->object, "descriptors", DESCRIPTORS_DEFAULT);
 	if (descriptors >= DESCRIPTORS_MIN && descriptors <= DESCRIPTORS_MAX &&
 	    (descriptors & (descriptors - 1)) != 0)

@@ -10,14 +10,15 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 
+#include "../plane/log.h"
 #include "eal.h"
 #include "hugepages.h"
-#include "log.h"
+#include "log_libraries.h"
 
 enum {
 	ARGUMENTS_MAX = 16 + 2 * FL_PORTS_MAX,
 	ARGUMENT_BYTES_MAX = 1024,
-	DIRECTORY_BYTES_MAX = CONFIG_SOCKET_BYTES_MAX + 8,
+	DIRECTORY_BYTES_MAX = PLANE_FILE_SOCKET_BYTES_MAX + 8,
 };
 
 /* rte_eal_init() reorders the pointers; DPDK keeps some of the strings: they live as long as the
@@ -105,7 +106,7 @@ static int
 lend_directory(const struct config *config, char ret_path[DIRECTORY_BYTES_MAX],
 	       struct failure *failure)
 {
-	(void)snprintf(ret_path, DIRECTORY_BYTES_MAX, "%s.start", config->socket_path);
+	(void)snprintf(ret_path, DIRECTORY_BYTES_MAX, "%s.start", config->file.socket_path);
 	if ((mkdir(ret_path, 0700) < 0 && errno != EEXIST) ||
 	    setenv("RUNTIME_DIRECTORY", ret_path, 1) < 0)
 		return failure_set(

@@ -7,8 +7,8 @@
 #ifndef DPDK_EAL_H
 #define DPDK_EAL_H
 
+#include "../plane/failure.h"
 #include "config.h"
-#include "failure.h"
 
 /** lcore of worker @p i. */
 #define EAL_WORKER_LCORE(i) ((i) + 1)

@@ -11,9 +11,9 @@
 #include <rte_malloc.h>
 #include <rte_rcu_qsbr.h>
 
+#include "../plane/log.h"
 #include "eal.h"
 #include "engine.h"
-#include "log.h"
 #include "privileges.h"
 
 /* A worker passes within a burst; seconds mean that its CPU does not run it. */
@@ -32,7 +32,7 @@ take(const char *what, size_t count, size_t size)
 static int
 take_tables(struct engine *engine)
 {
-	struct plane_tables_size size = plane_tables_size(&engine->config->limits);
+	struct plane_tables_size size = plane_tables_size(&engine->config->file.limits);
 	struct plane_tables *tables = &engine->tables;
 
 	tables->vip_bucket_mask = size.vip_bucket_count - 1;
@@ -51,7 +51,7 @@ take_tables(struct engine *engine)
 static struct fl_worker *
 take_worker(struct engine *engine, uint16_t index)
 {
-	struct plane_tables_size size = plane_tables_size(&engine->config->limits);
+	struct plane_tables_size size = plane_tables_size(&engine->config->file.limits);
 	int node = (int)rte_lcore_to_socket_id(EAL_WORKER_LCORE(index));
 	struct fl_worker *worker =
 		rte_zmalloc_socket("worker", sizeof *worker, RTE_CACHE_LINE_SIZE, node);

@@ -9,8 +9,8 @@
 #ifndef DPDK_ENGINE_H
 #define DPDK_ENGINE_H
 
+#include "../plane/failure.h"
 #include "config.h"
-#include "failure.h"
 #include "ports.h"
 #include "vip_set.h"
 #include "worker.h"

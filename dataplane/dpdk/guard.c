@@ -21,8 +21,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "../plane/log.h"
 #include "guard.h"
-#include "log.h"
 #include "steering.h"
 
 #pragma GCC diagnostic ignored "-Woverlength-strings" /* the program, in the generated header */

@@ -12,7 +12,7 @@
 #define DPDK_GUARD_H
 
 #include "../core/tables.h"
-#include "failure.h"
+#include "../plane/failure.h"
 
 struct guard;
 

@@ -6,8 +6,8 @@
 #ifndef DPDK_HUGEPAGES_H
 #define DPDK_HUGEPAGES_H
 
+#include "../plane/failure.h"
 #include "config.h"
-#include "failure.h"
 
 enum { HUGEPAGES_NODES_MAX = 32 };
 

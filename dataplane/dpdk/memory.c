@@ -38,7 +38,7 @@ memory_buffer_bytes(const struct config *config)
 uint64_t
 memory_table_bytes(const struct config *config)
 {
-	struct plane_tables_size size = plane_tables_size(&config->limits);
+	struct plane_tables_size size = plane_tables_size(&config->file.limits);
 	uint64_t counters = ((uint64_t)size.vip_count + size.backend_count) *
 			    sizeof(struct fl_counter) * config->worker_count;
 

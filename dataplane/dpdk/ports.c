@@ -15,11 +15,11 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "../plane/interface.h"
+#include "../plane/log.h"
 #include "eal.h"
-#include "log.h"
 #include "memory.h"
 #include "ports.h"
-#include "preflight.h"
 #include "steer.h"
 #include "xsk_queue.h"
 
@@ -40,7 +40,7 @@ buffer_bytes(const struct config *config, struct failure *failure)
 
 	for (uint32_t i = 0; i < config->port_count; i++) {
 		const struct config_port *port = &config->ports[i];
-		uint32_t mtu = port->is_af_xdp ? preflight_mtu(port->interface) : 0;
+		uint32_t mtu = port->is_af_xdp ? interface_mtu(port->interface) : 0;
 		uint32_t needed = mtu + RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN + XDP_HEADROOM_BYTES +
 				  RTE_PKTMBUF_HEADROOM;
 
@@ -49,7 +49,7 @@ buffer_bytes(const struct config *config, struct failure *failure)
 				failure, EXIT_UNAVAILABLE,
 				"port %s: the MTU %u of interface %s is more than AF_XDP takes "
 				"in one buffer; run: ip link set dev %s mtu %u",
-				port->name, mtu, port->interface, port->interface,
+				port->common.name, mtu, port->interface, port->interface,
 				BUFFER_BYTES_MAX - (needed - mtu));
 			return 0;
 		}
@@ -123,7 +123,7 @@ probe(const struct ports *ports, struct port *port, int steer_object, struct fai
 	if (r < 0 || find_device(config->device, &port->worker_port.device) < 0)
 		return failure_set(failure, EXIT_UNAVAILABLE,
 				   "port %s: DPDK cannot open the device \"%s\": %s%s",
-				   config->name, config->device,
+				   config->common.name, config->device,
 				   log_last_complaint()[0] != '\0' ? log_last_complaint()
 								   : "no driver knows it",
 				   config->is_pci ? "; is the package of its DPDK driver installed?"
@@ -159,10 +159,10 @@ queue_failed(const struct port *port, uint32_t queue, int error, struct failure 
 			failure, EXIT_UNAVAILABLE,
 			"port %s: queue %u of interface %s is in use by another AF_XDP program; "
 			"stop that one",
-			config->name, config->start_queue + queue, config->interface);
+			config->common.name, config->start_queue + queue, config->interface);
 	return failure_set(failure, EXIT_UNAVAILABLE,
 			   "port %s: queue %u of the device \"%s\" cannot be made: %s (%s)",
-			   config->name, queue, config->device, rte_strerror(-error),
+			   config->common.name, queue, config->device, rte_strerror(-error),
 			   log_last_complaint());
 }
 
@@ -206,7 +206,7 @@ configure(const struct ports *ports, struct port *port, struct failure *failure)
 			failure, EXIT_UNAVAILABLE,
 			"port %s: the device \"%s\" offers %u queues, but %u workers need one "
 			"each; configure fewer workers",
-			port->config->name, port->config->device,
+			port->config->common.name, port->config->device,
 			RTE_MIN(info.max_rx_queues, info.max_tx_queues), queue_count);
 	if (r == 0) {
 		choose_offloads(&info, queue_count, &conf);
@@ -216,7 +216,7 @@ configure(const struct ports *ports, struct port *port, struct failure *failure)
 	if (r < 0)
 		return failure_set(failure, EXIT_UNAVAILABLE,
 				   "port %s: the device \"%s\" cannot be configured: %s (%s)",
-				   port->config->name, port->config->device, rte_strerror(-r),
+				   port->config->common.name, port->config->device, rte_strerror(-r),
 				   log_last_complaint());
 	for (uint16_t queue = 0; queue < queue_count; queue++) {
 		if (make_queue(ports, port, queue, failure) < 0)
@@ -239,7 +239,7 @@ start(struct port *port, struct failure *failure)
 	if (r < 0)
 		return failure_set(failure, EXIT_UNAVAILABLE,
 				   "port %s: the device \"%s\" cannot be started: %s (%s)",
-				   port->config->name, port->config->device, rte_strerror(-r),
+				   port->config->common.name, port->config->device, rte_strerror(-r),
 				   log_last_complaint());
 	memcpy(port->mac, mac.addr_bytes, sizeof port->mac);
 	/* not every device can, and those that cannot receive everything anyway */
@@ -247,7 +247,7 @@ start(struct port *port, struct failure *failure)
 		(void)rte_eth_allmulticast_enable(device);
 	if (port->config->is_af_xdp) {
 		port->ifindex = if_nametoindex(port->config->interface);
-		port->mtu = (uint16_t)preflight_mtu(port->config->interface);
+		port->mtu = (uint16_t)interface_mtu(port->config->interface);
 	}
 	return 0;
 }
@@ -294,14 +294,14 @@ open_tap(struct ports *ports, struct port *port, struct failure *failure)
 		return failure_set(
 			failure, EXIT_UNAVAILABLE,
 			"port %s: the TAP %s cannot be made: %s (%s); is /dev/net/tun there?",
-			port->config->name, port->config->tap, rte_strerror(-r),
+			port->config->common.name, port->config->tap, rte_strerror(-r),
 			log_last_complaint());
 	(void)snprintf(ring, sizeof ring, "fl_host_%u", index);
 	port->worker_port.to_host = rte_ring_create(ring, MEMORY_RING_PACKETS, 0, RING_F_SC_DEQ);
 	if (port->worker_port.to_host == NULL)
 		return failure_set(failure, EXIT_UNAVAILABLE,
 				   "port %s: no memory for its host ring; raise \"memory_mb\"",
-				   port->config->name);
+				   port->config->common.name);
 	return 0;
 }
 

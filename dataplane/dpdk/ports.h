@@ -9,8 +9,8 @@
 #ifndef DPDK_PORTS_H
 #define DPDK_PORTS_H
 
+#include "../plane/failure.h"
 #include "config.h"
-#include "failure.h"
 #include "worker.h"
 
 struct port {

@@ -7,13 +7,10 @@
 #ifndef DPDK_PREFLIGHT_H
 #define DPDK_PREFLIGHT_H
 
+#include "../plane/failure.h"
 #include "config.h"
-#include "failure.h"
 
 /** CPUs, huge pages, interfaces, permissions. @return 0; -1 at the first that is wrong. */
 int preflight(const struct config *config, struct failure *failure);
-
-/** The interface's largest packet (MTU). @return 0: there is no such interface. */
-uint32_t preflight_mtu(const char *interface);
 
 #endif

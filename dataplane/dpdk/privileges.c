@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <errno.h>
 #include <linux/capability.h>
-#include <string.h>
 #include <sys/prctl.h>
 
-#include <cap-ng.h>
 #include <rte_alarm.h>
 
-#include "log.h"
+#include "../plane/capabilities.h"
+#include "../plane/log.h"
 #include "privileges.h"
 
 /* Set once by privileges_begin(), read by every thread. */
@@ -17,43 +15,20 @@ int
 privileges_begin(const struct config *config, struct failure *failure)
 {
 	needs_af_xdp = config_has_af_xdp(config);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return failure_set(failure, EXIT_INTERNAL, "PR_SET_NO_NEW_PRIVS is refused: %s",
-				   strerror(errno));
-	return 0;
+	return capabilities_lock(failure);
 }
 
 void
 privileges_reduce_thread(void)
 {
-	static const struct {
-		unsigned int capability;
-		bool only_af_xdp;
-	} kept[] = {
-		{ CAP_NET_ADMIN, false }, /* neighbours; detach programs at the end */
-		{ CAP_IPC_LOCK, false },  /* memory of devices */
-		{ CAP_NET_RAW, true },
-		{ CAP_BPF, true }, /* write the VIP maps */
+	static const unsigned int kept[] = {
+		CAP_NET_ADMIN, /* neighbours; detach programs at the end */
+		CAP_IPC_LOCK,  /* memory of devices */
+		CAP_NET_RAW,   /* AF_XDP */
+		CAP_BPF,       /* write the VIP maps */
 	};
-	bool had[sizeof kept / sizeof kept[0]];
 
-	if (capng_get_caps_process() < 0)
-		return;
-	for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
-		had[i] = (needs_af_xdp || !kept[i].only_af_xdp) &&
-			 capng_have_capability(CAPNG_PERMITTED, kept[i].capability);
-	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP)) {
-		capng_clear(CAPNG_SELECT_BOUNDS);
-		(void)capng_apply(CAPNG_SELECT_BOUNDS);
-	}
-	capng_clear(CAPNG_SELECT_CAPS);
-	for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
-		if (had[i])
-			(void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
-					   kept[i].capability);
-	}
-	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
-		log_message(LOG_WARNING, "capabilities cannot be given up: %s", strerror(errno));
+	capabilities_keep(kept, needs_af_xdp ? 4 : 2);
 }
 
 static void

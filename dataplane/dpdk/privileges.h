@@ -7,8 +7,8 @@
 #ifndef DPDK_PRIVILEGES_H
 #define DPDK_PRIVILEGES_H
 
+#include "../plane/failure.h"
 #include "config.h"
-#include "failure.h"
 
 /** Before any other thread: no new privileges by exec; and remember what @p config needs later. */
 int privileges_begin(const struct config *config, struct failure *failure);

@@ -3,14 +3,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../plane/keyfile.h"
+#include "../plane/log.h"
+#include "../plane/process.h"
 #include "eal.h"
-#include "keyfile.h"
-#include "log.h"
+#include "log_libraries.h"
 #include "preflight.h"
 #include "privileges.h"
 #include "running.h"
-
-#define CONTROL_GROUP "fairlead"
 
 /** Guard every AF_XDP port, then make room for the new XDP programs. */
 static int
@@ -18,7 +18,7 @@ take_ports_over(struct running *running, struct failure *failure)
 {
 	const struct config *config = running->config;
 
-	running->guard = guard_open(config->pin_dir, config->name, failure);
+	running->guard = guard_open(config->file.pin_dir, config->file.name, failure);
 	if (running->guard == NULL || guard_load(running->guard, failure) < 0)
 		return -1;
 	for (uint32_t i = 0; i < config->port_count; i++) {
@@ -71,20 +71,10 @@ describe_port(const struct port *port, struct plane_port *ret_port)
 		.has_gateway = config->has_gateway,
 		.gateway_for_count = config->gateway_for_count,
 	};
-	memcpy(ret_port->name, config->name, sizeof ret_port->name);
+	memcpy(ret_port->name, config->common.name, sizeof ret_port->name);
 	memcpy(ret_port->mac, port->mac, sizeof ret_port->mac);
 	memcpy(ret_port->gateway_mac, config->gateway_mac, sizeof ret_port->gateway_mac);
 	memcpy(ret_port->gateway_for, config->gateway_for, sizeof ret_port->gateway_for);
-}
-
-static int
-plane_failed(int error, const struct plane_failure *why, struct failure *failure)
-{
-	int exit_code = error == -EACCES || error == -EPERM ? EXIT_PERMISSION
-			: error == -EINVAL		    ? EXIT_INTERNAL
-							    : EXIT_UNAVAILABLE;
-
-	return failure_set(failure, exit_code, "%s", why->message);
 }
 
 static int
@@ -93,17 +83,17 @@ open_plane(struct running *running, struct failure *failure)
 	const struct config *config = running->config;
 	struct plane_failure why = { "" };
 	const struct plane_options options = {
-		.name = config->name,
+		.name = config->file.name,
 		.kind = "dpdk",
-		.socket_path = config->socket_path,
-		.control_user = config->control_user,
-		.group = CONTROL_GROUP,
-		.limits = config->limits,
+		.socket_path = config->file.socket_path,
+		.control_user = config->file.control_user,
+		.group = PROCESS_CONTROL_GROUP,
+		.limits = config->file.limits,
 		.tables = &running->engine.tables,
-		.has_source_ipv4 = config->has_source_ipv4,
-		.has_source_ipv6 = config->has_source_ipv6,
-		.source_ipv4 = config->source_ipv4,
-		.source_ipv6 = config->source_ipv6,
+		.has_source_ipv4 = config->file.has_source_ipv4,
+		.has_source_ipv6 = config->file.has_source_ipv6,
+		.source_ipv4 = config->file.source_ipv4,
+		.source_ipv6 = config->file.source_ipv6,
 		.ports = running->plane_ports,
 		.port_count = running->ports.count,
 		.engine = engine_functions(&running->engine),
@@ -114,7 +104,7 @@ open_plane(struct running *running, struct failure *failure)
 	for (uint32_t i = 0; i < running->ports.count; i++)
 		describe_port(&running->ports.items[i], &running->plane_ports[i]);
 	r = plane_create(&options, &running->plane, &why);
-	return r < 0 ? plane_failed(r, &why, failure) : 0;
+	return r < 0 ? process_plane_failed(r, &why, failure) : 0;
 }
 
 static void
@@ -142,7 +132,7 @@ start(struct running *running, struct failure *failure)
 	const struct config *config = running->config;
 
 	if (privileges_begin(config, failure) < 0 || preflight(config, failure) < 0 ||
-	    keyfile_read(config->key_file, &running->key, failure) < 0)
+	    keyfile_read(config->file.key_file, &running->key, failure) < 0)
 		return -1;
 	if (config_has_af_xdp(config) && take_ports_over(running, failure) < 0)
 		return -1;
@@ -196,8 +186,8 @@ running_start(struct running *running, const struct config *config, struct failu
 	if (r < 0)
 		return -1;
 	warn(config);
-	log_message(LOG_NOTICE, "plane %s serves %s: %u ports, %u workers, %u MiB", config->name,
-		    config->socket_path, config->port_count, config->worker_count,
+	log_message(LOG_NOTICE, "plane %s serves %s: %u ports, %u workers, %u MiB", config->file.name,
+		    config->file.socket_path, config->port_count, config->worker_count,
 		    config->memory_mb);
 	return 0;
 }
@@ -278,7 +268,7 @@ running_detach(const struct config *config, struct failure *failure)
 
 	if (!config_has_af_xdp(config))
 		return 0;
-	guard = guard_open(config->pin_dir, config->name, failure);
+	guard = guard_open(config->file.pin_dir, config->file.name, failure);
 	if (guard == NULL)
 		return -1;
 	log_take_libbpf();

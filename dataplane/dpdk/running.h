@@ -6,9 +6,9 @@
 #ifndef DPDK_RUNNING_H
 #define DPDK_RUNNING_H
 
+#include "../plane/failure.h"
 #include "config.h"
 #include "engine.h"
-#include "failure.h"
 
 struct running {
 	const struct config *config;

@@ -21,7 +21,7 @@
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
 
-#include "log.h"
+#include "../plane/log.h"
 #include "steer.h"
 #include "steering.h"
 #include "xsk_queue.h"

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "failure.h"
+#include "../plane/failure.h"
 
 enum { STEER_WAIT_MS_MAX = 500 }; /**< for the queue of a process that was killed */
 

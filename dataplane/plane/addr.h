@@ -12,9 +12,10 @@
 #include <stdint.h>
 
 enum {
-	ADDR_TEXT_MAX = 46,	     /**< longest address text with its NUL (INET6_ADDRSTRLEN) */
-	ADDR_PREFIX_TEXT_MAX = 50,   /**< longest "address/bits" with its NUL */
-	ADDR_ENDPOINT_TEXT_MAX = 72, /**< longest "[address/bits]:first-last/protocol" with its NUL */
+	ADDR_TEXT_MAX = 46,	   /**< longest address text with its NUL (INET6_ADDRSTRLEN) */
+	ADDR_PREFIX_TEXT_MAX = 50, /**< longest "address/bits" with its NUL */
+	ADDR_ENDPOINT_TEXT_MAX =
+		72, /**< longest "[address/bits]:first-last/protocol" with its NUL */
 };
 
 struct addr {
@@ -62,22 +63,37 @@ char *addr_format(const struct addr *address, char text[ADDR_TEXT_MAX]);
 bool addr_is_ipv4(const struct addr *address);
 enum addr_class addr_classify(const struct addr *address);
 
+/** The class of an address in it that cannot serve; ADDR_USABLE: all can. */
+enum addr_class addr_prefix_classify(const struct addr_prefix *prefix);
+
 /** "multicast", "loopback", ... for messages. */
 const char *addr_class_name(enum addr_class class);
 
 /**
  * "192.0.2.0/24" or "192.0.2.1", which has all 128 bits.
- * @return 0; -EINVAL: not an address of addr_parse(), or not a decimal number of bits; -ERANGE: more
- *         bits than the family has; -EDOM: host bits are set.
+ * @return 0; -EINVAL: not an address of addr_parse(), or not a decimal number of bits; -ERANGE:
+ * more bits than the family has; -EDOM: host bits are set.
  */
 int addr_prefix_parse(const char *text, struct addr_prefix *ret_prefix);
+
+/** The prefix of so many bits that an address text lies in: addr_prefix_parse(), host bits cleared.
+ * @return 0; -EINVAL and -ERANGE as there. */
+int addr_prefix_cover(const char *text, struct addr_prefix *ret_prefix);
+
+/** The prefix of @p bits of the 128 that an address lies in. */
+struct addr_prefix addr_prefix_of(const struct addr *address, uint8_t bits);
+
+/** Of IPv4; 96 of its bits are the family's. */
+bool addr_prefix_is_ipv4(const struct addr_prefix *prefix);
 
 /** Without "/bits" when it is one address. @return @p text. */
 char *addr_prefix_format(const struct addr_prefix *prefix, char text[ADDR_PREFIX_TEXT_MAX]);
 
+/** The address is of the prefix's family and begins with it. */
 bool addr_prefix_has(const struct addr_prefix *prefix, const struct addr *address);
 
-/** "80", "8000-8999" or "any". @return 0; -EINVAL: another form, or the first is not below the last.
+/** "80", "8000-8999" or "any". @return 0; -EINVAL: another form, or the first is not below the
+ * last.
  */
 int addr_ports_parse(const char *text, uint16_t *ret_first, uint16_t *ret_last);
 

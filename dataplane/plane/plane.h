@@ -24,11 +24,6 @@ enum {
 	PLANE_CORES_MAX = 64,
 };
 
-struct plane_prefix {
-	struct addr address;
-	uint8_t bits; /**< of the 128; IPv4 prefixes have 96 + n */
-};
-
 /** A port that packets can leave by. Index in the array = port number in the tables. */
 struct plane_port {
 	char name[PLANE_NAME_BYTES_MAX];
@@ -38,7 +33,7 @@ struct plane_port {
 	uint16_t mtu;	  /**< layer 3 bytes; followed in the kernel when ifindex is set */
 	bool has_gateway;
 	uint8_t gateway_mac[6];
-	struct plane_prefix gateway_for[PLANE_GATEWAY_PREFIXES_MAX]; /**< none: every backend */
+	struct addr_prefix gateway_for[PLANE_GATEWAY_PREFIXES_MAX]; /**< none: every backend */
 	uint32_t gateway_for_count;
 };
 
@@ -61,15 +56,20 @@ struct plane_engine {
 	/** Return once every packet core has passed a quiescent point after the call. */
 	void (*synchronize)(void *user);
 	/**
-	 * VIPs (never address records) that will be served, before their tables are visible: steer
-	 * their packets to the packet cores, guard them from the host's stack. All or none.
+	 * Records (VIPs, address records, pages) that will be published, before they are: steer
+	 * their packets to the packet cores, guard them from the host's stack. A record takes the
+	 * place of one with the same key. All or none.
+	 * @param lengths of all VIPs, served and new, as fl_config.lengths.
 	 * @return 0 or a negative errno; the commit then fails and nothing has changed.
 	 */
-	int (*vips_add)(void *user, const struct fl_vip_key *keys, uint32_t count);
-	/** VIPs that are no longer served, after the last packet core passed. */
-	void (*vips_remove)(void *user, const struct fl_vip_key *keys, uint32_t count);
+	int (*vips_add)(void *user, const struct fl_vip *records, uint32_t count,
+			const uint64_t lengths[2]);
+	/** Keys that no record has any more, after the last packet core passed. */
+	void (*vips_remove)(void *user, const struct fl_vip_key *keys, uint32_t count,
+			    const uint64_t lengths[2]);
 	/** Sums over the packet cores; monotonic. */
 	void (*verdicts)(void *user, uint64_t ret_packets[FL_VERDICT_COUNT]);
+	void (*events)(void *user, uint64_t ret_events[FL_EVENT_COUNT]);
 	struct fl_counter (*vip_counter)(void *user, uint32_t vip_index);
 	struct fl_counter (*backend_counter)(void *user, uint32_t slot);
 	void (*port_stats)(void *user, uint32_t port, struct plane_port_stats *ret_stats);
@@ -88,6 +88,13 @@ struct plane_options {
 	struct plane_tables *tables; /**< key and arrays set */
 	bool has_source_ipv4, has_source_ipv6;
 	struct addr source_ipv4, source_ipv6; /**< outer source addresses */
+	bool has_entropy_ipv4, has_entropy_ipv6;
+	struct addr_prefix entropy_ipv4, entropy_ipv6; /**< outer sources of FL_MODE_IPIP */
+	uint32_t icmp_rate;  /**< ICMP errors a second and packet core, 1-1000000 */
+	uint32_t icmp_burst; /**< at once, 1-10000 */
+	/** The tables hold what an earlier process served: go on with that. plane_create() then
+	 * fails with -EBADMSG when it makes no sense. */
+	bool adopt;
 	const struct plane_port *ports;
 	uint32_t port_count;
 	struct plane_engine engine;

@@ -2,7 +2,8 @@
 """
 What the namespaces around a backend run in test_backend.py; each command is one process.
 
-    relay IF MAC VIP OUTER_SOURCE OUTER_DESTINATION   a minimal balancer: encapsulates what comes for the VIP
+    relay IF MODE MAC VIP [OUTER_SOURCE OUTER_DESTINATION]   a minimal balancer: sends what comes for the VIP to MAC
+                                 by MODE: ipip, gue (variant 1), gue0 (variant 0), l2dsr (as it is)
     serve IF ADDRESS PORT        TCP: answers an upload with its SHA-256 and the longest frame seen; UDP: echo
     upload IF ADDRESS PORT BYTES connects, sends, prints the SYN-ACK's frame and the answer as JSON
     shake IF ADDRESS PORT        connects, prints the SYN's frame and the SYN-ACK's as JSON
@@ -27,6 +28,9 @@ BUFFER_BYTES = 32 << 20
 SO_RCVBUFFORCE = 33
 WAIT_SECONDS = 30
 TCP_SYN = 0x02
+UDP = 17
+GUE_PORT = 6080
+GUE_SOURCE_PORT = 49152
 
 
 def ready():
@@ -68,23 +72,34 @@ def outer_header(source, target, protocol, payload_bytes):
     return header[:10] + struct.pack("!H", checksum(header)) + header[12:]
 
 
-def relay(interface, mac, vip, source, target):
+def tunnelled(mode, packet, source, target):
+    """@p packet with what the mode puts before it."""
+    protocol = 41 if packet[0] >> 4 == 6 else 4
+    if mode != "ipip":
+        if mode == "gue0":
+            packet = struct.pack("!BBH", 0, protocol, 0) + packet
+        packet = struct.pack("!HHHH", GUE_SOURCE_PORT, GUE_PORT, 8 + len(packet), 0) + packet
+        protocol = UDP
+    return outer_header(source, target, protocol, len(packet)) + packet
+
+
+def relay(interface, mode, mac, vip, source=None, target=None):
     wanted = socket.inet_pton(family(vip), vip)
     wire = packet_socket(interface)
-    kind = b"\x86\xdd" if ":" in source else b"\x08\x00"
-    protocol = 41 if ":" in vip else 4
+    kind = b"\x86\xdd" if ":" in (source or vip) else b"\x08\x00"
     ready()
     while True:
         frame, where = wire.recvfrom(65536)
         if where[2] == PACKET_OUTGOING or destination(frame) != wanted:
             continue
         # without the padding of short frames
-        size = 40 + struct.unpack("!H", frame[18:20])[0] if protocol == 41 else \
+        size = 40 + struct.unpack("!H", frame[18:20])[0] if ":" in vip else \
             struct.unpack("!H", frame[16:18])[0]
         packet = frame[14:14 + size]
-        ethernet = bytes.fromhex(mac.replace(":", "")) + frame[:6] + kind
+        if mode != "l2dsr":
+            packet = tunnelled(mode, packet, source, target)
         # a packet that does not fit any more raises here, and the test sees the relay gone
-        wire.send(ethernet + outer_header(source, target, protocol, len(packet)) + packet)
+        wire.send(bytes.fromhex(mac.replace(":", "")) + frame[:6] + kind + packet)
 
 
 def serve(interface, address, port):

@@ -22,9 +22,13 @@ def vip_key(vip):
     return f'{vip["address"]} {vip["port"]} {vip["protocol"]}'
 
 
+POLICY = {"mode": "ipip", "fragments": "follow", "icmp_echo": "answer", "no_backend": "drop"}
+
+
 def vip_value(vip):
     owners = sorted((b["address"], b["weight"]) for b in vip["backends"])
-    return {"table_size": vip["table_size"], "backends": [list(o) for o in owners]}
+    return {"table_size": vip["table_size"], "backends": [list(o) for o in owners],
+            "policy": {name: vip.get(name, default) for name, default in POLICY.items()}}
 
 
 class Gone(Exception):
@@ -241,7 +245,7 @@ class ScriptedPlane:
             if wanted not in (None, key):
                 continue
             vips.append({
-                "address": address, "port": int(port), "protocol": protocol,
+                "address": address, "port": int(port) if port.isdigit() else port, "protocol": protocol,
                 "table_size": value["table_size"], "packets": 30, "bytes": 1800,
                 "backends": [{"address": a, "weight": w, "rows": 100 if w else 0, "packets": 15,
                               "bytes": 900, "next_hop": "reachable", "port": "eth0",
@@ -249,8 +253,10 @@ class ScriptedPlane:
             })
         return {
             "generation": self.generation, "digest": self.digest, "received": 1000,
-            "verdicts": [{"verdict": "forward", "packets": 900}, {"verdict": "pass_not_ip", "packets": 60},
+            "verdicts": [{"verdict": "forward", "packets": 890}, {"verdict": "answer_echo", "packets": 10},
+                         {"verdict": "pass_not_ip", "packets": 60},
                          {"verdict": "drop_unreachable", "packets": 40}, {"verdict": "drop_bug", "packets": 0}],
+            "events": [{"event": "fragment_evicted", "count": 3}, {"event": "answer_limited", "count": 0}],
             "vips": vips, "ports": [], "cores": [],
         }, None
 
@@ -258,5 +264,6 @@ class ScriptedPlane:
         return {
             "verdict": "forward", "backend": "198.51.100.7", "generation": self.generation,
             "steps": [{"step": "parse", "text": f'{params["protocol"]} from {params["source"]}'},
-                      {"step": "vip", "text": "control\x1b[31m characters"}],
+                      {"step": "vip", "text": "control\x1b[31m characters"},
+                      {"step": "row", "text": f'to {params["destination"]} port {params["destination_port"]}'}],
         }, None

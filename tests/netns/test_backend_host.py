@@ -154,11 +154,12 @@ def test_status_says_what_is_and_exits_1_when_it_is_not_up(host):
     status = host.status()
     counters = status.pop("counters")
     assert status == {"interface": "eth0", "state": "up", "mtu": MTU,
-                      "mss_max": {"ipv4": 1440, "ipv6": 1420}, "problems": [], "vips": [VIP[4]],
+                      "mss_max": {"ipv4": 1432, "ipv6": 1412}, "problems": [], "vips": [VIP[4]],
                       "from": ["10.0.0.0/29"], "reply_interfaces": ["eth1"]}
     assert [c["counter"] for c in counters] == [
         "decapsulated_ipv4", "decapsulated_ipv6", "dropped_source", "dropped_not_vip",
-        "dropped_malformed", "dropped_nested", "dropped_fragment", "dropped_refused", "mss_lowered"]
+        "dropped_malformed", "dropped_nested", "dropped_fragment", "dropped_checksum", "dropped_refused",
+        "mss_lowered"]
     table = host.backend("status", "--interface", "eth0").stdout
     assert table.startswith("eth0: up\n") and "dropped_source" in table
     host.ip("be", "address", "del", f"{VIP[4]}/32", "dev", "lo")

@@ -7,6 +7,7 @@ brought to. What must have happened is read from the planes' own record of calls
 """
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from cluster import VIP4, Cluster, backend4, vip
 from control_lab import control_fixture, two_fixture, dns, web  # noqa: F401 (fixtures)
 from lab import Rpc, program, wait_until
+from scripted_plane import POLICY
 
 BAD = Path(__file__).parent / "bad" / "control"
 EXPECTED = json.loads((BAD.parents[1] / "bad_control.json").read_text())
@@ -97,13 +99,18 @@ def test_new_planes_get_the_whole_state(two):
     expected = two.planes["plane0"].digest
     for plane in two.planes.values():
         assert plane.vips == {"192.0.2.1 80 tcp": {
-            "table_size": 65537, "backends": [["198.51.100.7", 100], ["198.51.100.8", 50]]}}
+            "table_size": 65537, "backends": [["198.51.100.7", 100], ["198.51.100.8", 50]], "policy": POLICY}}
         assert (plane.generation, plane.digest) == (1, expected)
     status = two.ok("status")
     assert (status["state"], status["generation"], status["vips"], status["backends"]) == ("serving", 1, 1, 2)
     assert [p["state"] for p in status["planes"]] == ["in_sync", "in_sync"]
-    assert status["planes"][0]["received"] == 1000 and status["planes"][0]["dropped"] == 40
-    assert {v["verdict"] for v in status["planes"][0]["verdicts"]} == {"forward", "pass_not_ip", "drop_unreachable"}
+    first = status["planes"][0]
+    assert [first[name] for name in ("received", "forwarded", "answered", "passed", "dropped")] == [1000, 890, 10, 60, 40]
+    assert {v["verdict"] for v in first["verdicts"]} == {"forward", "answer_echo", "pass_not_ip", "drop_unreachable"}
+    assert first["events"] == [{"event": "fragment_evicted", "count": 3}]
+    out = two.cli("status")[1]
+    assert re.search(r"^plane0: drop_unreachable +40$", out, re.M) and "drop_bug" not in out
+    assert re.search(r"^plane0: event fragment_evicted +3$", out, re.M) and "answer_limited" not in out
 
 
 def test_apply_changes_all_planes_and_twice_is_nothing(two):
@@ -136,6 +143,46 @@ def test_diff_tells_rows_and_changes_nothing(two):
         wait_until(lambda p=plane: p.count("plane.abort") == 1, 10, "the abort")
         assert plane.generation == 1
     assert two.cli("config", "diff", two.file)[0] == 0
+
+
+NETS = {"name": "nets", "address": "192.0.2.0/24", "port": "8000-8999", "mode": "gue", "no_backend": "host"}
+
+
+def test_prefixes_ranges_and_policies_reach_the_planes(two):
+    path = two.write(two.config([web(), web(**NETS), web(name="rest", address="2001:db8:2::/64", port="any")]), "new.json")
+    answer = two.ok("config", "apply", path)
+    assert [(c["vip"], c["change"], c["rows"]) for c in answer["changes"]] == [
+        ("192.0.2.0/24:8000-8999/tcp", "added", 65537), ("[2001:db8:2::/64]:any/tcp", "added", 65537)]
+    for plane in two.planes.values():
+        assert plane.vips["192.0.2.0/24 8000-8999 tcp"]["policy"] == {**POLICY, "mode": "gue", "no_backend": "host"}
+        assert plane.vips["2001:db8:2::/64 any tcp"]["policy"] == POLICY
+    # what is left out and the default are one
+    full = [{**POLICY, **member} for member in (web(), web(**NETS), web(name="rest", address="2001:db8:2::/64", port="0-65535"))]
+    assert two.ok("config", "apply", two.write(two.config(full), "full.json"))["unchanged"] is True
+    shown = two.ok("vip", "show", "192.0.2.0/24:8000-8999/tcp")
+    assert (shown["name"], shown["mode"], shown["no_backend"], shown["packets"]) == ("nets", "gue", "host", 60)
+    assert [b["packets"] for b in shown["backends"]] == [30, 30]
+    assert two.cli("vip", "show", "rest")[1].splitlines()[1] == "vip         [2001:db8:2::/64]:any/tcp"
+    row = two.cli("vip", "list")[1].splitlines()[2].split()
+    assert row == ["nets", "192.0.2.0/24:8000-8999/tcp", "gue", "2", "150", "65537", "60", "3600", "follow", "answer", "host"]
+    code, out, _ = two.cli("config", "show")
+    assert code == 0 and two.ok("config", "apply", "-", stdin=out)["unchanged"] is True
+    two.ok("config", "apply", two.write(two.config([web()]), "old.json"))
+    assert list(two.planes["plane0"].vips) == ["192.0.2.1 80 tcp"]
+
+
+def test_changed_policy_is_shown_and_pushed(two):
+    path = two.write(two.config([web(mode="l2dsr", icmp_echo="host")]), "new.json")
+    code, out, err = two.cli("config", "diff", path)
+    assert (code, err) == (1, "")
+    assert "    ~ mode: ipip -> l2dsr\n    ~ icmp_echo: answer -> host\n" in out
+    assert "fragments" not in out and "backend" not in out.split("flows that change backend")[0]
+    answer = two.ok("config", "apply", path)
+    assert [(c["change"], c["policy_before"], c["policy_after"], c["backends"]) for c in answer["changes"]] == [
+        ("changed", POLICY, {**POLICY, "mode": "l2dsr", "icmp_echo": "host"}, [])]
+    assert two.planes["plane1"].vips["192.0.2.1 80 tcp"]["policy"]["mode"] == "l2dsr"
+    answer = two.ok("config", "apply", two.write(two.config([web({"address": "198.51.100.7"}, mode="l2dsr", icmp_echo="host")])))
+    assert "policy_before" not in answer["changes"][0]
 
 
 def test_one_refusal_aborts_all(two):
@@ -441,7 +488,7 @@ def test_show_can_be_applied_again(two):
 def test_lists(two):
     vips = two.ok("vip", "list")
     assert vips["planes"] == 2
-    assert vips["vips"] == [{"vip": "192.0.2.1:80/tcp", "name": "web", "table_size": 65537, "weight": 150,
+    assert vips["vips"] == [{"vip": "192.0.2.1:80/tcp", "name": "web", **POLICY, "table_size": 65537, "weight": 150,
                              "packets": 60, "bytes": 3600, "backends": 2}]
     shown = two.ok("vip", "show", "192.0.2.1:80/tcp")
     assert [b["name"] for b in shown["backends"]] == ["b1", "b2"]
@@ -452,14 +499,32 @@ def test_lists(two):
     assert code == 0 and out.splitlines()[1].split()[:3] == ["web", "b1", "198.51.100.7"]
 
 
+def test_explain_to_a_destination_in_the_vip(two):
+    two.ok("config", "apply", two.write(two.config([web(**NETS), web(name="any6", address="2001:db8:2::/64", port="any")]), "new.json"))
+    explain = ("flow", "explain", "--vip", "nets", "--src", "203.0.113.9:1")
+    for more, text in (((), "to 192.0.2.0 port 8000"), (("--destination", "192.0.2.255:8999"), "to 192.0.2.255 port 8999"),
+                       (("--destination", "192.0.2.0:8000"), "to 192.0.2.0 port 8000")):
+        assert two.ok(*explain, *more)["steps"][-1]["text"] == text
+    for wrong in ("192.0.3.0:8000", "192.0.1.255:8000", "192.0.2.7:7999", "192.0.2.7:9000"):
+        code, error = two.refused(*explain, "--destination", wrong)
+        assert code == 64 and f"{wrong} is not in the VIP 192.0.2.0/24:8000-8999/tcp" in error["message"]
+    for wrong in ("192.0.2.7", "192.0.2.7:8000-8001", "192.0.2.0/25:8000", "192.0.2.7:8000/tcp", "[2001:db8:2::1]:8000"):
+        assert two.refused(*explain, "--destination", wrong)[0] == 64
+    explain = ("flow", "explain", "--vip", "any6", "--src", "[2001:db8::9]:1", "--destination")
+    assert two.ok(*explain, "[2001:db8:2::f]:0")["steps"][-1]["text"] == "to 2001:db8:2::f port 0"
+    assert two.refused(*explain, "[2001:db8:3::f]:0")[0] == 64
+
+
 def test_explain(two):
     code, out, _ = two.cli("flow", "explain", "--vip", "web", "--src", "203.0.113.9:51515", "--plane", "plane1")
     assert code == 0
     assert " 1 parse      tcp from 203.0.113.9\n" in out
     assert "\\x1b[31m" in out and "\x1b" not in out  # what a plane says does not drive the terminal
     assert "verdict: forward to 198.51.100.7 (plane plane1, generation 1)" in out
-    for source in ("203.0.113.9", "203.0.113.9:0", "x:1", "[2001:db8::9]:1"):
+    assert " 3 row        to 192.0.2.1 port 80\n" in out
+    for source in ("203.0.113.9", "203.0.113.9:1-2", "203.0.113.9:any", "203.0.113.0/24:1", "x:1", "[2001:db8::9]:1"):
         assert two.refused("flow", "explain", "--vip", "web", "--src", source)[0] == 64
+    assert two.cli("flow", "explain", "--vip", "web", "--src", "203.0.113.9:0")[0] == 0  # a port like any
     assert two.refused("flow", "explain", "--vip", "no", "--src", "203.0.113.9:1")[0] == 1
     assert two.refused("flow", "explain", "--vip", "web", "--src", "203.0.113.9:1", "--plane", "x")[0] == 1
     two.planes["plane1"].stop()

@@ -313,7 +313,7 @@ def test_exit_codes_without_a_daemon(control):
     assert control.refused("status")[0] == 69
     assert control.refused("config", "check", control.dir / "none.json")[0] == 78
     assert control.refused("config", "check", control.dir)[0] == 78
-    assert control.refused("config", "apply", BAD / "vip-port-0.json")[0] == 78
+    assert control.refused("config", "apply", BAD / "vip-port-65536.json")[0] == 78
     assert control.refused("config", "apply", BAD / "syntax-truncated.json")[0] == 65
 
 

@@ -9,14 +9,26 @@
 
 #include "case_table.h"
 
+/* Rows of cases.h and of the files it includes. */
 struct packet_case {
 	const char *name;
+	bool is_fresh;
+	uint32_t in_port;
 	enum fl_verdict verdict;
 	uint32_t port;
-	const char *in, *out;
+	const char *in, *out; /* out NULL: nothing leaves */
 };
 
-#define case_port plane_fixture_port /* the rows of cases.h are these */
+struct case_set {
+	const struct packet_case *rows;
+	uint32_t count, world;
+};
+
+struct case_world {
+	const char *entropy_ipv4, *entropy_ipv6; /* NULL: none */
+};
+
+#define case_port plane_fixture_port
 #include "cases.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
@@ -43,28 +55,51 @@ decode(const char *text, uint8_t out[CASE_FRAME_MAX])
 }
 
 static void
-decode_all(const struct packet_case *rows, uint32_t count, struct case_frames *out)
+decode_set(const struct case_set *set, struct case_frames *out)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		out[i].name = rows[i].name;
-		out[i].verdict = rows[i].verdict;
-		out[i].port = rows[i].port;
-		out[i].in_bytes = decode(rows[i].in, out[i].in);
-		out[i].out_bytes = rows[i].out == NULL ? 0 : decode(rows[i].out, out[i].out);
+	for (uint32_t i = 0; i < set->count; i++) {
+		const struct packet_case *row = &set->rows[i];
+
+		out[i].name = row->name;
+		out[i].is_fresh = row->is_fresh;
+		out[i].in_port = row->in_port;
+		out[i].verdict = row->verdict;
+		out[i].port = row->port;
+		out[i].in_bytes = decode(row->in, out[i].in);
+		out[i].out_bytes = row->out == NULL ? 0 : decode(row->out, out[i].out);
 	}
 }
 
-const struct case_frames *
-case_table(uint32_t *ret_count)
+static uint32_t
+count_world(uint32_t world)
 {
-	static struct case_frames frames[LENGTH(cases_forwarded) + LENGTH(cases_other)];
+	uint32_t count = 0;
 
-	if (frames[0].name == NULL) {
-		decode_all(cases_forwarded, LENGTH(cases_forwarded), frames);
-		decode_all(cases_other, LENGTH(cases_other), frames + LENGTH(cases_forwarded));
-	}
-	*ret_count = LENGTH(frames);
-	return frames;
+	for (uint32_t i = 0; i < LENGTH(case_sets); i++)
+		if (case_sets[i].world == world)
+			count += case_sets[i].count;
+	return count;
+}
+
+const struct case_frames *
+case_table(uint32_t world, uint32_t *ret_count)
+{
+	static struct case_frames *worlds[CASE_WORLDS]; /* reachable, so no leak */
+	uint32_t at = 0;
+
+	_Static_assert(LENGTH(case_worlds) == CASE_WORLDS, "case_table.h tells their number");
+	*ret_count = count_world(world);
+	if (worlds[world] != NULL)
+		return worlds[world];
+	worlds[world] = calloc(*ret_count, sizeof *worlds[world]);
+	if (worlds[world] == NULL)
+		err(1, "case table");
+	for (uint32_t i = 0; i < LENGTH(case_sets); i++)
+		if (case_sets[i].world == world) {
+			decode_set(&case_sets[i], worlds[world] + at);
+			at += case_sets[i].count;
+		}
+	return worlds[world];
 }
 
 static const struct fl_vip *
@@ -92,21 +127,42 @@ deal_rows(struct plane_fixture *fixture, const struct fl_vip *vip)
 			fl_row_stable(owner[row % LENGTH(owner)]);
 }
 
+static void
+apply_vips(struct plane_fixture *fixture)
+{
+	char *params = NULL;
+	size_t bytes;
+	FILE *stream = open_memstream(&params, &bytes);
+
+	if (stream == NULL)
+		err(1, "params");
+	fprintf(stream, "{'generation':1,'full':true,'vips':[");
+	for (uint32_t i = 0; i < LENGTH(case_vips); i++)
+		fprintf(stream, "%s%s", i == 0 ? "" : ",", case_vips[i]);
+	fprintf(stream, "]}");
+	if (fclose(stream) != 0)
+		err(1, "params");
+	plane_fixture_apply(fixture, params);
+	free(params);
+}
+
 void
-case_tables_open(struct plane_fixture *fixture)
+case_tables_open(struct plane_fixture *fixture, uint32_t world)
 {
 	const struct plane_fixture_spec spec = {
 		.key = case_key,
 		.source_ipv4 = case_source_ipv4,
 		.source_ipv6 = case_source_ipv6,
-		.limits = { .vips = 32, .backends = 1024, .rows = 131072 },
+		.entropy_ipv4 = case_worlds[world].entropy_ipv4,
+		.entropy_ipv6 = case_worlds[world].entropy_ipv6,
+		.limits = { .vips = 256, .backends = 1024, .rows = 262144 },
 		.ports = case_ports,
 		.port_count = LENGTH(case_ports)
 	};
 	const struct fl_vip *vip;
 
 	plane_fixture_open(fixture, &spec);
-	plane_fixture_apply(fixture, case_state);
+	apply_vips(fixture);
 	for (uint32_t i = 0; i < LENGTH(case_pattern_vips); i++)
 		deal_rows(fixture, find_vip(fixture, case_pattern_vips[i]));
 	vip = find_vip(fixture, case_dead_vip);

@@ -119,6 +119,134 @@ START_TEST(test_config_refuses_sets)
 }
 END_TEST
 
+#define ONE "\"backends\":[{\"address\":\"198.51.100.7\"}]}"
+#define TCP(address, port, members) \
+	"{\"address\":\"" address "\",\"port\":" port ",\"protocol\":\"tcp\"," members ONE
+
+START_TEST(test_config_takes_every_kind_of_vip)
+{
+	struct config *config = config_text_good(
+		CONFIG_TEXT(TCP("192.0.2.1", "0", "") "," TCP("192.0.2.1", "\"80-90\"", "") "," TCP(
+			"192.0.2.1", "85",
+			"") "," TCP("192.0.2.1", "\"any\"",
+				    "") "," TCP("192.0.2.0/24", "\"any\"",
+						"\"mode\":\"gue\",\"fragments\":\"drop\",\"icmp_"
+						"echo\":\"host\","
+						"\"no_backend\":\"host\",")));
+	static const char *const names[] = { "192.0.2.1:0/tcp", "192.0.2.1:80-90/tcp",
+					     "192.0.2.1:85/tcp", "192.0.2.1:any/tcp",
+					     "192.0.2.0/24:any/tcp" };
+
+	for (uint32_t i = 0; i < 5; i++) {
+		ck_assert_str_eq(config->vips[i].name, names[i]);
+		ck_assert_ptr_eq(config_find_vip(config, names[i]), &config->vips[i]);
+	}
+	ck_assert_ptr_eq(config_find_vip(config, "192.0.2.1:0-65535/tcp"), &config->vips[3]);
+	ck_assert_int_eq(config->vips[3].policy.mode, VIP_MODE_IPIP);
+	ck_assert_int_eq(config->vips[4].policy.mode, VIP_MODE_GUE);
+	ck_assert_int_eq(config->vips[4].policy.fragments, VIP_FRAGMENTS_DROP);
+	ck_assert_int_eq(config->vips[4].policy.icmp_echo, VIP_ICMP_ECHO_HOST);
+	ck_assert_int_eq(config->vips[4].policy.no_backend, VIP_NO_BACKEND_HOST);
+	config_destroy(config);
+}
+END_TEST
+
+START_TEST(test_config_refuses_kinds_and_policies)
+{
+	expect_error(CONFIG_TEXT(TCP("192.0.2.1/24", "80", "")), "invalid_value", "192.0.2.0/24");
+	expect_error(CONFIG_TEXT(TCP("192.0.2.1", "\"90-80\"", "")), "invalid_value", "80-90");
+	expect_error(CONFIG_TEXT(TCP("192.0.2.1", "1", "\"mode\":\"ipup\",")), "invalid_value",
+		     "did you mean \"ipip\"?");
+	expect_error(CONFIG_TEXT(TCP("192.0.2.1", "\"10-20\"", "") "," TCP("192.0.2.1", "\"20-30\"",
+									   "")),
+		     "overlapping_ports", "/vips/0");
+	/* The wrong word is no conflict besides. */
+	expect_error(CONFIG_TEXT(TCP("192.0.2.1", "1", "\"icmp_echo\":\"host\",") "," TCP(
+			     "192.0.2.1", "2", "\"icmp_echo\":\"hsot\",")),
+		     "invalid_value", "\"host\"");
+	expect_error(CONFIG_TEXT(TCP("192.0.2.1", "1",
+				     "\"icmp_echo\":\"host\",") "," TCP("192.0.2.1", "2", "")),
+		     "conflicting_icmp_echo", "\"answer\" here, but \"host\"");
+}
+END_TEST
+
+/* The text of VIPs made by a function of their number. */
+static char *
+config_of(uint32_t count, void (*put)(char *vip, size_t size, uint32_t i))
+{
+	size_t size = 128 + (size_t)count * 256;
+	char *text = malloc(size);
+	size_t end;
+
+	CHECK(text != NULL);
+	end = (size_t)snprintf(text, size,
+			       "{\"version\":1,\"planes\":[{\"name\":\"p\",\"socket\":\"/s\"}],"
+			       "\"vips\":[");
+	for (uint32_t i = 0; i < count; i++) {
+		char vip[200];
+
+		put(vip, sizeof vip, i);
+		end += (size_t)snprintf(text + end, size - end, "%s{%s,\"protocol\":\"tcp\"," ONE,
+					i > 0 ? "," : "", vip);
+	}
+	(void)snprintf(text + end, size - end, "]}");
+	return text;
+}
+
+static void
+put_range(char *vip, size_t size, uint32_t i)
+{
+	snprintf(vip, size, "\"address\":\"192.0.2.1\",\"port\":\"%u-%u\"", 10 * i, 10 * i + 1);
+}
+
+static void
+put_length(char *vip, size_t size, uint32_t i)
+{
+	snprintf(vip, size, "\"address\":\"10.0.0.0/%u\",\"port\":80", 8 + i);
+}
+
+START_TEST(test_config_limits_of_ranges_and_lengths)
+{
+	char *text = config_of(32, put_range);
+
+	config_destroy(config_text_good(text));
+	free(text);
+	text = config_of(33, put_range);
+	expect_error(text, "limit_exceeded", "32 ranges");
+	ck_assert_str_eq(config_text_errors.items[0].pointer, "/vips/32/port");
+	free(text);
+	text = config_of(8, put_length);
+	config_destroy(config_text_good(text));
+	free(text);
+	text = config_of(9, put_length);
+	expect_error(text, "limit_exceeded", "prefix length");
+	ck_assert_str_eq(config_text_errors.items[0].pointer, "/vips/8/address");
+	free(text);
+}
+END_TEST
+
+START_TEST(test_config_refuses_backends_in_prefixes)
+{
+	expect_error(CONFIG_TEXT(TCP("192.0.2.0/24", "80",
+				     "") "," CONFIG_WEB("{\"address\":\"192.0.2.255\"}")),
+		     "backend_is_vip", "192.0.2.255 lies in 192.0.2.0/24");
+	expect_error(CONFIG_TEXT(TCP("2001:db8::/32", "80", "") "," TCP(
+			     "2001:db9::/48", "80",
+			     "") "," CONFIG_WEB("{\"address\":\"2001:db9:0:1::1\"}")),
+		     "backend_is_vip", "2001:db9::/48");
+	config_destroy(config_text_good(CONFIG_TEXT(TCP("192.0.2.0/25", "80", "") "," TCP(
+		"10.0.0.0/8", "80", "") "," CONFIG_WEB("{\"address\":\"192.0.2.128\"},"
+						       "{\"address\":\"11.0.0.0\"}"))));
+	/* Also where the VIP's port is wrong: all is told in one run. */
+	ck_assert_int_eq(
+		config_text_parse(CONFIG_TEXT(TCP("192.0.2.0/24", "\"x\"", "") "," CONFIG_WEB(
+					  "{\"address\":\"192.0.2.9\"}")),
+				  &(struct config *){ NULL }),
+		-EINVAL);
+	ck_assert_uint_eq(config_text_errors.count, 2);
+}
+END_TEST
+
 static char *
 config_with_backends(uint32_t count, uint32_t table_size)
 {
@@ -189,7 +317,7 @@ START_TEST(test_config_reports_all_in_the_order_of_the_file)
 	ck_assert_int_eq(config_text_parse("{\"version\":1,\n"
 					   "\"planes\":[{\"name\":\"p0\",\"socket\":\"s\"}],\n"
 					   "\"vips\":[{\"address\":\"127.0.0.1\",\n"
-					   "\"port\":0,\"protocol\":\"tcp\",\n"
+					   "\"port\":65536,\"protocol\":\"tcp\",\n"
 					   "\"backends\":[{\"address\":\"198.51.100.7\"},\n"
 					   "{\"address\":\"198.51.100.7\"}]}],\n"
 					   "\"colour\":1}",
@@ -248,6 +376,10 @@ main(void)
 				       test_config_finds_by_name_and_by_address,
 				       test_config_refuses_values,
 				       test_config_refuses_sets,
+				       test_config_takes_every_kind_of_vip,
+				       test_config_refuses_kinds_and_policies,
+				       test_config_limits_of_ranges_and_lengths,
+				       test_config_refuses_backends_in_prefixes,
 				       test_config_table_size_limits,
 				       test_config_backend_count_limit,
 				       test_config_reports_all_in_the_order_of_the_file,

@@ -48,17 +48,23 @@ parse_port(const char *port)
 START_TEST(test_config_fills_in_defaults)
 {
 	ck_assert_int_eq(parse(HEAD SRC XDP "}"), 0);
-	ck_assert_str_eq(config.socket_path, "/run/fairlead/p.sock");
-	ck_assert_str_eq(config.control_user, "fairlead");
-	ck_assert_str_eq(config.pin_dir, "/sys/fs/bpf/fairlead");
+	ck_assert_str_eq(config.file.socket_path, "/run/fairlead/p.sock");
+	ck_assert_str_eq(config.file.control_user, "fairlead");
+	ck_assert_str_eq(config.file.pin_dir, "/sys/fs/bpf/fairlead");
 	ck_assert(config.hugepages);
 	ck_assert_uint_eq(config.memory_mb, 256);
-	ck_assert_int_eq(config.log_level, LOG_NOTICE);
-	ck_assert(config.has_source_ipv4 && !config.has_source_ipv6);
-	ck_assert_uint_eq(config.limits.vips, 1024);
-	ck_assert_uint_eq(config.limits.backends, 65536);
-	ck_assert_uint_eq(config.limits.rows, 8388608);
+	ck_assert_int_eq(config.file.log_level, LOG_NOTICE);
+	ck_assert(config.file.has_source_ipv4 && !config.file.has_source_ipv6);
+	ck_assert_uint_eq(config.file.limits.vips, 1024);
+	ck_assert_uint_eq(config.file.limits.backends, 65536);
+	ck_assert_uint_eq(config.file.limits.rows, 8388608);
+	ck_assert_uint_eq(config.file.limits.fragments, 8192);
+	ck_assert_uint_eq(config.file.icmp_rate, 1000);
+	ck_assert_uint_eq(config.file.icmp_burst, 100);
+	ck_assert(!config.file.has_entropy_ipv4 && !config.file.has_entropy_ipv6);
 	ck_assert_uint_eq(config.port_count, 1);
+	ck_assert_str_eq(config.ports[0].common.name, "a");
+	ck_assert_uint_eq(config.ports[0].common.tag[0], FL_TAG_KEEP);
 	ck_assert_uint_eq(config.ports[0].descriptors, 1024);
 	ck_assert_int_eq(config.ports[0].host, CONFIG_HOST_KERNEL);
 	ck_assert_str_eq(config.ports[0].interface, "eth0");
@@ -74,27 +80,37 @@ START_TEST(test_config_reads_every_member)
 		      "'control_user':'u','cores':{'main':0,'workers':[5,0]},'hugepages':false,"
 		      "'memory_mb':4096,'log_level':'debug','pin_dir':'/b',"
 		      "'encap_source_ipv4':'10.0.0.5','encap_source_ipv6':'fd00::5',"
-		      "'limits':{'vips':1,'backends':2,'rows':251},"
-		      "'ports':[{'name':'x','device':'net_af_xdp7,start_queue=3,iface=e1',"
+		      "'encap_entropy_ipv4':'10.64.0.0/10','encap_entropy_ipv6':'fd00:1::/64',"
+		      "'icmp_rate':7,'icmp_burst':8,"
+		      "'limits':{'vips':1,'backends':2,'rows':251,'fragments':9},"
+		      "'ports':[{'name':'x','vlan':[4094,1],'device':'net_af_xdp7,start_queue=3,iface=e1',"
 		      "'descriptors':64},{'name':'y','device':'net_ring0','host':'drop',"
 		      "'gateway_mac':'02:00:5E:00:00:01','gateway_for':['10.0.0.0/8','fd00::/8']},"
 		      "{'name':'z','device':'net_memif0','tap':'tz'}]}"),
 		0);
-	ck_assert_str_eq(config.name, "n.1_-X");
-	ck_assert_str_eq(config.socket_path, "/s");
-	ck_assert_str_eq(config.key_file, "/k");
-	ck_assert_str_eq(config.control_user, "u");
-	ck_assert_str_eq(config.pin_dir, "/b");
+	ck_assert_str_eq(config.file.name, "n.1_-X");
+	ck_assert_str_eq(config.file.socket_path, "/s");
+	ck_assert_str_eq(config.file.key_file, "/k");
+	ck_assert_str_eq(config.file.control_user, "u");
+	ck_assert_str_eq(config.file.pin_dir, "/b");
 	ck_assert_uint_eq(config.main_core, 0);
 	ck_assert_uint_eq(config.worker_count, 2);
 	ck_assert_uint_eq(config.worker_cores[0], 5);
 	ck_assert_uint_eq(config.worker_cores[1], 0);
-	ck_assert(!config.hugepages && config.has_source_ipv6);
+	ck_assert(!config.hugepages && config.file.has_source_ipv6);
 	ck_assert_uint_eq(config.memory_mb, 4096);
-	ck_assert_int_eq(config.log_level, LOG_DEBUG);
-	ck_assert_uint_eq(config.limits.vips, 1);
-	ck_assert_uint_eq(config.limits.backends, 2);
-	ck_assert_uint_eq(config.limits.rows, 251);
+	ck_assert_int_eq(config.file.log_level, LOG_DEBUG);
+	ck_assert_uint_eq(config.file.limits.vips, 1);
+	ck_assert_uint_eq(config.file.limits.backends, 2);
+	ck_assert_uint_eq(config.file.limits.rows, 251);
+	ck_assert_uint_eq(config.file.limits.fragments, 16); /* a power of two */
+	ck_assert(config.file.has_entropy_ipv4 && config.file.has_entropy_ipv6);
+	ck_assert_uint_eq(config.file.entropy_ipv4.bits, 96 + 10);
+	ck_assert_uint_eq(config.file.entropy_ipv6.bits, 64);
+	ck_assert_uint_eq(config.file.icmp_rate, 7);
+	ck_assert_uint_eq(config.file.icmp_burst, 8);
+	ck_assert_uint_eq(config.ports[0].common.tag[0], fl_tag(0x88a8, 4094));
+	ck_assert_uint_eq(config.ports[0].common.tag[1], fl_tag(0x8100, 1));
 	ck_assert_uint_eq(config.port_count, 3);
 	ck_assert_uint_eq(config.ports[0].start_queue, 3);
 	ck_assert_str_eq(config.ports[0].interface, "e1");
@@ -137,7 +153,7 @@ START_TEST(test_config_counts_memory)
 
 	ck_assert_int_eq(parse(HEAD SRC "'memory_mb':1024," XDP "}"), 0);
 	large = memory_needed_mb(&config);
-	config.limits.rows = 251;
+	config.file.limits.rows = 251;
 	small = memory_needed_mb(&config);
 	ck_assert_uint_ge(large - small, 63); /* 8 bytes each of 8388608 rows */
 	ck_assert_uint_le(large - small, 65);

@@ -163,6 +163,91 @@ START_TEST(test_model_plan_ignores_order_and_names)
 }
 END_TEST
 
+#define NET(port, members)                                                              \
+	"{\"address\":\"192.0.2.0/24\",\"port\":" port ",\"protocol\":\"tcp\"," members \
+	"\"backends\":[{\"address\":\"198.51.100.7\"}]}"
+
+START_TEST(test_model_plan_takes_each_policy_for_a_change)
+{
+	static const char *const texts[] = {
+		CONFIG_TEXT(NET("\"any\"", "\"mode\":\"gue\",")),
+		CONFIG_TEXT(NET("\"any\"", "\"fragments\":\"drop\",")),
+		CONFIG_TEXT(NET("\"any\"", "\"icmp_echo\":\"host\",")),
+		CONFIG_TEXT(NET("\"any\"", "\"no_backend\":\"host\",")),
+	};
+	struct config *from = config_text_good(CONFIG_TEXT(NET("\"any\"", "")));
+	/* What is left out and the default are one. */
+	struct config *same = config_text_good(CONFIG_TEXT(
+		NET("\"0-65535\"", "\"mode\":\"ipip\",\"fragments\":\"follow\","
+				   "\"icmp_echo\":\"answer\",\"no_backend\":\"drop\",")));
+
+	ck_assert_uint_eq(plan_count(from, same), 0);
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		struct config *to = config_text_good(texts[i]);
+
+		ck_assert_uint_eq(plan_count(from, to), 1);
+		config_destroy(to);
+	}
+	config_destroy(from);
+	config_destroy(same);
+}
+END_TEST
+
+START_TEST(test_model_view_plan_tells_policies)
+{
+	struct config *from =
+		config_text_good(CONFIG_TEXT(NET("80", "") "," NET("81", "") "," NET("82", "")));
+	struct config *to = config_text_good(
+		CONFIG_TEXT(NET("80", "\"mode\":\"l2dsr\",") "," NET("81", "\"table_size\":251,")));
+	struct model_plan *plan = NULL;
+	cJSON *changes;
+	const cJSON *item;
+
+	ck_assert_int_eq(model_plan(from, to, &plan), 0);
+	changes = model_view_plan(plan, from, to);
+	item = changes->child;
+	ck_assert_str_eq(json_get_string(item, "vip", ""), "192.0.2.0/24:80/tcp");
+	ck_assert_str_eq(json_get_string(item, "change", ""), "changed");
+	ck_assert_str_eq(json_get_string(json_get(item, "policy_before"), "mode", ""), "ipip");
+	ck_assert_str_eq(json_get_string(json_get(item, "policy_after"), "mode", ""), "l2dsr");
+	ck_assert_str_eq(json_get_string(json_get(item, "policy_after"), "no_backend", ""), "drop");
+	for (item = item->next; item != NULL; item = item->next) {
+		ck_assert_ptr_null(json_get(item, "policy_before"));
+		ck_assert_ptr_null(json_get(item, "policy_after"));
+	}
+	cJSON_Delete(changes);
+	model_plan_destroy(plan);
+	config_destroy(from);
+	config_destroy(to);
+}
+END_TEST
+
+START_TEST(test_model_view_plane_vip_has_all_members)
+{
+	struct config *config = config_text_good(
+		CONFIG_TEXT(NET("\"80-90\"", "\"mode\":\"gue\",\"no_backend\":\"host\",")));
+	cJSON *vip = model_view_plane_vip(&config->vips[0]);
+	char text[ADDR_ENDPOINT_TEXT_MAX] = "as it was";
+
+	ck_assert_str_eq(json_get_string(vip, "address", ""), "192.0.2.0/24");
+	ck_assert_str_eq(json_get_string(vip, "port", ""), "80-90");
+	ck_assert_str_eq(json_get_string(vip, "mode", ""), "gue");
+	ck_assert_str_eq(json_get_string(vip, "fragments", ""), "follow");
+	ck_assert_str_eq(json_get_string(vip, "icmp_echo", ""), "answer");
+	ck_assert_str_eq(json_get_string(vip, "no_backend", ""), "host");
+	ck_assert(model_view_endpoint_text(vip, text));
+	ck_assert_str_eq(text, "192.0.2.0/24:80-90/tcp");
+	cJSON_ReplaceItemInObjectCaseSensitive(vip, "port", cJSON_CreateNumber(0));
+	ck_assert(model_view_endpoint_text(vip, text));
+	ck_assert_str_eq(text, "192.0.2.0/24:0/tcp");
+	cJSON_ReplaceItemInObjectCaseSensitive(vip, "port", cJSON_CreateString("90-80"));
+	ck_assert(!model_view_endpoint_text(vip, text));
+	ck_assert_str_eq(text, "192.0.2.0/24:0/tcp");
+	cJSON_Delete(vip);
+	config_destroy(config);
+}
+END_TEST
+
 START_TEST(test_model_carries_runtime_settings_over)
 {
 	struct config *from = config_text_good(CONFIG_TEXT(CONFIG_WEB(TWO_BACKENDS)));
@@ -206,8 +291,9 @@ END_TEST
 START_TEST(test_model_view_config_reads_back_the_same)
 {
 	struct config *config = config_text_good(
-		CONFIG_TEXT(CONFIG_WEB(TWO_BACKENDS) ",{\"address\":\"2001:db8::1\","
-						     "\"port\":53,\"protocol\":\"udp\","
+		CONFIG_TEXT(CONFIG_WEB(TWO_BACKENDS) ",{\"address\":\"2001:db8::/64\","
+						     "\"port\":\"50-60\",\"mode\":\"gue\","
+						     "\"icmp_echo\":\"host\",\"protocol\":\"udp\","
 						     "\"backends\":[{\"address\":\"198.51.100.7\","
 						     "\"name\":\"b1\"}]}"));
 	cJSON *json = model_view_config(config);
@@ -259,6 +345,9 @@ main(void)
 				       test_model_edit_says_what_is_not_there,
 				       test_model_plan_names_changes_only,
 				       test_model_plan_ignores_order_and_names,
+				       test_model_plan_takes_each_policy_for_a_change,
+				       test_model_view_plan_tells_policies,
+				       test_model_view_plane_vip_has_all_members,
 				       test_model_carries_runtime_settings_over,
 				       test_model_carry_ends_what_the_file_says_too,
 				       test_model_view_config_reads_back_the_same,

@@ -29,9 +29,13 @@ config_make(uint32_t vips, uint32_t backends)
 		struct config_vip *vip = &config->vips[i];
 
 		CHECK(addr_parse("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
-				 &vip->endpoint.address) == 0);
-		vip->endpoint.address.bytes[4] = 0xff;
-		vip->endpoint.port = (uint16_t)(65535 - i);
+				 &vip->endpoint.to.address) == 0);
+		vip->endpoint.to.bits = 127; /* all of a VIP is as long as it can be */
+		vip->endpoint.to.address.bytes[15] = 0xfe;
+		vip->endpoint.port = (uint16_t)(65000 - i);
+		vip->endpoint.port_last = 65535;
+		vip->policy = (struct vip_policy){ VIP_MODE_L2DSR, VIP_FRAGMENTS_FOLLOW,
+						   VIP_ICMP_ECHO_FORWARD, VIP_NO_BACKEND_DROP };
 		vip->endpoint.protocol = addr_protocol_parse("udp");
 		vip->table_size = 1048573;
 		vip->backend_count = backends;

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "xdp_port.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "../dataplane/plane/interface.h"
+#include "../dataplane/plane/log.h"
+
+enum {
+	PROGRAM_TEXT_BYTES_MAX = 100,
+	ADVICE_BYTES_MAX = 320,
+};
+
+#define LINK_PREFIX "link_"
+
+void
+xdp_port_link_name(const struct xdp_config_port *port, char ret_name[PIN_NAME_BYTES_MAX])
+{
+	static const struct pin_directory root = { "", -1 };
+	char path[PIN_PATH_BYTES_MAX];
+
+	pin_directory_path(&root, LINK_PREFIX, port->common.name, path);
+	(void)snprintf(ret_name, PIN_NAME_BYTES_MAX, "%.*s", PIN_NAME_BYTES_MAX - 1, path + 1);
+}
+
+static void
+link_path(const struct pin_directory *pins, const struct xdp_config_port *port,
+	  char ret_path[PIN_PATH_BYTES_MAX])
+{
+	pin_directory_path(pins, LINK_PREFIX, port->common.name, ret_path);
+}
+
+static uint32_t
+mode_flags(const struct xdp_config_port *port)
+{
+	return port->is_generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
+}
+
+/** "native", "generic", "offloaded", and how to take a program of that mode off with ip(8). */
+static void
+name_mode(const struct bpf_xdp_query_opts *query, const char **ret_mode, const char **ret_off)
+{
+	*ret_mode = query->skb_prog_id != 0  ? "generic"
+		    : query->hw_prog_id != 0 ? "offloaded"
+					     : "native";
+	*ret_off = query->skb_prog_id != 0  ? "xdpgeneric off"
+		   : query->hw_prog_id != 0 ? "xdpoffload off"
+					    : "xdpdrv off";
+}
+
+/** Its name, where the process may ask for it. */
+static void
+name_program(uint32_t id, char text[PROGRAM_TEXT_BYTES_MAX])
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t size = sizeof info;
+	int program = bpf_prog_get_fd_by_id(id);
+
+	if (program >= 0 && bpf_obj_get_info_by_fd(program, &info, &size) == 0)
+		(void)snprintf(text, PROGRAM_TEXT_BYTES_MAX, "\"%s\" (id %u", info.name, id);
+	else
+		(void)snprintf(text, PROGRAM_TEXT_BYTES_MAX, "(id %u", id);
+	if (program >= 0)
+		(void)close(program);
+}
+
+/** The program that is on the interface, of whatever mode; 0: none. */
+static uint32_t
+program_there(uint32_t ifindex, struct bpf_xdp_query_opts *ret_query)
+{
+	memset(ret_query, 0, sizeof *ret_query); /* libbpf looks at the padding too */
+	ret_query->sz = sizeof *ret_query;
+	if (bpf_xdp_query((int)ifindex, 0, ret_query) < 0)
+		return 0;
+	return ret_query->drv_prog_id != 0   ? ret_query->drv_prog_id
+	       : ret_query->skb_prog_id != 0 ? ret_query->skb_prog_id
+	       : ret_query->hw_prog_id != 0  ? ret_query->hw_prog_id
+					     : ret_query->prog_id;
+}
+
+/**
+ * A bpf_link gives no text: ask over netlink, whose extended acknowledgement carries the driver's.
+ * What that attaches, though the link did not, goes again.
+ *
+ * @return the words; "" when there were none; NULL: it is possible after all.
+ */
+static const char *
+driver_words(const struct xdp_config_port *port, uint32_t ifindex, int program)
+{
+	static const char before[] = "Kernel error message: ";
+	LIBBPF_OPTS(bpf_xdp_attach_opts, only_ours, .old_prog_fd = program);
+	const char *words;
+
+	log_forget_complaint();
+	if (bpf_xdp_attach((int)ifindex, program, mode_flags(port) | XDP_FLAGS_UPDATE_IF_NOEXIST,
+			   NULL) == 0) {
+		if (bpf_xdp_detach((int)ifindex, mode_flags(port), &only_ours) < 0)
+			(void)bpf_xdp_detach((int)ifindex, mode_flags(port), NULL);
+		return NULL;
+	}
+	words = strstr(log_last_complaint(), before);
+	return words == NULL ? "" : words + sizeof before - 1;
+}
+
+/** Another program is there. */
+static int
+explain_taken(const struct xdp_config_port *port, const struct bpf_xdp_query_opts *query,
+	      uint32_t id, struct failure *failure)
+{
+	char text[PROGRAM_TEXT_BYTES_MAX];
+	const char *mode, *off;
+
+	name_mode(query, &mode, &off);
+	name_program(id, text);
+	return failure_set(
+		failure, EXIT_UNAVAILABLE,
+		"port %s: interface %s has another XDP program, %s, %s), which is left alone; stop "
+		"what attached it, or run: ip link set dev %s %s",
+		port->common.name, port->interface, text, mode, port->interface, off);
+}
+
+/** What to do about words of the driver. */
+static void
+advise(const struct xdp_config_port *port, const char *words, int error, char text[ADVICE_BYTES_MAX])
+{
+	if (strcasestr(words, "mtu") != NULL)
+		(void)snprintf(text, ADVICE_BYTES_MAX,
+			       "the driver limits the MTU of the interface (now %u) or of what it "
+			       "is connected to; run, with less: ip link set dev %s mtu 1500",
+			       interface_mtu(port->interface), port->interface);
+	else if (port->is_generic)
+		(void)snprintf(text, ADVICE_BYTES_MAX, "see the kernel's log (dmesg)");
+	else if (error == EOPNOTSUPP)
+		(void)snprintf(text, ADVICE_BYTES_MAX,
+			       "its driver has no native XDP: use another NIC, or set \"mode\" to "
+			       "\"generic\" for the port, which is several times slower");
+	else
+		(void)snprintf(text, ADVICE_BYTES_MAX,
+			       "change what the driver does not like, or set \"mode\" to "
+			       "\"generic\" for the port, which is several times slower");
+}
+
+/** The link was refused with @p error: find out why. */
+static int
+explain(const struct xdp_config_port *port, uint32_t ifindex, int program, int error,
+	struct failure *failure)
+{
+	struct bpf_xdp_query_opts query;
+	uint32_t id = program_there(ifindex, &query);
+	const char *words;
+	char advice[ADVICE_BYTES_MAX];
+
+	if (id != 0)
+		return explain_taken(port, &query, id, failure);
+	if (error == EPERM || error == EACCES)
+		return failure_set(failure, EXIT_PERMISSION,
+				   "port %s: no permission to attach an XDP program to interface "
+				   "%s; run as root, or with AmbientCapabilities=CAP_NET_ADMIN "
+				   "CAP_BPF CAP_PERFMON in the service",
+				   port->common.name, port->interface);
+	words = driver_words(port, ifindex, program);
+	if (words == NULL) /* it came to be possible, or netlink can what a link cannot */
+		return failure_set(failure, EXIT_UNAVAILABLE,
+				   "port %s: the kernel refuses a bpf_link on interface %s (%s), "
+				   "though it takes an XDP program: nothing was left attached; try "
+				   "again, and see the kernel's log (dmesg)",
+				   port->common.name, port->interface, strerror(error));
+	advise(port, words, error, advice);
+	return failure_set(failure, EXIT_UNAVAILABLE,
+			   "port %s: interface %s takes no XDP program in %s mode: %s: %s; %s",
+			   port->common.name, port->interface,
+			   port->is_generic ? "generic" : "native", strerror(error),
+			   words[0] == '\0' ? "the driver says no more" : words, advice);
+}
+
+/** Is the pinned link on this interface, in this mode? One whose interface went has ifindex 0. */
+static bool
+link_fits(int link, const struct xdp_config_port *port, uint32_t ifindex)
+{
+	struct bpf_link_info info = { 0 };
+	struct bpf_xdp_query_opts query;
+	uint32_t size = sizeof info;
+
+	if (bpf_obj_get_info_by_fd(link, &info, &size) < 0 || info.type != BPF_LINK_TYPE_XDP ||
+	    info.xdp.ifindex != ifindex || program_there(ifindex, &query) == 0)
+		return false;
+	return info.prog_id == (port->is_generic ? query.skb_prog_id : query.drv_prog_id);
+}
+
+/** @return 0 or a negative errno. */
+static int
+create_link(const char *path, const struct xdp_config_port *port, uint32_t ifindex, int program)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = mode_flags(port));
+	int link = bpf_link_create(program, (int)ifindex, BPF_XDP, &options);
+	int r = 0;
+
+	if (link < 0)
+		return -errno;
+	if (bpf_obj_pin(link, path) < 0)
+		r = -errno; /* closing takes the program off again */
+	(void)close(link);
+	return r;
+}
+
+enum xdp_port_fate
+xdp_port_attach(const struct pin_directory *pins, const struct xdp_config_port *port, int program,
+		struct failure *failure)
+{
+	uint32_t ifindex = if_nametoindex(port->interface);
+	char path[PIN_PATH_BYTES_MAX], name[PIN_NAME_BYTES_MAX];
+	int link, r;
+
+	link_path(pins, port, path);
+	link = bpf_obj_get(path);
+	if (link >= 0 && link_fits(link, port, ifindex)) {
+		r = bpf_link_update(link, program, NULL) < 0 ? -errno : 0;
+		(void)close(link);
+		if (r == 0)
+			return XDP_PORT_TAKEN_OVER;
+		(void)failure_set(failure, EXIT_UNAVAILABLE,
+				  "port %s: the program on interface %s cannot be exchanged: %s; it "
+				  "forwards on as it did",
+				  port->common.name, port->interface, strerror(-r));
+		return XDP_PORT_FAILED;
+	}
+	if (link >= 0) {
+		(void)close(link);
+		xdp_port_link_name(port, name);
+		if (xdp_port_detach(pins, name, failure) < 0)
+			return XDP_PORT_FAILED;
+	}
+	r = create_link(path, port, ifindex, program);
+	if (r == 0)
+		return XDP_PORT_ATTACHED;
+	(void)explain(port, ifindex, program, -r, failure);
+	return XDP_PORT_FAILED;
+}
+
+int
+xdp_port_detach(const struct pin_directory *pins, const char *link, struct failure *failure)
+{
+	char path[PIN_PATH_BYTES_MAX];
+	int fd;
+
+	pin_directory_entry(pins, link, path);
+	fd = bpf_obj_get(path);
+	if (fd >= 0) {
+		(void)bpf_link_detach(fd); /* also where somebody else holds it; gone: no matter */
+		(void)close(fd);
+	}
+	if (unlink(path) == 0 || errno == ENOENT)
+		return 0;
+	return failure_set(failure, errno == EACCES || errno == EPERM ? EXIT_PERMISSION
+								      : EXIT_UNAVAILABLE,
+			   "%s cannot be removed: %s", path, strerror(errno));
+}

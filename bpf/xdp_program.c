@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "xdp_program.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+/* bpftool writes the object as one string, longer than ISO C promises to take. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverlength-strings"
+#include "fairlead_xdp.skel.h"
+#pragma GCC diagnostic pop
+#include "../dataplane/plane/log.h"
+#include "xdp_maps.h"
+#include "xdp_preflight.h"
+
+enum {
+	VERIFIER_LOG_BYTES = 4 << 20,
+	VERIFIER_LINES_MAX = 20, /* of its log's end that are logged */
+	CONFIG_BYTES_MAX = 4096, /* of any version */
+};
+
+/** A map that is sized by the configuration. */
+struct sized {
+	const char *name;
+	uint64_t entries;
+};
+
+uint32_t
+xdp_program_record_bytes(const struct xdp_program *program)
+{
+	const struct bpf_map *map;
+	uint32_t bytes = 0;
+
+	bpf_object__for_each_map(map, program->skeleton->obj) {
+		if (!bpf_map__is_internal(map))
+			bytes += bpf_map__value_size(map);
+	}
+	return bytes;
+}
+
+static int
+set_sizes(struct xdp_program *program, const struct xdp_config_file *config, struct failure *failure)
+{
+	const struct plane_limits *limits = &config->file.limits;
+	struct plane_tables_size size = plane_tables_size(limits);
+	const struct sized maps[] = {
+		{ "vip_buckets", size.vip_bucket_count },
+		{ "vips", size.vip_count },
+		{ "backends", size.backend_count },
+		{ "rows", size.row_count },
+		{ "fragments", limits->fragments / XDP_PROGRAM_BUCKET_FRAGMENTS },
+		{ "vip_counters", (uint64_t)size.vip_count * program->cpu_count },
+		{ "backend_counters", (uint64_t)size.backend_count * program->cpu_count },
+		{ "cores", program->cpu_count },
+	};
+
+	for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
+		struct bpf_map *map = xdp_program_map(program, maps[i].name);
+
+		if (map == NULL || maps[i].entries > UINT32_MAX ||
+		    bpf_map__set_max_entries(map, (uint32_t)maps[i].entries) < 0)
+			return failure_set(failure, EXIT_UNAVAILABLE,
+					   "the map \"%s\" cannot have %llu entries (%u CPUs); "
+					   "lower \"limits\"",
+					   maps[i].name, (unsigned long long)maps[i].entries,
+					   program->cpu_count);
+	}
+	return 0;
+}
+
+/* --- what an earlier process left --- */
+
+/** The words that begin struct xdp_config in every version. */
+struct layout {
+	uint32_t magic, version, record_bytes;
+};
+
+static int
+check_layout(const struct xdp_program *program, const struct pin_directory *pins,
+	     struct failure *failure)
+{
+	char path[PIN_PATH_BYTES_MAX], value[CONFIG_BYTES_MAX] = { 0 };
+	struct bpf_map_info info = { 0 };
+	uint32_t size = sizeof info;
+	const uint32_t key = 0;
+	struct layout theirs;
+	int fd;
+
+	pin_directory_path(pins, "", XDP_PINS_MARK, path);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return failure_set(failure,
+				   errno == EACCES || errno == EPERM ? EXIT_PERMISSION
+								     : EXIT_UNAVAILABLE,
+				   "%s cannot be opened: %s", path, strerror(errno));
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.type == BPF_MAP_TYPE_ARRAY &&
+	    info.value_size <= sizeof value)
+		(void)bpf_map_lookup_elem(fd, &key, value);
+	(void)close(fd);
+	memcpy(&theirs, value, sizeof theirs);
+	if (theirs.magic == XDP_LAYOUT_MAGIC && theirs.version == XDP_LAYOUT_VERSION &&
+	    theirs.record_bytes == xdp_program_record_bytes(program))
+		return 0;
+	return failure_set(
+		failure, EXIT_UNAVAILABLE,
+		"the tables in %s are of another version of fairlead-xdp (layout %x-%u-%u, this "
+		"one has %x-%u-%u); run that version, or fairlead-xdp --detach with this "
+		"configuration, which ends forwarding until the next start",
+		pins->path, theirs.magic, theirs.version, theirs.record_bytes, XDP_LAYOUT_MAGIC,
+		XDP_LAYOUT_VERSION, xdp_program_record_bytes(program));
+}
+
+static int
+differs(const struct pin_directory *pins, const char *map, const char *what,
+	const uint32_t numbers[2], struct failure *failure)
+{
+	return failure_set(failure, EXIT_UNAVAILABLE,
+			   "the map \"%s\" in %s has %s %u, but by this configuration and machine "
+			   "%u; set \"limits\" back, or run fairlead-xdp --detach with this "
+			   "configuration, which ends forwarding until the next start",
+			   map, pins->path, what, numbers[0], numbers[1]);
+}
+
+static int
+adopt_map(struct bpf_map *map, const struct pin_directory *pins, struct failure *failure)
+{
+	const char *name = bpf_map__name(map);
+	struct bpf_map_info info = { 0 };
+	uint32_t size = sizeof info;
+	char path[PIN_PATH_BYTES_MAX];
+	int r = 0, fd;
+
+	pin_directory_path(pins, "", name, path);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return failure_set(failure,
+				   errno == EACCES || errno == EPERM ? EXIT_PERMISSION
+								     : EXIT_UNAVAILABLE,
+				   "%s cannot be opened: %s; if it was removed, run: fairlead-xdp "
+				   "--detach with this configuration",
+				   path, strerror(errno));
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) < 0)
+		r = failure_set(failure, EXIT_UNAVAILABLE, "%s is not a map", path);
+	else if (info.type != bpf_map__type(map))
+		r = differs(pins, name, "type",
+			    (const uint32_t[]){ info.type, bpf_map__type(map) }, failure);
+	else if (info.key_size != bpf_map__key_size(map))
+		r = differs(pins, name, "key size",
+			    (const uint32_t[]){ info.key_size, bpf_map__key_size(map) }, failure);
+	else if (info.value_size != bpf_map__value_size(map))
+		r = differs(pins, name, "value size",
+			    (const uint32_t[]){ info.value_size, bpf_map__value_size(map) },
+			    failure);
+	else if (info.max_entries != bpf_map__max_entries(map))
+		r = differs(pins, name, "a number of entries of",
+			    (const uint32_t[]){ info.max_entries, bpf_map__max_entries(map) },
+			    failure);
+	else if (bpf_map__reuse_fd(map, fd) < 0)
+		r = failure_set(failure, EXIT_INTERNAL, "the map %s cannot be taken over: %s", path,
+				strerror(errno));
+	(void)close(fd);
+	return r;
+}
+
+static int
+adopt(struct xdp_program *program, const struct pin_directory *pins, struct failure *failure)
+{
+	struct bpf_map *map;
+
+	if (check_layout(program, pins, failure) < 0)
+		return -1;
+	bpf_object__for_each_map(map, program->skeleton->obj) {
+		if (!bpf_map__is_internal(map) && adopt_map(map, pins, failure) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- loading --- */
+
+/** The last lines of the verifier's log go to ours; @return the last that is no statistics. */
+static const char *
+log_verifier(char *text)
+{
+	char *lines[VERIFIER_LINES_MAX];
+	const char *last = "it gives no reason";
+	uint32_t count = 0;
+	char *save = NULL;
+
+	for (char *line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
+		lines[count++ % VERIFIER_LINES_MAX] = line;
+		if (strncmp(line, "processed ", 10) != 0)
+			last = line;
+	}
+	for (uint32_t i = count > VERIFIER_LINES_MAX ? count - VERIFIER_LINES_MAX : 0; i < count;
+	     i++)
+		log_message(LOG_DEBUG, "verifier: %s", lines[i % VERIFIER_LINES_MAX]);
+	return last;
+}
+
+static int
+load_failed(int error, char *verifier_log, struct failure *failure)
+{
+	if (verifier_log[0] != '\0' && !xdp_preflight_has_perfmon())
+		return failure_set(failure, EXIT_PERMISSION,
+				   "without CAP_PERFMON the kernel's verifier refuses the XDP "
+				   "program: %s; add CAP_PERFMON to AmbientCapabilities in the "
+				   "service, it is given up after the start",
+				   log_verifier(verifier_log));
+	if (verifier_log[0] != '\0')
+		return failure_set(failure, EXIT_INTERNAL,
+				   "the kernel's verifier refuses the XDP program: %s; this kernel "
+				   "is not one that it was tested on (\"log_level\" debug says more)",
+				   log_verifier(verifier_log));
+	if (error == -EPERM || error == -EACCES)
+		return failure_set(failure, EXIT_PERMISSION,
+				   "the kernel does not let this process load BPF programs: %s",
+				   log_last_complaint());
+	if (error == -ENOMEM || error == -E2BIG)
+		return failure_set(failure, EXIT_UNAVAILABLE,
+				   "no memory for the tables; lower \"limits\": %s",
+				   log_last_complaint());
+	return failure_set(failure, EXIT_UNAVAILABLE, "the XDP program cannot be loaded: %s (%s)",
+			   strerror(-error), log_last_complaint());
+}
+
+static int
+load(struct xdp_program *program, struct failure *failure)
+{
+	char *verifier_log = calloc(1, VERIFIER_LOG_BYTES);
+	struct bpf_program *each;
+	int r;
+
+	if (verifier_log == NULL)
+		return failure_set(failure, EXIT_UNAVAILABLE, "no memory to load the program");
+	bpf_object__for_each_program(each, program->skeleton->obj)
+		(void)bpf_program__set_log_buf(each, verifier_log, VERIFIER_LOG_BYTES);
+	log_forget_complaint();
+	r = fairlead_xdp__load(program->skeleton);
+	if (r < 0)
+		r = load_failed(r, verifier_log, failure);
+	free(verifier_log);
+	return r;
+}
+
+int
+xdp_program_load(struct xdp_program *program, const struct xdp_config_file *config,
+		 const struct pin_directory *pins, struct failure *failure)
+{
+	int cpus = libbpf_num_possible_cpus();
+
+	if (cpus < 1)
+		return failure_set(failure, EXIT_UNAVAILABLE,
+				   "the number of CPUs cannot be read: is /sys mounted?");
+	program->cpu_count = (uint32_t)cpus;
+	program->skeleton = fairlead_xdp__open();
+	if (program->skeleton == NULL)
+		return failure_set(failure, EXIT_INTERNAL, "the XDP program is not readable: %s",
+				   strerror(errno));
+	if (set_sizes(program, config, failure) < 0 ||
+	    (program->is_adopted && adopt(program, pins, failure) < 0))
+		return -1;
+	return load(program, failure);
+}
+
+static int
+pin(const struct bpf_map *map, const struct pin_directory *pins, struct failure *failure)
+{
+	char path[PIN_PATH_BYTES_MAX];
+
+	pin_directory_path(pins, "", bpf_map__name(map), path);
+	if (bpf_obj_pin(bpf_map__fd(map), path) == 0)
+		return 0;
+	return failure_set(failure, EXIT_UNAVAILABLE, "%s cannot be pinned: %s", path,
+			   strerror(errno));
+}
+
+int
+xdp_program_pin(const struct xdp_program *program, const struct pin_directory *pins,
+		struct failure *failure)
+{
+	const struct bpf_map *map;
+
+	if (program->is_adopted)
+		return 0;
+	bpf_object__for_each_map(map, program->skeleton->obj) {
+		if (!bpf_map__is_internal(map) && strcmp(bpf_map__name(map), XDP_PINS_MARK) != 0 &&
+		    pin(map, pins, failure) < 0)
+			return -1;
+	}
+	return pin(program->skeleton->maps.config, pins, failure);
+}
+
+int
+xdp_program_fd(const struct xdp_program *program)
+{
+	return bpf_program__fd(program->skeleton->progs.fairlead_xdp);
+}
+
+struct bpf_map *
+xdp_program_map(const struct xdp_program *program, const char *name)
+{
+	return bpf_object__find_map_by_name(program->skeleton->obj, name);
+}
+
+void
+xdp_program_close(struct xdp_program *program)
+{
+	fairlead_xdp__destroy(program->skeleton);
+	program->skeleton = NULL;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * How the decision reaches the tables. An engine knows where they lie (an array, a BPF map) and
+ * gives the core a constant `struct fl_access` of its own functions: everything is inlined, so each
+ * becomes a direct read in that engine's code, and the decision is written once for all.
+ *
+ * Every function returns a borrowed record, or NULL for an index that the table does not have.
+ */
+#ifndef FL_ACCESS_H
+#define FL_ACCESS_H
+
+#include "vip.h"
+
+struct fl_access {
+	/** The record with the key. @param ret_record its index, set when there is one. */
+	const struct fl_vip *(*find)(void *user, const struct fl_vip_key *key,
+				     uint32_t *ret_record);
+	const struct fl_vip *(*vip)(void *user, uint32_t record);
+	const struct fl_row *(*row)(void *user, uint32_t index);
+	const struct fl_backend *(*backend)(void *user, uint32_t slot);
+	const struct fl_port *(*port)(void *user, uint32_t index);
+	struct fl_fragments *(*fragments)(void *user, uint32_t bucket);
+	/** What the calling packet core counts in. */
+	struct fl_core *(*core)(void *user);
+	/** The last two are asked only for the few packets that need them. */
+	uint32_t (*in_port)(void *user); /**< number of the port the packet came by */
+	uint64_t (*now_ns)(void *user);	 /**< monotonic */
+};
+
+/** What fl_vip_find() stands on, for an engine whose records lie behind buckets. */
+struct fl_vip_access {
+	const struct fl_vip_bucket *(*bucket)(void *user, uint32_t index);
+	const struct fl_vip *(*vip)(void *user, uint32_t record);
+};
+
+/** fl_access.find by open addressing (vip.h). */
+FL_INLINE const struct fl_vip *
+fl_vip_find(const struct fl_vip_access *access, void *user, const struct fl_config *config,
+	    const struct fl_vip_key *key, uint32_t *ret_record)
+{
+	uint64_t hash = fl_vip_hash(&config->key, key);
+	uint32_t home = fl_vip_home(hash, config->vip_bucket_mask);
+
+	for (uint32_t probe = 0; probe < FL_VIP_PROBE_MAX; probe++) {
+		const struct fl_vip_bucket *bucket =
+			access->bucket(user, (home + probe) & config->vip_bucket_mask);
+		uint32_t match;
+
+		if (bucket == NULL)
+			break;
+		match = fl_vip_match(bucket, fl_vip_tag(hash));
+		for (uint32_t i = 0; i < FL_VIP_SAME_TAG_MAX && (match & FL_VIP_MATCH_WORDS) != 0;
+		     i++) {
+			uint64_t word = FL_READ_ONCE(bucket->word[fl_lowest_bit(match) & 7]);
+			const struct fl_vip *vip = access->vip(user, fl_vip_word_index(word));
+
+			/* the word may have been retired since the match */
+			if (word != 0 && vip != NULL && fl_vip_key_equal(&vip->key, key)) {
+				*ret_record = fl_vip_word_index(word);
+				return vip;
+			}
+			match &= match - 1;
+		}
+		if (!(match & FL_VIP_MATCH_FULL))
+			break;
+	}
+	return NULL;
+}
+
+#endif

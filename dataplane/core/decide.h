@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The decision for one parsed packet, in the steps of docs/formats.md 7:
+ *
+ *     fl_parse() -> fl_admit() -> fl_decision_hash() -> fl_choose() -> fl_route() -> fl_conclude()
+ *
+ * A step returns FL_FORWARD to go on to the next; any other verdict is the packet's end.
+ * fl_verdict_is_send(): emit.h makes the frame that leaves. An engine may do something between two
+ * steps (prefetch, hash several packets at once), never instead of one.
+ */
+#ifndef FL_DECIDE_H
+#define FL_DECIDE_H
+
+#include "access.h"
+#include "flowhash.h"
+#include "fragment.h"
+#include "parse.h"
+#include "row.h"
+
+/** The tables as one packet core sees them. */
+struct fl_view {
+	const struct fl_access *access; /**< a constant of the engine */
+	void *user;
+	const struct fl_config *config;
+};
+
+/** What the steps found. Members are set by the step named. */
+struct fl_decision {
+	enum fl_verdict verdict;  /**< so far */
+	const struct fl_vip *vip; /**< admit; choose for later fragments */
+	uint32_t record;	  /**< its index, with it: the VIP's counter */
+	uint32_t row_index;	  /**< choose, from the VIP's row_base; not for later fragments */
+	uint64_t hash;		  /**< decision_hash */
+	uint64_t row;		  /**< choose; not for later fragments */
+	uint32_t slot;		  /**< choose: the backend's counter */
+	uint32_t port;		  /**< it leaves by: route; reply */
+	const struct fl_backend *backend; /**< route */
+	uint64_t dst_mac;		  /**< route, reply */
+	uint64_t port_word;		  /**< route, reply */
+	fl_be32 tag[2];			  /**< that leave: route, reply */
+	uint32_t mtu;			  /**< that the sender is told */
+};
+
+/* --- admit: whose is it? --- */
+
+FL_INLINE bool
+fl_is_own_source(const struct fl_config *config, const struct fl_addr *source)
+{
+	for (uint32_t i = 0; i < FL_OWN_COUNT; i++) {
+		const struct fl_own *own = &config->own[i];
+		uint32_t differs = 0;
+
+		for (uint32_t w = 0; w < 4; w++)
+			differs |= (source->word[w] & own->mask.word[w]) ^ own->address.word[w];
+		if (differs == 0)
+			return true;
+	}
+	return false;
+}
+
+/** The first range of the page that has @p port. @return its number; page.count: none has. */
+FL_INLINE uint32_t
+fl_page_find(const struct fl_vip_page *page, uint16_t port)
+{
+	uint32_t count = page->count, found = count;
+
+#pragma GCC unroll 8
+	for (uint32_t i = FL_VIP_PAGE_RANGES; i-- > 0;) {
+		if (i < count && port >= page->range[i].first && port <= page->range[i].last)
+			found = i;
+	}
+	return found;
+}
+
+/** The VIP whose range has the packet's port. @param key of the address record. */
+FL_INLINE const struct fl_vip *
+fl_find_range(const struct fl_view *view, const struct fl_packet *packet, struct fl_vip_key *key,
+	      uint32_t *ret_record)
+{
+	const struct fl_vip *address = view->access->find(view->user, key, ret_record);
+	uint32_t pages;
+
+	if (address == NULL)
+		return NULL;
+	pages = address->address.pages[packet->to.ip_proto == FL_IPPROTO_UDP];
+	key->ip_proto = packet->to.ip_proto;
+	for (uint32_t i = 0; i < FL_VIP_RANGES_MAX / FL_VIP_PAGE_RANGES && i < pages; i++) {
+		const struct fl_vip *page;
+		uint32_t at;
+
+		key->kind = FL_VIP_PAGE;
+		key->port = (uint16_t)i;
+		page = view->access->find(view->user, key, ret_record);
+		if (page == NULL)
+			break;
+		at = fl_page_find(&page->page, fl_from_be16(packet->to.port));
+		if (at < page->page.count) {
+			key->kind = FL_VIP_RANGE;
+			key->port = fl_to_be16(page->page.range[at & 7].first);
+			return view->access->find(view->user, key, ret_record);
+		}
+	}
+	return NULL;
+}
+
+/**
+ * The record that a packet is for: longest prefix first; in one prefix the VIP of its port, then of
+ * its range. Of a packet without ports, the address record.
+ * @return NULL: none; the packet is the host's.
+ */
+FL_INLINE const struct fl_vip *
+fl_find(const struct fl_view *view, const struct fl_packet *packet, uint32_t *ret_record)
+{
+	uint64_t lengths = FL_READ_ONCE(view->config->lengths[packet->is_ipv6 ? 1 : 0]);
+	bool has_ports = packet->to.ip_proto != 0;
+
+	for (uint32_t i = 0; i < FL_VIP_LENGTHS_MAX && (lengths & 0xff) != 0; i++) {
+		struct fl_vip_key key = packet->to;
+		const struct fl_vip *vip;
+
+		key.bits = (uint8_t)lengths;
+		lengths >>= 8;
+		if (FL_UNLIKELY(key.bits < 128))
+			key.address = fl_addr_masked(&packet->to.address, key.bits);
+		vip = view->access->find(view->user, &key, ret_record);
+		if (vip != NULL)
+			return vip;
+		if (!has_ports)
+			continue;
+		key.port = 0;
+		key.ip_proto = 0;
+		vip = fl_find_range(view, packet, &key, ret_record);
+		if (vip != NULL)
+			return vip;
+	}
+	return NULL;
+}
+
+/** Echo requests are forwarded as the flow {source, destination, identifier, 0, protocol} of one
+ * VIP of the address. @param address the address record. */
+FL_INLINE enum fl_verdict
+fl_admit_echo_forward(const struct fl_view *view, struct fl_packet *packet,
+		      const struct fl_vip *address, struct fl_decision *decision)
+{
+	struct fl_vip_key key = address->key;
+
+	key.port = address->address.echo_port;
+	key.ip_proto = address->address.echo_proto;
+	key.kind = address->address.echo_kind;
+	decision->vip = view->access->find(view->user, &key, &decision->record);
+	if (decision->vip == NULL)
+		return FL_DROP_NO_BACKEND; /* retired a moment ago */
+	packet->to.ip_proto = packet->ip_proto;
+	return decision->vip->service.flags & FL_VIP_TO_HOST ? FL_PASS_NO_BACKEND : FL_FORWARD;
+}
+
+/** A packet without ports, for an address that some VIP has. */
+FL_INLINE enum fl_verdict
+fl_admit_portless(const struct fl_view *view, struct fl_packet *packet,
+		  const struct fl_vip *address, struct fl_decision *decision)
+{
+	bool is_echo = packet->shape == FL_SHAPE_ECHO;
+	uint32_t plain = packet->is_ipv6 ? FL_IPV6_BYTES : FL_IPV4_BYTES;
+
+	if ((is_echo || packet->shape == FL_SHAPE_ICMP_FRAGMENT) &&
+	    address->address.echo == FL_ECHO_HOST)
+		return FL_PASS_ICMP;
+	if (packet->on_vip != FL_FORWARD)
+		return (enum fl_verdict)packet->on_vip;
+	if (packet->shape == FL_SHAPE_LATER)
+		return FL_FORWARD;
+	if (!is_echo)
+		return FL_DROP_FRAGMENT;
+	if (address->address.echo == FL_ECHO_FORWARD)
+		return fl_admit_echo_forward(view, packet, address, decision);
+	return packet->l4_offset == plain ? FL_ANSWER_ECHO : FL_DROP_ICMP;
+}
+
+/**
+ * Is the packet for a VIP, and does the VIP take it?
+ *
+ * @param packet as fl_parse() left it; an echo request that is forwarded becomes a flow.
+ * @param decision zeroed by the caller.
+ * @return FL_FORWARD, FL_ANSWER_ECHO, or a pass or drop verdict. Needs access->find alone.
+ */
+FL_INLINE enum fl_verdict
+fl_admit(const struct fl_view *view, struct fl_packet *packet, struct fl_decision *decision)
+{
+	const struct fl_vip *vip;
+
+	if (FL_UNLIKELY(packet->is_tunnel) && fl_is_own_source(view->config, &packet->src))
+		return FL_DROP_LOOP;
+	vip = fl_find(view, packet, &decision->record);
+	if (vip == NULL)
+		return FL_PASS_NO_VIP;
+	if (FL_UNLIKELY(packet->to.ip_proto == 0))
+		return fl_admit_portless(view, packet, vip, decision);
+	if (FL_UNLIKELY(packet->on_vip != FL_FORWARD))
+		return (enum fl_verdict)packet->on_vip;
+	decision->vip = vip;
+	if (FL_LIKELY(vip->service.flags == 0))
+		return FL_FORWARD;
+	if (packet->shape == FL_SHAPE_FIRST && (vip->service.flags & FL_VIP_FRAGMENTS_DROP))
+		return FL_DROP_FRAGMENT;
+	return vip->service.flags & FL_VIP_TO_HOST ? FL_PASS_NO_BACKEND : FL_FORWARD;
+}
+
+/* --- choose: which backend? --- */
+
+/** The message whose hash (flowhash.h) chooses. */
+FL_INLINE void
+fl_decision_message(const struct fl_packet *packet, uint64_t ret_words[FL_FLOW_WORDS])
+{
+	if (FL_UNLIKELY(packet->shape == FL_SHAPE_LATER))
+		fl_fragment_message(packet, ret_words);
+	else
+		fl_flow_message(packet, ret_words);
+}
+
+FL_INLINE uint64_t
+fl_decision_hash(const struct fl_view *view, const struct fl_packet *packet)
+{
+	uint64_t words[FL_FLOW_WORDS];
+
+	fl_decision_message(packet, words);
+	return fl_message_hash(&view->config->key, words);
+}
+
+/** Does the VIP behind @p record have the packet's destination address? */
+FL_INLINE bool
+fl_has_destination(const struct fl_vip *vip, const struct fl_packet *packet)
+{
+	struct fl_addr masked = fl_addr_masked(&packet->to.address, vip->key.bits);
+
+	return fl_addr_equal(&masked, &vip->key.address);
+}
+
+FL_INLINE enum fl_verdict
+fl_choose_fragment(const struct fl_view *view, const struct fl_packet *packet,
+		   struct fl_decision *decision)
+{
+	uint32_t bucket = fl_fragment_bucket(decision->hash, view->config->fragment_bucket_mask);
+	const struct fl_fragments *fragments = view->access->fragments(view->user, bucket);
+	const struct fl_backend *backend;
+
+	if (fragments == NULL)
+		return FL_DROP_BUG;
+	decision->slot =
+		fl_fragment_find(fragments, decision->hash, view->access->now_ns(view->user));
+	if (decision->slot == FL_FRAGMENT_NOT_FOUND)
+		return FL_DROP_FRAGMENT_ORDER;
+	/* the slot may have another owner by now */
+	backend = view->access->backend(view->user, decision->slot);
+	if (backend == NULL || !(fl_link_flags(FL_READ_ONCE(backend->link)) & FL_LINK_LIVE))
+		return FL_DROP_FRAGMENT_ORDER;
+	decision->record = FL_READ_ONCE(backend->vip);
+	decision->vip = view->access->vip(view->user, decision->record);
+	if (decision->vip == NULL || !fl_has_destination(decision->vip, packet))
+		return FL_DROP_FRAGMENT_ORDER;
+	return FL_FORWARD;
+}
+
+/**
+ * The backend's slot: of the flow's row, or what the first fragment left.
+ * @param decision with vip and hash.
+ */
+FL_INLINE enum fl_verdict
+fl_choose(const struct fl_view *view, const struct fl_packet *packet, struct fl_decision *decision)
+{
+	const struct fl_vip_service *service;
+	const struct fl_row *row;
+	uint32_t cur;
+
+	if (FL_UNLIKELY(packet->shape == FL_SHAPE_LATER))
+		return fl_choose_fragment(view, packet, decision);
+	service = &decision->vip->service;
+	decision->row_index = fl_row_index(decision->hash, service->row_count);
+	row = view->access->row(view->user, service->row_base + decision->row_index);
+	if (row == NULL)
+		return FL_DROP_BUG;
+	decision->row = FL_READ_ONCE(row->word);
+	cur = fl_row_cur(decision->row);
+	if (FL_UNLIKELY(cur >= service->slot_count))
+		return cur == FL_ROW_NONE ? FL_DROP_NO_BACKEND : FL_DROP_BUG;
+	decision->slot = service->slot_base + cur;
+	return FL_FORWARD;
+}
+
+/* --- route: by which port, and does it fit? --- */
+
+/** The tags of the frame that leaves: the port's, or those the packet came with. */
+FL_INLINE void
+fl_set_tags(const struct fl_port *port, const struct fl_packet *packet,
+	    struct fl_decision *decision)
+{
+	if (FL_LIKELY(port->tag[0] == FL_TAG_KEEP)) {
+		decision->tag[0] = packet->tag[0];
+		decision->tag[1] = packet->tag[1];
+	} else {
+		decision->tag[0] = port->tag[0] == FL_TAG_NONE ? 0 : port->tag[0];
+		decision->tag[1] = port->tag[1] == FL_TAG_NONE ? 0 : port->tag[1];
+	}
+}
+
+/**
+ * A frame of our own goes back where the packet came from.
+ * @return false: the plane does not have that port.
+ */
+FL_INLINE bool
+fl_reply(const struct fl_view *view, const struct fl_packet *packet, struct fl_decision *decision)
+{
+	uint32_t in_port = view->access->in_port(view->user);
+	const struct fl_port *port = view->access->port(view->user, in_port);
+
+	if (port == NULL)
+		return false;
+	decision->port = in_port;
+	decision->port_word = FL_READ_ONCE(port->word);
+	decision->dst_mac = packet->src_mac;
+	fl_set_tags(port, packet, decision);
+	return true;
+}
+
+/**
+ * May this core send one more ICMP error? The generic cell rate algorithm (ITU-T I.371): answer_at
+ * is when the next one is due.
+ */
+FL_INLINE bool
+fl_may_answer(const struct fl_config *config, struct fl_core *core, uint64_t now_ns)
+{
+	uint64_t due = core->answer_at > now_ns ? core->answer_at : now_ns;
+
+	if (due - now_ns > config->answer_burst_ns)
+		return false;
+	core->answer_at = due + config->answer_interval_ns;
+	return true;
+}
+
+/** @param mtu what the packet may have, negative when the port has not even room for the outer
+ * headers. */
+FL_INLINE enum fl_verdict
+fl_route_too_big(const struct fl_view *view, const struct fl_packet *packet, int32_t mtu,
+		 struct fl_decision *decision)
+{
+	int32_t mtu_min = packet->is_ipv6 ? 1280 : 68; /* RFC 8200 5, RFC 791 3.2 */
+	struct fl_core *core;
+
+	if ((packet->shape != FL_SHAPE_FLOW && packet->shape != FL_SHAPE_FIRST) || mtu < mtu_min ||
+	    packet->l3_bytes < FL_QUOTE_BYTES)
+		return FL_DROP_TOO_BIG;
+	core = view->access->core(view->user);
+	if (core == NULL)
+		return FL_DROP_BUG;
+	if (!fl_may_answer(view->config, core, view->access->now_ns(view->user))) {
+		core->events[FL_EVENT_ANSWER_LIMITED]++;
+		return FL_DROP_TOO_BIG;
+	}
+	decision->mtu = (uint32_t)mtu;
+	return FL_ANSWER_TOO_BIG;
+}
+
+/** May the backend's packets be sent? @param link its link word, read once. */
+FL_INLINE enum fl_verdict
+fl_link_verdict(uint64_t link)
+{
+	if (FL_UNLIKELY(!(fl_link_flags(link) & FL_LINK_LIVE)))
+		return FL_DROP_NO_BACKEND;
+	if (FL_UNLIKELY(!(fl_link_flags(link) & FL_LINK_REACHABLE)))
+		return FL_DROP_UNREACHABLE;
+	return FL_FORWARD;
+}
+
+/**
+ * The way to the chosen slot.
+ * @return FL_FORWARD; FL_ANSWER_TOO_BIG: fl_reply() then says how the answer goes; a drop verdict.
+ */
+FL_INLINE enum fl_verdict
+fl_route(const struct fl_view *view, const struct fl_packet *packet, struct fl_decision *decision)
+{
+	const struct fl_backend *backend = view->access->backend(view->user, decision->slot);
+	const struct fl_port *port;
+	enum fl_verdict verdict;
+	uint64_t link;
+	int32_t mtu;
+
+	if (backend == NULL)
+		return FL_DROP_BUG;
+	decision->backend = backend;
+	link = FL_READ_ONCE(backend->link);
+	verdict = fl_link_verdict(link);
+	if (FL_UNLIKELY(verdict != FL_FORWARD))
+		return verdict;
+	decision->port = fl_link_port(link);
+	port = view->access->port(view->user, decision->port);
+	if (FL_UNLIKELY(port == NULL))
+		return FL_DROP_BUG;
+	decision->port_word = FL_READ_ONCE(port->word);
+	decision->dst_mac = link & FL_MAC_MASK;
+	fl_set_tags(port, packet, decision);
+	if (backend->mode == FL_MODE_L2DSR) {
+		if (packet->src_mac == (decision->port_word & FL_MAC_MASK))
+			return FL_DROP_LOOP;
+		if (packet->ttl == 0)
+			return FL_DROP_TTL;
+	} else if (FL_UNLIKELY(packet->ttl <= 1)) {
+		return FL_DROP_TTL;
+	}
+	mtu = (int32_t)fl_port_mtu(decision->port_word) - backend->header_bytes;
+	if (FL_UNLIKELY((int32_t)packet->l3_bytes > mtu))
+		return fl_route_too_big(view, packet, mtu, decision);
+	return FL_FORWARD;
+}
+
+/** A first fragment that is forwarded tells the later ones where. */
+FL_INLINE void
+fl_remember(const struct fl_view *view, const struct fl_packet *packet,
+	    const struct fl_decision *decision)
+{
+	uint64_t hash = fl_fragment_hash(&view->config->key, packet);
+	uint32_t bucket = fl_fragment_bucket(hash, view->config->fragment_bucket_mask);
+	struct fl_fragments *fragments = view->access->fragments(view->user, bucket);
+	struct fl_core *core;
+
+	if (fragments == NULL ||
+	    !fl_fragment_put(fragments, hash, decision->slot, view->access->now_ns(view->user)))
+		return;
+	core = view->access->core(view->user);
+	if (core != NULL)
+		core->events[FL_EVENT_FRAGMENT_EVICTED]++;
+}
+
+/**
+ * What is left once the verdict is known: an answer goes back by the port the packet came by, a
+ * first fragment is remembered.
+ * @return the verdict.
+ */
+FL_INLINE enum fl_verdict
+fl_conclude(const struct fl_view *view, const struct fl_packet *packet,
+	    struct fl_decision *decision)
+{
+	if (FL_UNLIKELY(decision->verdict == FL_ANSWER_ECHO ||
+			decision->verdict == FL_ANSWER_TOO_BIG)) {
+		if (!fl_reply(view, packet, decision))
+			decision->verdict = FL_DROP_BUG;
+	} else if (decision->verdict == FL_FORWARD &&
+		   FL_UNLIKELY(packet->shape == FL_SHAPE_FIRST)) {
+		fl_remember(view, packet, decision);
+	}
+	return decision->verdict;
+}
+
+/** All steps after fl_parse(). @param decision zeroed by the caller. */
+FL_INLINE enum fl_verdict
+fl_decide(const struct fl_view *view, struct fl_packet *packet, struct fl_decision *decision)
+{
+	decision->verdict = fl_admit(view, packet, decision);
+	if (FL_LIKELY(decision->verdict == FL_FORWARD)) {
+		decision->hash = fl_decision_hash(view, packet);
+		decision->verdict = fl_choose(view, packet, decision);
+	}
+	if (FL_LIKELY(decision->verdict == FL_FORWARD))
+		decision->verdict = fl_route(view, packet, decision);
+	return fl_conclude(view, packet, decision);
+}
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Where later fragments go: a bounded table, hashed by what all fragments of a packet have in
+ * common, that the first fragment, which has the ports, writes. A word {fp:28, slot:20, stamp:16},
+ * 0: free; eight to a bucket.
+ *
+ * Packet cores share the table without a lock: a word is read and written whole. Two cores that
+ * take the same place at the same time lose one of two entries, and its later fragments are dropped
+ * and counted, as if the first had never come. Nobody's fragment ever goes to a wrong backend for
+ * it.
+ */
+#ifndef FL_FRAGMENT_H
+#define FL_FRAGMENT_H
+
+#include "tables.h"
+
+#define FL_FRAGMENT_NOT_FOUND UINT32_MAX
+
+/** One step of a stamp: 2^26 ns, 67 ms. */
+enum { FL_FRAGMENT_STEP_SHIFT = 26 };
+#define FL_FRAGMENT_LIFE_STEPS ((FL_FRAGMENT_LIFE_MS * 1000000ull) >> FL_FRAGMENT_STEP_SHIFT)
+
+FL_INLINE uint32_t
+fl_fragment_bucket(uint64_t hash, uint32_t bucket_mask)
+{
+	return (uint32_t)(hash >> 32) & bucket_mask;
+}
+
+/** What of the hash stands in the word; never 0. */
+FL_INLINE uint64_t
+fl_fragment_fp(uint64_t hash)
+{
+	return (hash & 0xfffffffu) | 1;
+}
+
+FL_INLINE uint64_t
+fl_fragment_word(uint64_t hash, uint32_t slot, uint64_t now_ns)
+{
+	return fl_fragment_fp(hash) | (uint64_t)slot << 28 |
+	       (now_ns >> FL_FRAGMENT_STEP_SHIFT) << 48;
+}
+
+/** Steps since the entry was written, modulo 2^16 (73 min). */
+FL_INLINE uint32_t
+fl_fragment_age(uint64_t word, uint64_t now_ns)
+{
+	return ((uint32_t)(now_ns >> FL_FRAGMENT_STEP_SHIFT) - (uint32_t)(word >> 48)) & 0xffffu;
+}
+
+/** @return the slot that the first fragment went to, or FL_FRAGMENT_NOT_FOUND. */
+FL_INLINE uint32_t
+fl_fragment_find(const struct fl_fragments *bucket, uint64_t hash, uint64_t now_ns)
+{
+	uint32_t slot = FL_FRAGMENT_NOT_FOUND;
+
+#pragma GCC unroll 8
+	for (uint32_t i = 0; i < 8; i++) {
+		uint64_t word = FL_READ_ONCE(bucket->word[i]);
+
+		if ((word & 0xfffffffu) == fl_fragment_fp(hash) &&
+		    fl_fragment_age(word, now_ns) < FL_FRAGMENT_LIFE_STEPS)
+			slot = (uint32_t)(word >> 28) & 0xfffffu;
+	}
+	return slot;
+}
+
+/**
+ * Remember that the packet's first fragment went to @p slot.
+ * @return true: an entry that was still alive had to go.
+ */
+FL_INLINE bool
+fl_fragment_put(struct fl_fragments *bucket, uint64_t hash, uint32_t slot, uint64_t now_ns)
+{
+	uint32_t place = 0, place_age = 0;
+
+	/* its own, or the one that is dead longest, or the oldest */
+#pragma GCC unroll 8
+	for (uint32_t i = 0; i < 8; i++) {
+		uint64_t word = FL_READ_ONCE(bucket->word[i]);
+		uint32_t age = fl_fragment_age(word, now_ns) + 1;
+
+		if (word == 0)
+			age = 0x20000;
+		if ((word & 0xfffffffu) == fl_fragment_fp(hash))
+			age = 0x40000;
+		if (age > place_age) {
+			place = i;
+			place_age = age;
+		}
+	}
+	FL_WRITE_ONCE(bucket->word[place & 7], fl_fragment_word(hash, slot, now_ns));
+	return place_age <= FL_FRAGMENT_LIFE_STEPS;
+}
+
+#endif

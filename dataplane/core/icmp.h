@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * ICMP (RFC 792) and ICMPv6 (RFC 4443) to a VIP: echo requests, and errors, which belong to the
+ * backend that owns the flow of the packet they quote.
+ *
+ * A quote is believed only as far as it goes: a packet that the VIP sent, with its lengths right,
+ * that shows both ports. Who forges one reaches the backend of that flow and nobody else.
+ */
+#ifndef FL_ICMP_H
+#define FL_ICMP_H
+
+#include "packet.h"
+
+/** Behind the quoted IP headers there must be this much: the ports, and what tells a sequence. */
+enum { FL_QUOTED_L4_BYTES = 8 };
+
+/** Turn the packet into the flow of the quoted one, which went from @p packet's destination to
+ * @p client. @return true; false: the ports cannot be read. */
+FL_INLINE bool
+fl_take_quote(struct fl_cursor *cursor, uint8_t ip_proto, const struct fl_addr *client,
+	      struct fl_packet *packet)
+{
+	const struct fl_wire_ports *ports;
+
+	if (ip_proto != FL_IPPROTO_TCP && ip_proto != FL_IPPROTO_UDP)
+		return false;
+	ports = fl_pull(cursor, sizeof *ports);
+	if (ports == NULL)
+		return false;
+	packet->src = *client;
+	packet->src_port = ports->dst;
+	packet->to.port = ports->src;
+	packet->to.ip_proto = ip_proto;
+	packet->shape = FL_SHAPE_ERROR;
+	return true;
+}
+
+/** @param bytes that the ICMP error has behind its header. */
+FL_INLINE bool
+fl_parse_quote_ipv4(struct fl_cursor *cursor, uint32_t bytes, struct fl_packet *packet)
+{
+	const struct fl_wire_ipv4 *ip = fl_pull(cursor, sizeof *ip);
+	struct fl_addr client;
+	uint32_t header_bytes;
+
+	if (ip == NULL || bytes < sizeof *ip)
+		return false;
+	header_bytes = (ip->version_ihl & 0x0fu) * 4;
+	if (ip->version_ihl >> 4 != 4 || header_bytes < sizeof *ip ||
+	    bytes < header_bytes + FL_QUOTED_L4_BYTES ||
+	    fl_from_be16(ip->total_bytes) < header_bytes + FL_QUOTED_L4_BYTES ||
+	    (ip->fragment & fl_to_be16(FL_IPV4_OFFSET_MASK)) ||
+	    ip->src != packet->to.address.word[3])
+		return false;
+	client = fl_addr_from_ipv4(ip->dst);
+	header_bytes -= sizeof *ip;
+	if (header_bytes > 0 && fl_pull(cursor, header_bytes) == NULL)
+		return false;
+	return fl_take_quote(cursor, ip->ip_proto, &client, packet);
+}
+
+FL_INLINE bool
+fl_parse_quote_ipv6(struct fl_cursor *cursor, uint32_t bytes, struct fl_packet *packet)
+{
+	const struct fl_wire_ipv6 *ip = fl_pull(cursor, sizeof *ip);
+	uint32_t needed = sizeof *ip + FL_QUOTED_L4_BYTES;
+	struct fl_addr client, server;
+	uint8_t next_header;
+
+	if (ip == NULL || (__builtin_bswap32(ip->version_class_label) >> 28) != 6)
+		return false;
+	for (uint32_t i = 0; i < 4; i++) {
+		server.word[i] = ip->src[i];
+		client.word[i] = ip->dst[i];
+	}
+	next_header = ip->next_header;
+	if (next_header == FL_IPPROTO_FRAGMENT) {
+		const struct fl_wire_fragment *fragment = fl_pull(cursor, sizeof *fragment);
+
+		if (fragment == NULL || (fl_from_be16(fragment->offset) & FL_IPV6_OFFSET_MASK))
+			return false;
+		next_header = fragment->next_header;
+		needed += sizeof *fragment;
+	}
+	if (bytes < needed || sizeof *ip + fl_from_be16(ip->payload_bytes) < needed ||
+	    !fl_addr_equal(&server, &packet->to.address))
+		return false;
+	return fl_take_quote(cursor, next_header, &client, packet);
+}
+
+FL_INLINE bool
+fl_is_icmp_error(uint8_t type, bool is_ipv6)
+{
+	if (is_ipv6)
+		return type >= FL_ICMPV6_UNREACHABLE && type <= FL_ICMPV6_PARAMETER_PROBLEM;
+	return type == FL_ICMP_UNREACHABLE || type == FL_ICMP_TIME_EXCEEDED ||
+	       type == FL_ICMP_PARAMETER_PROBLEM;
+}
+
+/** Listeners and neighbours talk to the host about the VIP's address. */
+FL_INLINE bool
+fl_is_icmp_of_host(uint8_t type, bool is_ipv6)
+{
+	return is_ipv6 && ((type >= FL_ICMPV6_MLD_FIRST && type <= FL_ICMPV6_ND_LAST) ||
+			   type == FL_ICMPV6_MLDV2_REPORT);
+}
+
+/** The cursor is at the ICMP header. Sets shape, on_vip and what the shape has. */
+FL_INLINE void
+fl_parse_icmp(struct fl_cursor *cursor, struct fl_packet *packet)
+{
+	const struct fl_wire_icmp *icmp = fl_pull(cursor, sizeof *icmp);
+	uint32_t bytes = (uint32_t)packet->l3_bytes - packet->l4_offset;
+	bool fine;
+
+	packet->shape = FL_SHAPE_OTHER;
+	if (icmp == NULL || bytes < sizeof *icmp) {
+		packet->on_vip = FL_DROP_TRUNCATED;
+	} else if (icmp->type_code ==
+		   (packet->is_ipv6 ? FL_ICMPV6_ECHO_REQUEST : FL_ICMP_ECHO_REQUEST)) {
+		packet->shape = FL_SHAPE_ECHO;
+		packet->src_port = icmp->id;
+	} else if (fl_is_icmp_error((uint8_t)icmp->type_code, packet->is_ipv6)) {
+		bytes -= sizeof *icmp;
+		fine = packet->is_ipv6 ? fl_parse_quote_ipv6(cursor, bytes, packet)
+				       : fl_parse_quote_ipv4(cursor, bytes, packet);
+		if (!fine)
+			packet->on_vip = FL_DROP_ICMP_QUOTE;
+	} else {
+		packet->on_vip = fl_is_icmp_of_host((uint8_t)icmp->type_code, packet->is_ipv6)
+					 ? FL_PASS_ICMP
+					 : FL_DROP_ICMP;
+	}
+}
+
+#endif

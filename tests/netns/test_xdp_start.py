@@ -1,0 +1,419 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Goal: whatever an operator can get wrong about fairlead-xdp ends in one sentence that says what to do, with the
+documented exit code, and leaves nothing behind; what is right starts, forwards on when the process is gone, and is
+taken over by the next one.
+Method: the real program on veth, with one thing wrong at a time: in the file (bad/xdp), then in the machine.
+"""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dpdk_plane import KEY
+from lab import program, wait_until
+from test_dpdk_start import NOBODY, as_nobody
+from xdp_plane import LIMITS, PORT, XdpLab
+
+BAD = Path(__file__).parent / "bad" / "xdp"
+EXPECTED = json.loads((BAD.parents[1] / "bad_xdp.json").read_text())
+MAPS = {"config", "vip_buckets", "vips", "backends", "rows", "ports", "fragments", "cores", "vip_counters",
+        "backend_counters", "tx_ports"}
+
+
+@pytest.fixture
+def lab():
+    with XdpLab() as made:
+        yield made
+
+
+def xdp(*argv, **options):
+    return subprocess.run([program("fairlead-xdp"), *argv], capture_output=True, text=True,
+                          timeout=30, check=False, **options)
+
+
+def whole(*links, name="xdp0"):
+    return sorted([name] + [f"{name}/{pin}" for pin in MAPS | set(links)])
+
+
+# --- the command line and the file ---
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in BAD.glob("*.json")))
+def test_bad_configuration(name):
+    exit_code, first = EXPECTED[name]
+    for argv in (["--check", name], [name]):
+        done = xdp(*argv, cwd=BAD)
+        assert (done.returncode, done.stdout) == (exit_code, "")
+        assert done.stderr.splitlines()[0] == first
+
+
+def test_every_bad_file_is_expected():
+    assert set(EXPECTED) == {p.name for p in BAD.glob("*.json")}
+
+
+def test_command_line():
+    assert xdp("--version").stdout.startswith("fairlead-xdp ")
+    for option in ("-h", "--help"):
+        said = xdp(option).stdout
+        assert "Examples:" in said and "--detach" in said
+    for argv in ([], ["--chekc", "x"], ["a", "b"], ["--check", "--detach", "x"]):
+        assert xdp(*argv).returncode == 64, argv
+
+
+def test_check_touches_nothing(lab):
+    path = lab.config(key_file="/nonexistent/key", pin_dir="/nonexistent/pins",
+                      ports=[{"name": "p", "interface": "nosuch0"}])
+    done = xdp("--check", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{path}: good: plane xdp0, 1 ports\n"
+
+
+# --- the machine ---
+
+
+def refused(lab, code, *says, before=(), **more):
+    """It ends with one sentence, and nothing is there that was not."""
+    pins, program_id = lab.pins(), lab.xdp()
+    got, said = lab.start_to_fail(before=before, **more)
+    assert got == code, said
+    for text in says:
+        assert text in said, said
+    assert len(said.strip().splitlines()) == 1, said
+    assert KEY not in said
+    assert (lab.pins(), lab.xdp()) == (pins, program_id)
+    assert list(lab.dir.glob("xdp0.sock*")) == []
+
+
+def test_key_file(lab):
+    refused(lab, 69, "does not exist", "od -An", key_file=str(lab.dir / "none"))
+    lab.key.chmod(0o644)
+    refused(lab, 77, "can be read by others", f"chmod o= {lab.key}")
+    lab.key.chmod(0o600)
+    lab.key.write_text(KEY + "0")
+    refused(lab, 78, "32 hexadecimal digits")
+
+
+def test_interface(lab):
+    refused(lab, 69, "port p: interface nosuch0 does not exist; present: ", "lo", "eth0",
+            ports=[{"name": "p", "interface": "nosuch0"}])
+    refused(lab, 69, "port p: interface lo is not an Ethernet interface", ports=[{"name": "p", "interface": "lo"}])
+    lab.ip("lb", "link", "set", "eth0", "down")
+    refused(lab, 69, "interface eth0 is down; run: ip link set dev eth0 up")
+
+
+def test_socket_directory_missing(lab):
+    refused(lab, 69, f"directory {lab.dir}/no of the plane socket", socket=str(lab.dir / "no/plane.sock"))
+
+
+def test_mtu_too_large_for_the_driver(lab):
+    """The driver's own words, which a bpf_link does not give."""
+    lab.ip("peer", "link", "set", "eth0", "mtu", "9000")
+    lab.ip("lb", "link", "set", "eth0", "mtu", "9000")
+    refused(lab, 69, "port eth0: interface eth0 takes no XDP program in native mode: ",
+            "Peer MTU is too large to set XDP", "(now 9000)", "ip link set dev eth0 mtu 1500")
+    refused(lab, 69, "Peer MTU", ports=[PORT | {"name": "a.b"}])
+
+
+def test_native_mode_not_supported(lab):
+    """A bridge has no native XDP; generic is used only when it is asked for."""
+    lab.ip("lb", "link", "add", "br7", "type", "bridge")
+    lab.ip("lb", "link", "set", "br7", "up")
+    port = {"name": "br7", "interface": "br7"}
+    refused(lab, 69, "port br7: interface br7 takes no XDP program in native mode: ", '"mode" to "generic"',
+            ports=[port])
+    assert lab.xdp_mode("br7") is None
+    process, _ = lab.start(ports=[port | {"mode": "generic"}])
+    assert lab.xdp_mode("br7") == "xdpgeneric"
+    assert lab.stop(process) == 0
+    lab.detach()
+    assert lab.xdp_mode("br7") is None
+
+
+@pytest.mark.parametrize("mode,off", [("xdpdrv", "native"), ("xdpgeneric", "generic")])
+@pytest.mark.parametrize("ours", ["native", "generic"])
+def test_another_program_is_attached(lab, mode, off, ours):
+    lab.ip("lb", "link", "set", "dev", "eth0", mode, "object", str(lab.pass_all()), "section", "xdp")
+    there = lab.xdp()
+    refused(lab, 69, "port eth0: interface eth0 has another XDP program, \"pass_all\" (id ", f"{there}, {off}), ",
+            f"ip link set dev eth0 {mode} off", ports=[PORT | {"mode": ours}])
+    lab.ip("lb", "link", "set", "dev", "eth0", mode, "off")
+    process, _ = lab.start(ports=[PORT | {"mode": ours}])
+    assert lab.stop(process) == 0
+
+
+def test_one_port_of_two_is_refused(lab):
+    lab.pair("lb", "eth1", "peer", "eth1")
+    lab.ip("lb", "link", "set", "dev", "eth1", "xdpdrv", "object", str(lab.pass_all()), "section", "xdp")
+    refused(lab, 69, "interface eth1 has another XDP program", ports=[PORT, {"name": "b", "interface": "eth1"}])
+    # and what was there before goes on
+    process, _ = lab.start()
+    lab.kill(process)
+    (lab.dir / "xdp0.sock").unlink()
+    pins = lab.pins()
+    got, said = lab.start_to_fail(ports=[PORT, {"name": "b", "interface": "eth1"}])
+    assert got == 69 and "eth1 has another" in said
+    assert lab.pins() == pins and lab.xdp_mode() == "xdp"
+
+
+def test_pin_dir_not_on_bpffs(lab):
+    pins = lab.dir / "pins"
+    refused(lab, 69, f"pin_dir {pins} is not on a BPF file system", "mount -t bpf bpf /sys/fs/bpf",
+            pin_dir=str(pins))
+    assert not pins.exists()
+
+
+def test_pin_dir_of_others(lab):
+    planes = Path(lab.pin_dir()) / "planes"
+    planes.mkdir(0o700)
+    planes.chmod(0o777)
+    refused(lab, 77, f"others may change {planes}", "chmod 0700")
+    planes.chmod(0o700)
+    ours = planes / "xdp0"
+    (planes / "elsewhere").mkdir(0o700)
+    ours.symlink_to(planes / "elsewhere")
+    refused(lab, 69, f"{ours} is not a directory")
+    ours.unlink()
+    ours.mkdir(0o700)
+    os.chown(ours, NOBODY, NOBODY)
+    refused(lab, 77, f"others may change {ours}")
+
+
+def test_no_permission(lab):
+    path = lab.config()
+    os.chown(lab.dir, NOBODY, NOBODY)
+    os.chown(lab.key, NOBODY, NOBODY)
+    os.chown(lab.pin_dir(), NOBODY, NOBODY)
+    for missing in ("net_admin", "bpf"):
+        left = [name for name in ("net_admin", "bpf", "perfmon") if name != missing]
+        refused(lab, 77, f"no permission: CAP_{missing.upper()} is needed", "AmbientCapabilities",
+                before=as_nobody(*left))
+    assert path.exists()
+
+
+def test_without_root(lab):
+    os.chown(lab.dir, NOBODY, NOBODY)
+    os.chown(lab.key, NOBODY, NOBODY)
+    os.chown(lab.pin_dir(), NOBODY, NOBODY)
+    process, rpc = lab.start(before=as_nobody("net_admin", "bpf", "perfmon"))
+    assert rpc.call("plane.hello")["kind"] == "xdp"
+    assert "PERFMON" not in lab.log(process.log)
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    effective = int(status.split("CapEff:")[1].split()[0], 16)
+    assert effective == 1 << 12 | 1 << 39, "NET_ADMIN and BPF are left"
+    assert "NoNewPrivs:\t1" in status
+    # and its successor takes over without the right to look at others' programs
+    lab.kill(process)
+    process, _ = lab.start(before=as_nobody("net_admin", "bpf"))
+    assert "<4>CAP_PERFMON is missing" in lab.log(process.log)
+    assert "over the tables of an earlier process" in lab.log(process.log)
+    assert lab.stop(process) == 0
+
+
+def test_running_already(lab):
+    process, _ = lab.start()
+    got, said = lab.start_to_fail()
+    assert got == 69 and 'plane "xdp0" is running already' in said
+    done = lab.detach(check=False)
+    assert done.returncode == 69 and "is running already" in done.stderr
+    assert lab.xdp_mode() == "xdp"
+    assert lab.stop(process) == 0
+
+
+# --- what is right ---
+
+
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_start_stop_detach(lab, mode):
+    process, rpc = lab.start(ports=[PORT | {"mode": mode}])
+    hello = rpc.call("plane.hello")
+    assert (hello["kind"], hello["name"]) == ("xdp", "xdp0")
+    assert lab.xdp_mode() == ("xdp" if mode == "native" else "xdpgeneric")
+    assert lab.pins() == whole("link_eth0")
+    directory = lab.dir / "bpf/planes/xdp0"
+    assert directory.stat().st_mode & 0o7777 == 0o700
+    assert all(pin.stat().st_mode & 0o7777 == 0o600 for pin in directory.iterdir())
+    there = lab.xdp()
+    assert lab.stop(process) == 0
+    assert not (lab.dir / "xdp0.sock").exists()
+    assert lab.xdp() == there, "the kernel forwards on"
+    said = lab.detach().stdout
+    assert said == f"plane xdp0: taken off 1 interfaces; {len(MAPS)} maps and {directory} removed\n"
+    assert lab.xdp() is None and lab.pins() == []
+    assert lab.detach().stdout == "plane xdp0: nothing is there to remove\n"
+
+
+def test_names_with_dots(lab):
+    process, _ = lab.start(name="x.0", ports=[PORT | {"name": "eth0.7"}])
+    assert "x%2e0/link_eth0%2e7" in lab.pins()
+    lab.kill(process)
+    process, _ = lab.start(name="x.0", ports=[PORT | {"name": "eth0.7"}])
+    assert lab.stop(process) == 0
+    lab.detach(name="x.0")
+    assert lab.pins() == []
+
+
+def test_log_is_short(lab):
+    process, _ = lab.start()
+    assert lab.stop(process) == 0
+    lines = lab.log(process.log).splitlines()
+    assert len(lines) == 2 and all(line.startswith("<5>plane xdp0 ") for line in lines), lines
+
+
+def taken_over(lab, process, **more):
+    """Kill the process and start another; its client."""
+    lab.kill(process)
+    before = lab.xdp()
+    process, rpc = lab.start(**more)
+    assert "over the tables of an earlier process" in lab.log(process.log)
+    assert before is None or lab.xdp() != before, "another program"
+    return process, rpc
+
+
+def received(rpc):
+    return rpc.call("plane.stats")["received"]
+
+
+def test_taken_over_after_kill(lab):
+    process, rpc = lab.start()
+    lab.run("peer", ["ping", "-c", "3", "-i", "0.01", "10.78.0.5"])
+    counted = received(rpc)
+    assert counted >= 3
+    for _ in range(3):
+        process, rpc = taken_over(lab, process)
+        assert received(rpc) >= counted, "counters go on"
+        counted = received(rpc)
+    lab.kill(process)
+    lab.run("peer", ["ping", "-c", "3", "-i", "0.01", "10.78.0.5"])
+    process, rpc = lab.start()
+    assert received(rpc) >= counted + 3, "also while nobody was there"
+    assert rpc.call("plane.stats")["ports"][0]["rx_packets"] >= 6
+    assert lab.stop(process) == 0
+
+
+def test_ports_are_added_and_removed(lab):
+    lab.pair("lb", "eth1", "peer", "eth1")
+    second = {"name": "b", "interface": "eth1"}
+    process, _ = lab.start()
+    process, _ = taken_over(lab, process, ports=[PORT, second])
+    assert lab.pins() == whole("link_eth0", "link_b") and lab.xdp_mode("eth1") == "xdp"
+    process, _ = taken_over(lab, process, ports=[second])
+    assert lab.pins() == whole("link_b") and lab.xdp_mode() is None
+    assert "1 ports are no longer configured" in lab.log(process.log)
+    process, _ = taken_over(lab, process, ports=[second | {"mode": "generic"}])
+    assert lab.xdp_mode("eth1") == "xdpgeneric", "another mode is another attachment"
+    assert lab.stop(process) == 0
+    assert "2 interfaces" not in lab.detach().stdout
+
+
+def test_interface_was_made_again(lab):
+    process, _ = lab.start()
+    lab.kill(process)
+    lab.ip("lb", "link", "delete", "eth0")
+    lab.pair("lb", "eth0", "peer", "eth0")
+    process, _ = lab.start()
+    assert lab.xdp_mode() == "xdp"
+    assert lab.stop(process) == 0
+
+
+@pytest.mark.parametrize("limit", sorted(LIMITS))
+def test_other_sizes_are_refused(lab, limit):
+    process, _ = lab.start()
+    lab.kill(process)
+    (lab.dir / "xdp0.sock").unlink()
+    refused(lab, 69, "the map \"", "a number of entries of ", "by this configuration and machine",
+            "fairlead-xdp --detach", limits=LIMITS | {limit: LIMITS[limit] * 2})
+    process, _ = lab.start()
+    assert lab.stop(process) == 0
+
+
+def test_another_layout_is_refused(lab):
+    process, _ = lab.start()
+    lab.kill(process)
+    (lab.dir / "xdp0.sock").unlink()
+    config = lab.dir / "bpf/planes/xdp0/config"
+    key = ["key", "0", "0", "0", "0"]
+    value = json.loads(subprocess.run(["bpftool", "-j", "map", "lookup", "pinned", config, *key], check=True,
+                                      capture_output=True, text=True).stdout)["value"]
+    for byte in (0, 4, 8):  # magic, version, sizes
+        other = list(value)
+        other[byte] = f"{int(value[byte], 16) ^ 3:#04x}"
+        subprocess.run(["bpftool", "map", "update", "pinned", config, *key, "value", *other], check=True)
+        refused(lab, 69, "are of another version of fairlead-xdp (layout ", "fairlead-xdp --detach")
+    lab.detach()
+    assert lab.pins() == [] and lab.xdp() is None
+
+
+def test_pins_that_are_not_whole(lab):
+    directory = lab.dir / "bpf/planes/xdp0"
+    process, _ = lab.start()
+    lab.kill(process)
+    (lab.dir / "xdp0.sock").unlink()
+    # a map that is gone, or is another
+    (directory / "rows").unlink()
+    refused(lab, 69, f"{directory}/rows cannot be opened")
+    subprocess.run(["bpftool", "map", "create", directory / "rows", "type", "hash", "key", "4", "value", "8",
+                    "entries", "8", "name", "rows"], check=True)
+    refused(lab, 69, "the map \"rows\"", "has type 1")
+    # the mark is gone, programs run
+    (directory / "config").unlink()
+    refused(lab, 69, 'no "config" that says what their tables are', "fairlead-xdp --detach")
+    # killed before it was attached: nothing is lost by starting afresh
+    (directory / "link_eth0").unlink()
+    process, _ = lab.start()
+    assert lab.pins() == whole("link_eth0") and "new tables" in lab.log(process.log)
+    assert lab.stop(process) == 0
+
+
+def test_pins_of_another_kind_of_plane(lab):
+    directory = Path(lab.pin_dir()) / "planes/xdp0"
+    directory.parent.mkdir(0o700)
+    directory.mkdir(0o700)
+    for name in ("vips", "guard_17"):
+        subprocess.run(["bpftool", "map", "create", directory / name, "type", "hash", "key", "4", "value", "8",
+                        "entries", "8", "name", "vips"], check=True)
+    refused(lab, 69, "is not an XDP plane's: it has \"guard_17\"", 'set another "name"')
+    done = lab.detach(check=False)
+    assert done.returncode == 69 and "nothing was removed" in done.stderr
+    assert lab.pins() == ["xdp0", "xdp0/guard_17", "xdp0/vips"]
+
+
+def test_killed_at_any_moment(lab):
+    """Whenever a start or a --detach is killed, the next start copes; --detach then leaves nothing."""
+    path = lab.config()
+    for argv in ([], ["--detach"]):
+        for calls in (1, 2, 4, 7, 11, 16, 20, 24, 30, 40, 60):  # the n-th bpf() or unlink() is its last
+            process, _ = lab.start() if argv else (None, None)
+            if process is not None:
+                lab.kill(process)
+            lab.run("lb", ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=bpf,unlink,rmdir",
+                           "-e", f"inject=bpf,unlink,rmdir:signal=KILL:when={calls}",
+                           "timeout", "-s", "KILL", "3", program("fairlead-xdp"), *argv, path], check=False)
+            process, _ = lab.start()
+            assert lab.pins() == whole("link_eth0") and lab.xdp_mode() == "xdp"
+            lab.kill(process)
+            lab.detach()
+            assert lab.pins() == [] and lab.xdp() is None
+
+
+def test_refused_program(lab):
+    """The verifier's words, when a kernel does not take the program: here, because it is not let."""
+    done = lab.run("lb", ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=bpf", "-e",
+                          "inject=bpf:error=ENOMEM:when=12+", program("fairlead-xdp"), lab.config()], check=False)
+    assert done.returncode == 69, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert lab.pins() == [] and lab.xdp() is None
+
+
+def test_two_planes_side_by_side(lab):
+    lab.pair("lb", "eth1", "peer", "eth1")
+    planes = [lab.start("xdp0"), lab.start("xdp1", ports=[{"name": "eth0", "interface": "eth1"}])]
+    assert [rpc.call("plane.hello")["name"] for _, rpc in planes] == ["xdp0", "xdp1"]
+    taken = lab.start_to_fail("xdp2")
+    assert taken[0] == 69 and 'another XDP program, "fairlead_xdp"' in taken[1]
+    for process, _ in planes:
+        assert lab.stop(process) == 0
