@@ -34,7 +34,10 @@ struct fl_vip_access {
 	const struct fl_vip *(*vip)(void *user, uint32_t record);
 };
 
-/** fl_access.find by open addressing (vip.h). */
+/**
+ * fl_access.find by open addressing (vip.h). Word by word: of a mask of all matches
+ * (fl_vip_match()) the BPF verifier would try every value.
+ */
 FL_INLINE const struct fl_vip *
 fl_vip_find(const struct fl_vip_access *access, void *user, const struct fl_config *config,
 	    const struct fl_vip_key *key, uint32_t *ret_record)
@@ -45,24 +48,25 @@ fl_vip_find(const struct fl_vip_access *access, void *user, const struct fl_conf
 	for (uint32_t probe = 0; probe < FL_VIP_PROBE_MAX; probe++) {
 		const struct fl_vip_bucket *bucket =
 			access->bucket(user, (home + probe) & config->vip_bucket_mask);
-		uint32_t match;
+		bool is_full = true;
 
 		if (bucket == NULL)
 			break;
-		match = fl_vip_match(bucket, fl_vip_tag(hash));
-		for (uint32_t i = 0; i < FL_VIP_SAME_TAG_MAX && (match & FL_VIP_MATCH_WORDS) != 0;
-		     i++) {
-			uint64_t word = FL_READ_ONCE(bucket->word[fl_lowest_bit(match) & 7]);
-			const struct fl_vip *vip = access->vip(user, fl_vip_word_index(word));
+		for (uint32_t i = 0; i < 8; i++) {
+			uint64_t word = FL_READ_ONCE(bucket->word[i]);
+			const struct fl_vip *vip;
 
-			/* the word may have been retired since the match */
-			if (word != 0 && vip != NULL && fl_vip_key_equal(&vip->key, key)) {
+			if (FL_LIKELY(word >> 32 != fl_vip_tag(hash) || word == 0)) {
+				is_full = is_full && word != 0;
+				continue;
+			}
+			vip = access->vip(user, fl_vip_word_index(word));
+			if (vip != NULL && fl_vip_key_equal(&vip->key, key)) {
 				*ret_record = fl_vip_word_index(word);
 				return vip;
 			}
-			match &= match - 1;
 		}
-		if (!(match & FL_VIP_MATCH_FULL))
+		if (!is_full)
 			break;
 	}
 	return NULL;

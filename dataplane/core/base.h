@@ -57,24 +57,6 @@ fl_to_be32(uint32_t value)
 	return __builtin_bswap32(value);
 }
 
-/** The place of the lowest bit that is set. @param bits not 0, below 2^8. Its own text, because the
- * BPF target has no instruction for it. */
-FL_INLINE uint32_t
-fl_lowest_bit(uint32_t bits)
-{
-	uint32_t place = 0;
-
-	if (!(bits & 0x0f)) {
-		place += 4;
-		bits >>= 4;
-	}
-	if (!(bits & 0x03)) {
-		place += 2;
-		bits >>= 2;
-	}
-	return place + !(bits & 0x01);
-}
-
 /** Either family: IPv6 as it is, IPv4 as IPv4-mapped (RFC 4291 2.5.5.2). Words as loaded, wire
  * order. */
 struct fl_addr {

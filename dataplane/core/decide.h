@@ -59,18 +59,20 @@ fl_is_own_source(const struct fl_config *config, const struct fl_addr *source)
 	return false;
 }
 
-/** The first range of the page that has @p port. @return its number; page.count: none has. */
-FL_INLINE uint32_t
-fl_page_find(const struct fl_vip_page *page, uint16_t port)
+/** The first range of the page that has @p port. @param ret_first where it begins. @return false:
+ * none has. */
+FL_INLINE bool
+fl_page_find(const struct fl_vip_page *page, uint16_t port, uint16_t *ret_first)
 {
-	uint32_t count = page->count, found = count;
+	uint32_t count = page->count;
 
-#pragma GCC unroll 8
-	for (uint32_t i = FL_VIP_PAGE_RANGES; i-- > 0;) {
-		if (i < count && port >= page->range[i].first && port <= page->range[i].last)
-			found = i;
+	for (uint32_t i = 0; i < FL_VIP_PAGE_RANGES && i < count; i++) {
+		if (port >= page->range[i].first && port <= page->range[i].last) {
+			*ret_first = page->range[i].first;
+			return true;
+		}
 	}
-	return found;
+	return false;
 }
 
 /** The VIP whose range has the packet's port. @param key of the address record. */
@@ -87,17 +89,16 @@ fl_find_range(const struct fl_view *view, const struct fl_packet *packet, struct
 	key->ip_proto = packet->to.ip_proto;
 	for (uint32_t i = 0; i < FL_VIP_RANGES_MAX / FL_VIP_PAGE_RANGES && i < pages; i++) {
 		const struct fl_vip *page;
-		uint32_t at;
+		uint16_t first;
 
 		key->kind = FL_VIP_PAGE;
 		key->port = (uint16_t)i;
 		page = view->access->find(view->user, key, ret_record);
 		if (page == NULL)
 			break;
-		at = fl_page_find(&page->page, fl_from_be16(packet->to.port));
-		if (at < page->page.count) {
+		if (fl_page_find(&page->page, fl_from_be16(packet->to.port), &first)) {
 			key->kind = FL_VIP_RANGE;
-			key->port = fl_to_be16(page->page.range[at & 7].first);
+			key->port = fl_to_be16(first);
 			return view->access->find(view->user, key, ret_record);
 		}
 	}

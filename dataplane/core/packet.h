@@ -83,9 +83,9 @@ struct fl_packet {
 	uint8_t fragment;	/**< enum fl_fragment_kind */
 	uint8_t traffic_class;	/**< DSCP and ECN: IPv4 tos, IPv6 traffic class */
 	uint8_t ttl;		/**< TTL or hop limit */
-	bool is_ipv6;
-	bool is_tunnel; /**< IPIP, or UDP to the port of GUE */
-	uint8_t shape;	/**< enum fl_shape */
+	uint8_t is_ipv6;	/**< 0 or 1; not bool, of which the BPF verifier knows nothing */
+	bool is_tunnel;		/**< IPIP, or UDP to the port of GUE */
+	uint8_t shape;		/**< enum fl_shape */
 	uint8_t source; /**< enum fl_verdict: FL_FORWARD, or why nobody at a VIP may have it */
 	uint8_t on_vip; /**< enum fl_verdict when the destination is a VIP: FL_FORWARD goes on */
 };

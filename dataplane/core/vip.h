@@ -82,9 +82,8 @@ fl_vip_match(const struct fl_vip_bucket *bucket, uint32_t tag)
 	return match | (uint32_t)(used == 8) << 8;
 }
 
-#define FL_VIP_MATCH_WORDS  0xffu  /**< fl_vip_match(): words to compare */
-#define FL_VIP_SAME_TAG_MAX 2u	   /**< words of a bucket with one tag: a writer makes no more */
-#define FL_VIP_MATCH_FULL   0x100u /**< fl_vip_match(): look into the next bucket too */
+#define FL_VIP_MATCH_WORDS 0xffu  /**< fl_vip_match(): words to compare */
+#define FL_VIP_MATCH_FULL  0x100u /**< fl_vip_match(): look into the next bucket too */
 
 FL_INLINE bool
 fl_vip_key_equal(const struct fl_vip_key *a, const struct fl_vip_key *b)

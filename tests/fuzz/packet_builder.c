@@ -80,10 +80,11 @@ get16(const struct frame *frame, uint32_t at)
 void
 frame_spec_random(struct random *random, struct frame_spec *ret_spec)
 {
-	static const uint8_t shapes[] = { FRAME_FLOW,	  FRAME_FLOW,	FRAME_FLOW,    FRAME_FLOW,
-					  FRAME_ECHO,	  FRAME_ERROR,	FRAME_ERROR,   FRAME_ERROR,
-					  FRAME_ICMP,	  FRAME_FIRST,	FRAME_FIRST,   FRAME_LATER,
-					  FRAME_FRAGMENT, FRAME_TUNNEL, FRAME_PROTOCOL };
+	static const uint8_t shapes[] = {
+		FRAME_FLOW,  FRAME_FLOW,     FRAME_FLOW,   FRAME_FLOW,	  FRAME_ECHO,  FRAME_ECHO,
+		FRAME_ERROR, FRAME_ERROR,    FRAME_ERROR,  FRAME_ICMP,	  FRAME_FIRST, FRAME_FIRST,
+		FRAME_LATER, FRAME_FRAGMENT, FRAME_TUNNEL, FRAME_PROTOCOL
+	};
 	uint32_t at = random_below(random, PACKET_WORLD_VIP_COUNT);
 	const struct packet_world_vip *vip = &packet_world_vips[at];
 

@@ -133,9 +133,13 @@ add_flow_and_error(struct random *random, struct sequence *sequence)
 static void
 remove_frame(struct random *random, struct sequence *sequence)
 {
-	if (sequence->count > 1)
-		sequence->frames[random_below(random, sequence->count)] =
-			sequence->frames[--sequence->count];
+	uint32_t at = random_below(random, sequence->count);
+
+	if (sequence->count == 1)
+		return;
+	sequence->count--;
+	if (at != sequence->count)
+		sequence->frames[at] = sequence->frames[sequence->count];
 }
 
 static void
@@ -305,6 +309,8 @@ change_frame(struct random *random, struct frame *frame)
 		return;
 	if (random_chance(random, 16))
 		frame->in_port = (uint8_t)random_below(random, PORTS_IN);
+	if (random_chance(random, 16))
+		frame->reserved = (uint8_t)random_below(random, 256);
 	RANDOM_OF(random, changes)(random, frame);
 }
 
@@ -347,11 +353,9 @@ size_t
 packet_mutate(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
 {
 	static struct sequence sequence; /* too large for some stacks */
-	struct random random = { (uint64_t)seed * 2 + 1 };
+	struct random random = { (seed + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15) | 1 };
 	uint32_t changes;
 
-	for (uint32_t i = 0; i < 8; i++) /* seeds are small numbers: spread them */
-		(void)random_below(&random, 2);
 	read_sequence(data, size, &sequence);
 	changes = 1 + random_below(&random, CHANGES_MAX);
 	for (uint32_t i = 0; i < changes; i++)

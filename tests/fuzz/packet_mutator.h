@@ -6,6 +6,8 @@
  *
  * An input is a byte string: up to PACKET_FRAMES_MAX frames, each
  *     length (2 bytes, little-endian), port it comes by (1 byte), reserved (1 byte), its bytes.
+ * The reserved byte is the fuzzer's (time that passes, a split into segments): 0 at first, then
+ * any value.
  */
 #ifndef TESTS_FUZZ_PACKET_MUTATOR_H
 #define TESTS_FUZZ_PACKET_MUTATOR_H

@@ -57,7 +57,14 @@ class XdpLab(PlaneLab):
         words = self.run("lb", ["ip", "link", "show", interface]).stdout.split()
         return next((word for word in words if word in ("xdp", "xdpgeneric", "xdpoffload")), None)
 
-    def pass_all(self, interface="eth0", namespace="lb"):
+    def link_id(self, port="eth0", name="xdp0"):
+        """The attachment of a port; None."""
+        pin = self.dir / f"bpf/planes/{name}/link_{port}"
+        if not pin.exists():
+            return None
+        return json.loads(self.run(None, ["bpftool", "-j", "link", "show", "pinned", pin]).stdout)["id"]
+
+    def pass_all(self):
         """The object of a program that passes everything, for ip(8)."""
         source, path = self.dir / "pass.bpf.c", self.dir / "pass.bpf.o"
         source.write_text('__attribute__((section("xdp"), used)) int pass_all(void *ctx) { return 2; }\n')

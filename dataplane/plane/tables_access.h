@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The core's access to tables that are arrays in memory: `user` is a struct plane_run. Included by
+ * what decides about packets (tables.c, the DPDK stages), so that everything is inlined there.
+ */
+#ifndef PLANE_TABLES_ACCESS_H
+#define PLANE_TABLES_ACCESS_H
+
+#include "tables.h"
+
+FL_INLINE const struct fl_vip_bucket *
+plane_get_bucket(void *user, uint32_t index)
+{
+	const struct plane_run *run = user;
+
+	return &run->tables->vip_buckets[index]; /* masked by the caller */
+}
+
+FL_INLINE const struct fl_vip *
+plane_get_vip(void *user, uint32_t record)
+{
+	const struct plane_run *run = user;
+
+	return record < run->size.vip_count ? &run->tables->vips[record] : NULL;
+}
+
+static const struct fl_vip_access plane_vip_access = {
+	.bucket = plane_get_bucket,
+	.vip = plane_get_vip,
+};
+
+FL_INLINE const struct fl_vip *
+plane_find_vip(void *user, const struct fl_vip_key *key, uint32_t *ret_record)
+{
+	const struct plane_run *run = user;
+
+	return fl_vip_find(&plane_vip_access, user, run->tables->config, key, ret_record);
+}
+
+FL_INLINE const struct fl_row *
+plane_get_row(void *user, uint32_t index)
+{
+	const struct plane_run *run = user;
+
+	return index < run->size.row_count ? &run->tables->rows[index] : NULL;
+}
+
+FL_INLINE const struct fl_backend *
+plane_get_backend(void *user, uint32_t slot)
+{
+	const struct plane_run *run = user;
+
+	return slot < run->size.backend_count ? &run->tables->backends[slot] : NULL;
+}
+
+FL_INLINE const struct fl_port *
+plane_get_port(void *user, uint32_t index)
+{
+	const struct plane_run *run = user;
+
+	return index < FL_PORTS_MAX ? &run->tables->ports[index] : NULL;
+}
+
+FL_INLINE struct fl_fragments *
+plane_get_fragments(void *user, uint32_t bucket)
+{
+	const struct plane_run *run = user;
+
+	return &run->tables->fragments[bucket]; /* masked by the caller */
+}
+
+FL_INLINE struct fl_core *
+plane_get_core(void *user)
+{
+	return ((const struct plane_run *)user)->core;
+}
+
+FL_INLINE uint32_t
+plane_get_in_port(void *user)
+{
+	return ((const struct plane_run *)user)->in_port;
+}
+
+FL_INLINE uint64_t
+plane_get_now_ns(void *user)
+{
+	return ((const struct plane_run *)user)->now_ns;
+}
+
+static const struct fl_access plane_access = {
+	.find = plane_find_vip,
+	.vip = plane_get_vip,
+	.row = plane_get_row,
+	.backend = plane_get_backend,
+	.port = plane_get_port,
+	.fragments = plane_get_fragments,
+	.core = plane_get_core,
+	.in_port = plane_get_in_port,
+	.now_ns = plane_get_now_ns,
+};
+
+/** How the core sees the tables of @p run. */
+FL_INLINE struct fl_view
+plane_view(struct plane_run *run)
+{
+	return (struct fl_view){ &plane_access, run, run->tables->config };
+}
+
+#endif
