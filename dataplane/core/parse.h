@@ -171,7 +171,6 @@ fl_parse_extensions(const struct fl_cursor *cursor, struct fl_packet *packet)
 	enum fl_verdict verdict = FL_FORWARD;
 	uint32_t count = 0;
 
-#pragma GCC unroll 1
 	while (verdict == FL_FORWARD && packet->fragment != FL_FRAGMENT_LATER &&
 	       fl_is_ipv6_extension(walk.next_header)) {
 		if (count++ == FL_EXTENSIONS_MAX)
