@@ -28,6 +28,8 @@ TABLE(fragments, struct fl_fragments);
 TABLE(cores, struct fl_core);
 TABLE(vip_counters, struct fl_counter);
 TABLE(backend_counters, struct fl_counter);
+TABLE(vip_ledger, struct xdp_ledger);
+TABLE(backend_ledger, struct xdp_ledger);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
@@ -46,6 +48,12 @@ struct run {
 
 /* --- fl_access --- */
 
+FL_INLINE const struct fl_config *
+get_config(void *user)
+{
+	return &((const struct run *)user)->config->core;
+}
+
 FL_INLINE const struct fl_vip_bucket *
 get_bucket(void *user, uint32_t index)
 {
@@ -58,32 +66,91 @@ get_vip(void *user, uint32_t record)
 	return bpf_map_lookup_elem(&vips, &record);
 }
 
-static const struct fl_vip_access vip_access = { .bucket = get_bucket, .vip = get_vip };
-
-/**
- * The record with the key. A global function, which the verifier looks at once and not again for
- * each of its callers.
- * @return its index + 1; 0: none.
- */
-__attribute__((noinline)) uint32_t
-find_record(const struct fl_vip_key *key)
+FL_INLINE struct fl_fragments *
+get_fragments(void *user, uint32_t bucket)
 {
-	const struct xdp_config *settings;
-	uint32_t zero = 0, record;
+	return bpf_map_lookup_elem(&fragments, &bucket);
+}
 
-	if (key == NULL)
+FL_INLINE struct fl_core *
+get_core(void *user)
+{
+	return ((const struct run *)user)->core;
+}
+
+FL_INLINE uint64_t
+get_now_ns(void *user)
+{
+	return bpf_ktime_get_ns();
+}
+
+static const struct fl_vip_access vip_access = {
+	.config = get_config,
+	.bucket = get_bucket,
+	.vip = get_vip,
+};
+
+static const struct fl_fragment_access fragment_access = {
+	.config = get_config,
+	.bucket = get_fragments,
+	.core = get_core,
+	.now_ns = get_now_ns,
+};
+
+/*
+ * Global functions: the verifier looks at each by itself, so the paths through them add up instead
+ * of multiplying. They take numbers and plain memory.
+ */
+
+/** @return false: the process has not made the maps, which it does before it attaches. */
+FL_INLINE bool
+start_run(struct run *run)
+{
+	uint32_t zero = 0;
+
+	run->cpu = bpf_get_smp_processor_id();
+	run->config = bpf_map_lookup_elem(&config, &zero);
+	run->core = bpf_map_lookup_elem(&cores, &run->cpu);
+	return run->config != NULL && run->core != NULL;
+}
+
+/** The record with a key, which comes in registers. @return its index + 1; 0: none. */
+__attribute__((noinline)) uint32_t
+find_record(uint64_t address_0, uint64_t address_1, uint64_t rest)
+{
+	struct fl_vip_key key = { .address.half = { address_0, address_1 }, .rest = rest };
+	uint32_t zero = 0, record;
+	struct run run = { .config = bpf_map_lookup_elem(&config, &zero) };
+
+	if (run.config == NULL || fl_vip_find(&vip_access, &run, &key, &record) == NULL)
 		return 0;
-	settings = bpf_map_lookup_elem(&config, &zero);
-	if (settings == NULL)
-		return 0;
-	return fl_vip_find(&vip_access, NULL, &settings->core, key, &record) != NULL ? record + 1
-										     : 0;
+	return record + 1;
+}
+
+__attribute__((noinline)) uint32_t
+recall_fragment(const struct fl_packet *packet)
+{
+	struct run run;
+
+	return packet == NULL || !start_run(&run)
+		       ? FL_FRAGMENT_NOT_FOUND
+		       : fl_fragment_recall(&fragment_access, &run, packet);
+}
+
+__attribute__((noinline)) uint32_t
+remember_fragment(const struct fl_packet *packet, uint32_t slot)
+{
+	struct run run;
+
+	if (packet != NULL && start_run(&run))
+		fl_fragment_remember(&fragment_access, &run, packet, slot);
+	return 0;
 }
 
 FL_INLINE const struct fl_vip *
 find_vip(void *user, const struct fl_vip_key *key, uint32_t *ret_record)
 {
-	uint32_t found = find_record(key);
+	uint32_t found = find_record(key->address.half[0], key->address.half[1], key->rest);
 
 	if (found == 0)
 		return NULL;
@@ -109,16 +176,16 @@ get_port(void *user, uint32_t index)
 	return bpf_map_lookup_elem(&ports, &index);
 }
 
-FL_INLINE struct fl_fragments *
-get_fragments(void *user, uint32_t bucket)
+FL_INLINE uint32_t
+get_fragment(void *user, const struct fl_packet *packet)
 {
-	return bpf_map_lookup_elem(&fragments, &bucket);
+	return recall_fragment(packet);
 }
 
-FL_INLINE struct fl_core *
-get_core(void *user)
+FL_INLINE void
+put_fragment(void *user, const struct fl_packet *packet, uint32_t slot)
 {
-	return ((const struct run *)user)->core;
+	(void)remember_fragment(packet, slot);
 }
 
 FL_INLINE uint32_t
@@ -132,19 +199,14 @@ get_in_port(void *user)
 	return FL_PORTS_MAX;
 }
 
-FL_INLINE uint64_t
-get_now_ns(void *user)
-{
-	return bpf_ktime_get_ns();
-}
-
 static const struct fl_access map_access = {
 	.find = find_vip,
 	.vip = get_vip,
 	.row = get_row,
 	.backend = get_backend,
 	.port = get_port,
-	.fragments = get_fragments,
+	.fragment_recall = get_fragment,
+	.fragment_remember = put_fragment,
 	.core = get_core,
 	.in_port = get_in_port,
 	.now_ns = get_now_ns,
@@ -198,10 +260,7 @@ send(const struct run *run, const struct fl_decision *decision)
 	return (int)bpf_redirect_map(&tx_ports, decision->port, XDP_ABORTED);
 }
 
-/*
- * Global functions: the verifier looks at each by itself, so the paths through them add up instead
- * of multiplying. What they hand over is plain memory.
- */
+/* --- the steps --- */
 
 __attribute__((noinline)) uint32_t
 parse_l3(struct xdp_md *ctx, struct fl_packet *packet)
@@ -247,36 +306,38 @@ admit_packet(struct fl_packet *packet, uint32_t *ret_record)
 	return verdict;
 }
 
+/** fl_parse() and fl_admit(). @param ret_record of the VIP, when FL_FORWARD. */
+FL_INLINE enum fl_verdict
+read_packet(struct xdp_md *ctx, struct fl_packet *packet, uint32_t *ret_record)
+{
+	enum fl_verdict verdict = parse_l3(ctx, packet);
+
+	if (verdict == FL_FORWARD)
+		verdict = parse_l4(ctx, packet);
+	if (verdict == FL_FORWARD)
+		verdict = admit_packet(packet, ret_record);
+	return verdict;
+}
+
 SEC("xdp")
 int
 fairlead_xdp(struct xdp_md *ctx)
 {
-	uint32_t zero = 0, cpu = bpf_get_smp_processor_id();
-	struct run run = { .cpu = cpu, .ifindex = ctx->ingress_ifindex };
+	struct run run = { .ifindex = ctx->ingress_ifindex };
 	struct fl_view view = { .access = &map_access, .user = &run };
 	struct fl_packet packet = { 0 };
 	struct fl_decision decision = { 0 };
 	enum fl_verdict verdict;
 	int action = XDP_DROP;
 
-	run.config = bpf_map_lookup_elem(&config, &zero);
-	run.core = bpf_map_lookup_elem(&cores, &cpu);
-	if (run.config == NULL || run.core == NULL)
-		return XDP_ABORTED; /* the process makes both before it attaches this */
+	if (!start_run(&run))
+		return XDP_ABORTED;
 	view.config = &run.config->core;
-	decision.verdict = parse_l3(ctx, &packet);
-	if (decision.verdict == FL_FORWARD)
-		decision.verdict = parse_l4(ctx, &packet);
-	if (decision.verdict == FL_FORWARD)
-		decision.verdict = admit_packet(&packet, &decision.record);
+	decision.verdict = read_packet(ctx, &packet, &decision.record);
 	if (decision.verdict == FL_FORWARD) {
-		decision.hash = fl_decision_hash(&view, &packet);
 		decision.vip = get_vip(NULL, decision.record);
-		decision.verdict =
-			decision.vip == NULL ? FL_DROP_BUG : fl_choose(&view, &packet, &decision);
+		decision.verdict = fl_decide_admitted(&view, &packet, &decision);
 	}
-	if (decision.verdict == FL_FORWARD)
-		decision.verdict = fl_route(&view, &packet, &decision);
 	verdict = fl_conclude(&view, &packet, &decision);
 	if (fl_verdict_is_send(verdict))
 		verdict = make_frame(ctx, &packet, &decision);

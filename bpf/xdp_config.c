@@ -25,8 +25,8 @@ interface_valid(const char *name)
 }
 
 static void
-read_interface(const cJSON *object, const struct json_path *port_path, struct xdp_config_file *config,
-	       struct json_errors *errors)
+read_interface(const cJSON *object, const struct json_path *port_path,
+	       struct xdp_config_file *config, struct json_errors *errors)
 {
 	const struct json_path path = { port_path, "interface", 0 };
 	struct xdp_config_port *port = &config->ports[config->port_count];

@@ -19,6 +19,8 @@
 
 enum { NS_PER_S = 1000000000 };
 
+_Static_assert(sizeof(struct xdp_ledger) == sizeof(struct plane_ledger), "one shape");
+
 /* --- memory --- */
 
 /** The memory of map @p name, mapped. @return NULL with the failure set. */
@@ -59,12 +61,18 @@ map_tables(struct xdp_engine *engine, const struct xdp_program *program, struct 
 	    (tables->backends = map_memory(engine, program, "backends", failure)) == NULL ||
 	    (tables->rows = map_memory(engine, program, "rows", failure)) == NULL ||
 	    (tables->ports = map_memory(engine, program, "ports", failure)) == NULL ||
+	    (tables->fragments = map_memory(engine, program, "fragments", failure)) == NULL ||
+	    (tables->vip_ledger = map_memory(engine, program, "vip_ledger", failure)) == NULL ||
+	    (tables->backend_ledger = map_memory(engine, program, "backend_ledger", failure)) ==
+		    NULL ||
 	    (engine->config = map_memory(engine, program, "config", failure)) == NULL ||
 	    (engine->cores = map_memory(engine, program, "cores", failure)) == NULL ||
 	    (engine->vip_counters = map_memory(engine, program, "vip_counters", failure)) == NULL ||
-	    (engine->backend_counters =
-		     map_memory(engine, program, "backend_counters", failure)) == NULL)
+	    (engine->backend_counters = map_memory(engine, program, "backend_counters", failure)) ==
+		    NULL)
 		return -1;
+	tables->config = &engine->config->core;
+	tables->generation = &engine->config->generation;
 	return 0;
 }
 
@@ -149,19 +157,22 @@ renumber_ports(struct xdp_engine *engine, uint32_t port_count)
 }
 
 static int
-set_ports(struct xdp_engine *engine, const struct xdp_program *program, uint32_t port_count,
-	  struct failure *failure)
+set_ports(struct xdp_engine *engine, const struct xdp_program *program,
+	  const struct xdp_config_file *config, struct failure *failure)
 {
 	int map = bpf_map__fd(xdp_program_map(program, "tx_ports"));
 
 	if (program->is_adopted)
-		renumber_ports(engine, port_count);
+		renumber_ports(engine, config->port_count);
 	for (uint32_t i = 0; i < FL_PORTS_MAX; i++) {
 		int r;
 
 		engine->config->ifindex[i] = engine->ifindex[i];
-		r = i < port_count ? bpf_map_update_elem(map, &i, &engine->ifindex[i], BPF_ANY)
-				   : bpf_map_delete_elem(map, &i);
+		memcpy(engine->tables.ports[i].tag, config->ports[i].common.tag,
+		       sizeof engine->tables.ports[i].tag);
+		r = i < config->port_count
+			    ? bpf_map_update_elem(map, &i, &engine->ifindex[i], BPF_ANY)
+			    : bpf_map_delete_elem(map, &i);
 		if (r < 0 && errno != ENOENT)
 			return failure_set(failure, EXIT_UNAVAILABLE,
 					   "port %u cannot be a target of redirection: %s", i,
@@ -170,47 +181,55 @@ set_ports(struct xdp_engine *engine, const struct xdp_program *program, uint32_t
 	return 0;
 }
 
+/** All that the packets' way needs besides the tables' contents. */
 static void
 set_config(struct xdp_engine *engine, const struct plane_file *file, const struct fl_key *key,
 	   bool is_adopted)
 {
-	struct fl_config *config = &engine->config->core;
+	struct plane_tables_size size = plane_tables_size(&file->limits);
+	struct fl_config *core = &engine->config->core;
 
-	if (is_adopted && memcmp(&config->key, key, sizeof *key) != 0)
+	if (is_adopted && memcmp(&core->key, key, sizeof *key) != 0)
 		log_message(LOG_WARNING,
 			    "the hash key is another than before: flows move to other backends");
-	config->key = *key;
-	config->vip_bucket_mask = engine->tables.vip_bucket_mask;
-	config->fragment_bucket_mask = file->limits.fragments / XDP_PROGRAM_BUCKET_FRAGMENTS - 1;
-	config->answer_interval_ns = NS_PER_S / file->icmp_rate;
-	config->answer_burst_ns = config->answer_interval_ns * file->icmp_burst;
-	set_sources(config, file);
+	core->key = *key;
+	core->vip_bucket_mask = size.vip_bucket_count - 1;
+	core->fragment_bucket_mask = size.fragment_bucket_count - 1;
+	core->answer_interval_ns = NS_PER_S / file->icmp_rate;
+	core->answer_burst_ns = core->answer_interval_ns * file->icmp_burst;
+	set_sources(core, file);
 	engine->config->vip_count = engine->vip_stride;
 	engine->config->backend_count = engine->backend_stride;
 	engine->config->cpu_count = engine->cpu_count;
 }
 
-int
-xdp_engine_open(struct xdp_engine *engine, const struct xdp_program *program,
-		const struct xdp_config_file *config, const struct fl_key *key, struct failure *failure)
+/** By now it is what its first words say. */
+static void
+mark(struct xdp_engine *engine, const struct xdp_program *program)
 {
-	struct plane_tables_size size = plane_tables_size(&config->file.limits);
-
-	engine->cpu_count = program->cpu_count;
-	engine->vip_stride = size.vip_count;
-	engine->backend_stride = size.backend_count;
-	engine->tables.key = *key;
-	engine->tables.vip_bucket_mask = size.vip_bucket_count - 1;
-	for (uint32_t i = 0; i < config->port_count; i++)
-		engine->ifindex[i] = if_nametoindex(config->ports[i].interface);
-	if (map_tables(engine, program, failure) < 0)
-		return -1;
-	set_config(engine, &config->file, key, program->is_adopted);
-	if (set_ports(engine, program, config->port_count, failure) < 0)
-		return -1;
 	engine->config->record_bytes = xdp_program_record_bytes(program);
 	engine->config->layout_version = XDP_LAYOUT_VERSION;
 	engine->config->magic = XDP_LAYOUT_MAGIC;
+}
+
+int
+xdp_engine_open(struct xdp_engine *engine, const struct xdp_engine_parts *parts,
+		struct failure *failure)
+{
+	const struct xdp_config_file *config = parts->config;
+	struct plane_tables_size size = plane_tables_size(&config->file.limits);
+
+	engine->cpu_count = parts->program->cpu_count;
+	engine->vip_stride = size.vip_count;
+	engine->backend_stride = size.backend_count;
+	for (uint32_t i = 0; i < config->port_count; i++)
+		engine->ifindex[i] = if_nametoindex(config->ports[i].interface);
+	if (map_tables(engine, parts->program, failure) < 0)
+		return -1;
+	set_config(engine, &config->file, parts->key, parts->program->is_adopted);
+	if (set_ports(engine, parts->program, config, failure) < 0)
+		return -1;
+	mark(engine, parts->program);
 	if (backend_netlink_open(&engine->netlink) < 0)
 		engine->netlink = NULL;
 	return 0;
@@ -230,13 +249,13 @@ synchronize(void *user)
 }
 
 static int
-vips_add(void *user, const struct fl_vip_key *keys, uint32_t count)
+vips_add(void *user, const struct fl_vip *records, uint32_t count, const uint64_t lengths[2])
 {
 	return 0; /* what is in no table passes to the host */
 }
 
 static void
-vips_remove(void *user, const struct fl_vip_key *keys, uint32_t count)
+vips_remove(void *user, const struct fl_vip_key *keys, uint32_t count, const uint64_t lengths[2])
 {
 }
 
@@ -249,6 +268,18 @@ verdicts(void *user, uint64_t ret_packets[FL_VERDICT_COUNT])
 		ret_packets[v] = 0;
 		for (uint32_t i = 0; i < engine->cpu_count; i++)
 			ret_packets[v] += FL_READ_ONCE(engine->cores[i].verdicts[v]);
+	}
+}
+
+static void
+events(void *user, uint64_t ret_events[FL_EVENT_COUNT])
+{
+	const struct xdp_engine *engine = user;
+
+	for (uint32_t e = 0; e < FL_EVENT_COUNT; e++) {
+		ret_events[e] = 0;
+		for (uint32_t i = 0; i < engine->cpu_count; i++)
+			ret_events[e] += FL_READ_ONCE(engine->cores[i].events[e]);
 	}
 }
 
@@ -290,11 +321,13 @@ read_stats(const struct nlmsghdr *message, void *user)
 	struct plane_port_stats *stats = user;
 	const struct nlattr *attribute;
 
-	mnl_attr_for_each(attribute, message, sizeof(struct if_stats_msg)) {
+	mnl_attr_for_each(attribute, message, sizeof(struct if_stats_msg))
+	{
 		struct rtnl_link_stats64 link;
 
 		if (mnl_attr_get_type(attribute) != IFLA_STATS_LINK_64 ||
-		    mnl_attr_get_payload_len(attribute) < offsetof(struct rtnl_link_stats64, multicast))
+		    mnl_attr_get_payload_len(attribute) <
+			    offsetof(struct rtnl_link_stats64, multicast))
 			continue;
 		memset(&link, 0, sizeof link);
 		memcpy(&link, mnl_attr_get_payload(attribute),
@@ -342,16 +375,6 @@ core_stats(void *user, uint32_t i, struct plane_core_stats *ret_stats)
 	*ret_stats = (struct plane_core_stats){ .core = i, .received = core_received(engine, i) };
 }
 
-uint64_t
-xdp_engine_received(const struct xdp_engine *engine)
-{
-	uint64_t received = 0;
-
-	for (uint32_t i = 0; i < engine->cpu_count; i++)
-		received += core_received(engine, i);
-	return received;
-}
-
 struct plane_engine
 xdp_engine_functions(struct xdp_engine *engine)
 {
@@ -361,12 +384,13 @@ xdp_engine_functions(struct xdp_engine *engine)
 		.vips_add = vips_add,
 		.vips_remove = vips_remove,
 		.verdicts = verdicts,
+		.events = events,
 		.vip_counter = vip_counter,
 		.backend_counter = backend_counter,
 		.port_stats = port_stats,
 		.core_stats = core_stats,
-		.core_count = engine->cpu_count < PLANE_CORES_MAX ? engine->cpu_count
-								  : PLANE_CORES_MAX,
+		.core_count =
+			engine->cpu_count < PLANE_CORES_MAX ? engine->cpu_count : PLANE_CORES_MAX,
 	};
 }
 

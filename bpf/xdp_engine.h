@@ -20,7 +20,7 @@ struct mnl_socket;
 struct xdp_engine {
 	struct plane_tables tables; /**< arrays: maps of the program */
 	struct xdp_config *config;
-	const struct fl_core *cores; /**< cpu_count of them */
+	const struct fl_core *cores;				  /**< cpu_count of them */
 	const struct fl_counter *vip_counters, *backend_counters; /**< a stride for each CPU */
 	uint32_t vip_stride, backend_stride;
 	uint32_t cpu_count;
@@ -33,21 +33,24 @@ struct xdp_engine {
 	uint32_t mapped_count;
 };
 
+/** What an engine is made of; borrowed while xdp_engine_open() runs. */
+struct xdp_engine_parts {
+	const struct xdp_program *program;    /**< loaded */
+	const struct xdp_config_file *config; /**< what it was loaded for */
+	const struct fl_key *key;
+};
+
 /**
  * Map everything, and tell the program what is fixed from now on: key, sources, ports. Tables that
  * were adopted keep their contents. Zero-initialise @p engine.
  *
- * @param key copied. @return 0; -1: xdp_engine_close() takes what was made.
+ * @return 0; -1: xdp_engine_close() takes what was made.
  */
-int xdp_engine_open(struct xdp_engine *engine, const struct xdp_program *program,
-		    const struct xdp_config_file *config, const struct fl_key *key,
+int xdp_engine_open(struct xdp_engine *engine, const struct xdp_engine_parts *parts,
 		    struct failure *failure);
 
 /** What the plane library is to call. */
 struct plane_engine xdp_engine_functions(struct xdp_engine *engine);
-
-/** What the program has received, on all CPUs. */
-uint64_t xdp_engine_received(const struct xdp_engine *engine);
 
 void xdp_engine_close(struct xdp_engine *engine);
 

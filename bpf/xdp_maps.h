@@ -17,6 +17,8 @@
  * | cores             | struct fl_core       | possible CPUs                                 |
  * | vip_counters      | struct fl_counter    | possible CPUs x vips; index cpu x vips + i    |
  * | backend_counters  | struct fl_counter    | possible CPUs x backends; likewise            |
+ * | vip_ledger        | struct xdp_ledger    | vips; the process's own                       |
+ * | backend_ledger    | struct xdp_ledger    | backends; the process's own                   |
  * | tx_ports (DEVMAP) | ifindex              | FL_PORTS_MAX, by port number                  |
  */
 #ifndef BPF_XDP_MAPS_H
@@ -40,6 +42,12 @@ struct xdp_config {
 	uint64_t generation; /**< of the state that the tables hold; 0: none was committed */
 	uint64_t unused[3];
 	struct fl_config core;
+};
+
+/** struct plane_ledger of dataplane/plane/tables.h: kept with the counters that it is about. */
+struct xdp_ledger {
+	struct fl_counter carry;
+	struct fl_counter base;
 };
 
 _Static_assert(sizeof(struct xdp_config) == 24 + 64 + 32 + 192, "shared shape");

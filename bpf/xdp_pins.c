@@ -32,8 +32,9 @@ static bool
 is_map(const char *entry)
 {
 	static const char *const names[] = {
-		XDP_PINS_MARK, "vip_buckets",	 "vips",	     "backends", "rows",   "ports",
-		"fragments",	 "vip_counters", "backend_counters", "cores",	 "tx_ports",
+		XDP_PINS_MARK, "vip_buckets", "vips",		"backends",	    "rows",
+		"ports",       "fragments",   "vip_counters",	"backend_counters", "cores",
+		"tx_ports",    "vip_ledger",  "backend_ledger",
 	};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -65,7 +66,7 @@ xdp_pins_look(const struct pin_directory *pins, char ret_entry[PIN_NAME_BYTES_MA
 	struct seen seen = { .foreign_entry = ret_entry };
 
 	(void)pin_directory_walk(pins, look, &seen);
-	return seen.mark    ? XDP_PINS_WHOLE
+	return seen.mark      ? XDP_PINS_WHOLE
 	       : seen.foreign ? XDP_PINS_FOREIGN
 	       : seen.links   ? XDP_PINS_NO_MARK
 			      : XDP_PINS_NONE;

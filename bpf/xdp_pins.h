@@ -16,10 +16,10 @@
 #define XDP_PINS_MARK "config"
 
 enum xdp_pins_state {
-	XDP_PINS_NONE,	    /**< empty, or maps that a start or a removal left half way */
-	XDP_PINS_WHOLE,	    /**< an earlier process's */
+	XDP_PINS_NONE,	  /**< empty, or maps that a start or a removal left half way */
+	XDP_PINS_WHOLE,	  /**< an earlier process's */
 	XDP_PINS_NO_MARK, /**< links, but nothing says what they run on */
-	XDP_PINS_FOREIGN,   /**< another program's */
+	XDP_PINS_FOREIGN, /**< another program's */
 };
 
 /** What was removed. */
@@ -28,14 +28,15 @@ struct xdp_pins_removed {
 };
 
 /** @param ret_entry for XDP_PINS_FOREIGN: the first that is not ours. */
-enum xdp_pins_state xdp_pins_look(const struct pin_directory *pins,
-				  char ret_entry[PIN_NAME_BYTES_MAX]);
+enum xdp_pins_state
+xdp_pins_look(const struct pin_directory *pins, char ret_entry[PIN_NAME_BYTES_MAX]);
 
 /** Remove maps that are left half way. @return 0; -1. */
 int xdp_pins_remove_maps(const struct pin_directory *pins, struct xdp_pins_removed *ret_removed,
 			 struct failure *failure);
 
-/** Take programs off that are no port's of @p config (NULL: all), with their pins. @return 0; -1. */
+/** Take programs off that are no port's of @p config (NULL: all), with their pins. @return 0; -1.
+ */
 int xdp_pins_remove_links(const struct pin_directory *pins, const struct xdp_config_file *config,
 			  struct xdp_pins_removed *ret_removed, struct failure *failure);
 

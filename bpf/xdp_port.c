@@ -104,7 +104,7 @@ driver_words(const struct xdp_config_port *port, uint32_t ifindex, int program)
 			(void)bpf_xdp_detach((int)ifindex, mode_flags(port), NULL);
 		return NULL;
 	}
-	words = strstr(log_last_complaint(), before);
+	words = strstr(log_first_complaint(), before);
 	return words == NULL ? "" : words + sizeof before - 1;
 }
 
@@ -127,7 +127,8 @@ explain_taken(const struct xdp_config_port *port, const struct bpf_xdp_query_opt
 
 /** What to do about words of the driver. */
 static void
-advise(const struct xdp_config_port *port, const char *words, int error, char text[ADVICE_BYTES_MAX])
+advise(const struct xdp_config_port *port, const char *words, int error,
+       char text[ADVICE_BYTES_MAX])
 {
 	if (strcasestr(words, "mtu") != NULL)
 		(void)snprintf(text, ADVICE_BYTES_MAX,
@@ -146,11 +147,11 @@ advise(const struct xdp_config_port *port, const char *words, int error, char te
 			       "\"generic\" for the port, which is several times slower");
 }
 
-/** The link was refused with @p error: find out why. */
+/** The link was refused, with errno: find out why. */
 static int
-explain(const struct xdp_config_port *port, uint32_t ifindex, int program, int error,
-	struct failure *failure)
+explain(const struct xdp_config_port *port, uint32_t ifindex, int program, struct failure *failure)
 {
+	int error = errno;
 	struct bpf_xdp_query_opts query;
 	uint32_t id = program_there(ifindex, &query);
 	const char *words;
@@ -193,18 +194,21 @@ link_fits(int link, const struct xdp_config_port *port, uint32_t ifindex)
 	return info.prog_id == (port->is_generic ? query.skb_prog_id : query.drv_prog_id);
 }
 
-/** @return 0 or a negative errno. */
+/** @return 0; -1. */
 static int
-create_link(const char *path, const struct xdp_config_port *port, uint32_t ifindex, int program)
+create_link(const char *path, const struct xdp_config_port *port, int program,
+	    struct failure *failure)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = mode_flags(port));
+	uint32_t ifindex = if_nametoindex(port->interface);
 	int link = bpf_link_create(program, (int)ifindex, BPF_XDP, &options);
 	int r = 0;
 
 	if (link < 0)
-		return -errno;
-	if (bpf_obj_pin(link, path) < 0)
-		r = -errno; /* closing takes the program off again */
+		return explain(port, ifindex, program, failure);
+	if (bpf_obj_pin(link, path) < 0) /* closing takes the program off again */
+		r = failure_set(failure, EXIT_UNAVAILABLE, "%s cannot be pinned: %s", path,
+				strerror(errno));
 	(void)close(link);
 	return r;
 }
@@ -224,10 +228,11 @@ xdp_port_attach(const struct pin_directory *pins, const struct xdp_config_port *
 		(void)close(link);
 		if (r == 0)
 			return XDP_PORT_TAKEN_OVER;
-		(void)failure_set(failure, EXIT_UNAVAILABLE,
-				  "port %s: the program on interface %s cannot be exchanged: %s; it "
-				  "forwards on as it did",
-				  port->common.name, port->interface, strerror(-r));
+		(void)failure_set(
+			failure, EXIT_UNAVAILABLE,
+			"port %s: the program on interface %s cannot be exchanged: %s; it "
+			"forwards on as it did",
+			port->common.name, port->interface, strerror(-r));
 		return XDP_PORT_FAILED;
 	}
 	if (link >= 0) {
@@ -236,11 +241,7 @@ xdp_port_attach(const struct pin_directory *pins, const struct xdp_config_port *
 		if (xdp_port_detach(pins, name, failure) < 0)
 			return XDP_PORT_FAILED;
 	}
-	r = create_link(path, port, ifindex, program);
-	if (r == 0)
-		return XDP_PORT_ATTACHED;
-	(void)explain(port, ifindex, program, -r, failure);
-	return XDP_PORT_FAILED;
+	return create_link(path, port, program, failure) == 0 ? XDP_PORT_ATTACHED : XDP_PORT_FAILED;
 }
 
 int
@@ -257,7 +258,7 @@ xdp_port_detach(const struct pin_directory *pins, const char *link, struct failu
 	}
 	if (unlink(path) == 0 || errno == ENOENT)
 		return 0;
-	return failure_set(failure, errno == EACCES || errno == EPERM ? EXIT_PERMISSION
-								      : EXIT_UNAVAILABLE,
+	return failure_set(failure,
+			   errno == EACCES || errno == EPERM ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
 			   "%s cannot be removed: %s", path, strerror(errno));
 }

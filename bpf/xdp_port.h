@@ -23,9 +23,9 @@ enum xdp_port_fate {
  * Put @p program on the port's interface: in place of the one that an earlier start pinned, or
  * where nothing is. Never over the program of another.
  */
-enum xdp_port_fate xdp_port_attach(const struct pin_directory *pins,
-				   const struct xdp_config_port *port, int program,
-				   struct failure *failure);
+enum xdp_port_fate
+xdp_port_attach(const struct pin_directory *pins, const struct xdp_config_port *port, int program,
+		struct failure *failure);
 
 /** Take the program of pin @p link ("link_eth0") off and remove the pin. @return 0; -1. */
 int xdp_port_detach(const struct pin_directory *pins, const char *link, struct failure *failure);

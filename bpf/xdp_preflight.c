@@ -28,17 +28,19 @@ check_kernel(struct failure *failure)
 	long barriers = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
 
 	if (uname(&name) < 0 || sscanf(name.release, "%d.%d", &major, &minor) != 2)
-		return failure_set(failure, EXIT_UNAVAILABLE, "the kernel does not say its version");
+		return failure_set(failure, EXIT_UNAVAILABLE,
+				   "the kernel does not say its version");
 	if (major < KERNEL_MAJOR_MIN || (major == KERNEL_MAJOR_MIN && minor < KERNEL_MINOR_MIN))
 		return failure_set(failure, EXIT_UNAVAILABLE,
 				   "kernel %s is too old: fairlead-xdp needs %d.%d or newer; on "
 				   "this one use fairlead-dpdk",
 				   name.release, KERNEL_MAJOR_MIN, KERNEL_MINOR_MIN);
 	if (barriers < 0 || (barriers & MEMBARRIER_CMD_GLOBAL) == 0)
-		return failure_set(failure, EXIT_UNAVAILABLE,
-				   "the kernel has no membarrier(MEMBARRIER_CMD_GLOBAL), by which a "
-				   "change waits for packets in flight; boot it without nohz_full, "
-				   "or use fairlead-dpdk");
+		return failure_set(
+			failure, EXIT_UNAVAILABLE,
+			"the kernel has no membarrier(MEMBARRIER_CMD_GLOBAL), by which a "
+			"change waits for packets in flight; boot it without nohz_full, "
+			"or use fairlead-dpdk");
 	return 0;
 }
 
@@ -89,8 +91,7 @@ check_port(const struct xdp_config_port *port, struct failure *failure)
 int
 xdp_preflight(const struct xdp_config_file *config, struct failure *failure)
 {
-	if (check_kernel(failure) < 0 ||
-	    process_check_socket_directory(&config->file, failure) < 0)
+	if (check_kernel(failure) < 0 || process_check_socket_directory(&config->file, failure) < 0)
 		return -1;
 	for (uint32_t i = 0; i < config->port_count; i++) {
 		if (check_port(&config->ports[i], failure) < 0)

@@ -36,7 +36,8 @@ xdp_program_record_bytes(const struct xdp_program *program)
 	const struct bpf_map *map;
 	uint32_t bytes = 0;
 
-	bpf_object__for_each_map(map, program->skeleton->obj) {
+	bpf_object__for_each_map(map, program->skeleton->obj)
+	{
 		if (!bpf_map__is_internal(map))
 			bytes += bpf_map__value_size(map);
 	}
@@ -44,18 +45,21 @@ xdp_program_record_bytes(const struct xdp_program *program)
 }
 
 static int
-set_sizes(struct xdp_program *program, const struct xdp_config_file *config, struct failure *failure)
+set_sizes(struct xdp_program *program, const struct xdp_config_file *config,
+	  struct failure *failure)
 {
-	const struct plane_limits *limits = &config->file.limits;
-	struct plane_tables_size size = plane_tables_size(limits);
+	struct plane_tables_size size = plane_tables_size(&config->file.limits);
 	const struct sized maps[] = {
 		{ "vip_buckets", size.vip_bucket_count },
 		{ "vips", size.vip_count },
 		{ "backends", size.backend_count },
 		{ "rows", size.row_count },
-		{ "fragments", limits->fragments / XDP_PROGRAM_BUCKET_FRAGMENTS },
+		{ "ports", FL_PORTS_MAX },
+		{ "fragments", size.fragment_bucket_count },
 		{ "vip_counters", (uint64_t)size.vip_count * program->cpu_count },
 		{ "backend_counters", (uint64_t)size.backend_count * program->cpu_count },
+		{ "vip_ledger", size.vip_count },
+		{ "backend_ledger", size.backend_count },
 		{ "cores", program->cpu_count },
 	};
 
@@ -115,27 +119,44 @@ check_layout(const struct xdp_program *program, const struct pin_directory *pins
 		XDP_LAYOUT_VERSION, xdp_program_record_bytes(program));
 }
 
+/** Is the pinned map what the program and the configuration want? @return 0; -1. */
 static int
-differs(const struct pin_directory *pins, const char *map, const char *what,
-	const uint32_t numbers[2], struct failure *failure)
+compare_map(const struct bpf_map *map, const struct bpf_map_info *info,
+	    const struct pin_directory *pins, struct failure *failure)
 {
-	return failure_set(failure, EXIT_UNAVAILABLE,
-			   "the map \"%s\" in %s has %s %u, but by this configuration and machine "
-			   "%u; set \"limits\" back, or run fairlead-xdp --detach with this "
-			   "configuration, which ends forwarding until the next start",
-			   map, pins->path, what, numbers[0], numbers[1]);
+	const struct {
+		const char *what;
+		uint32_t theirs, ours;
+	} numbers[] = {
+		{ "type", info->type, bpf_map__type(map) },
+		{ "key size", info->key_size, bpf_map__key_size(map) },
+		{ "value size", info->value_size, bpf_map__value_size(map) },
+		{ "a number of entries of", info->max_entries, bpf_map__max_entries(map) },
+	};
+
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+		if (numbers[i].theirs != numbers[i].ours)
+			return failure_set(
+				failure, EXIT_UNAVAILABLE,
+				"the map \"%s\" in %s has %s %u, but by this configuration "
+				"and machine %u; set \"limits\" back, or run fairlead-xdp "
+				"--detach with this configuration, which ends forwarding "
+				"until the next start",
+				bpf_map__name(map), pins->path, numbers[i].what, numbers[i].theirs,
+				numbers[i].ours);
+	}
+	return 0;
 }
 
 static int
 adopt_map(struct bpf_map *map, const struct pin_directory *pins, struct failure *failure)
 {
-	const char *name = bpf_map__name(map);
 	struct bpf_map_info info = { 0 };
 	uint32_t size = sizeof info;
 	char path[PIN_PATH_BYTES_MAX];
 	int r = 0, fd;
 
-	pin_directory_path(pins, "", name, path);
+	pin_directory_path(pins, "", bpf_map__name(map), path);
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return failure_set(failure,
@@ -146,20 +167,8 @@ adopt_map(struct bpf_map *map, const struct pin_directory *pins, struct failure 
 				   path, strerror(errno));
 	if (bpf_obj_get_info_by_fd(fd, &info, &size) < 0)
 		r = failure_set(failure, EXIT_UNAVAILABLE, "%s is not a map", path);
-	else if (info.type != bpf_map__type(map))
-		r = differs(pins, name, "type",
-			    (const uint32_t[]){ info.type, bpf_map__type(map) }, failure);
-	else if (info.key_size != bpf_map__key_size(map))
-		r = differs(pins, name, "key size",
-			    (const uint32_t[]){ info.key_size, bpf_map__key_size(map) }, failure);
-	else if (info.value_size != bpf_map__value_size(map))
-		r = differs(pins, name, "value size",
-			    (const uint32_t[]){ info.value_size, bpf_map__value_size(map) },
-			    failure);
-	else if (info.max_entries != bpf_map__max_entries(map))
-		r = differs(pins, name, "a number of entries of",
-			    (const uint32_t[]){ info.max_entries, bpf_map__max_entries(map) },
-			    failure);
+	else if (compare_map(map, &info, pins, failure) < 0)
+		r = -1;
 	else if (bpf_map__reuse_fd(map, fd) < 0)
 		r = failure_set(failure, EXIT_INTERNAL, "the map %s cannot be taken over: %s", path,
 				strerror(errno));
@@ -174,7 +183,8 @@ adopt(struct xdp_program *program, const struct pin_directory *pins, struct fail
 
 	if (check_layout(program, pins, failure) < 0)
 		return -1;
-	bpf_object__for_each_map(map, program->skeleton->obj) {
+	bpf_object__for_each_map(map, program->skeleton->obj)
+	{
 		if (!bpf_map__is_internal(map) && adopt_map(map, pins, failure) < 0)
 			return -1;
 	}
@@ -190,12 +200,16 @@ log_verifier(char *text)
 	char *lines[VERIFIER_LINES_MAX];
 	const char *last = "it gives no reason";
 	uint32_t count = 0;
-	char *save = NULL;
+	char *next;
 
-	for (char *line = strtok_r(text, "\n", &save); line != NULL;
-	     line = strtok_r(NULL, "\n", &save)) {
+	for (char *line = text; *line != '\0'; line = next) {
+		char *newline = strchr(line, '\n');
+
+		next = newline == NULL ? line + strlen(line) : newline + 1;
+		if (newline != NULL)
+			*newline = '\0';
 		lines[count++ % VERIFIER_LINES_MAX] = line;
-		if (strncmp(line, "processed ", 10) != 0)
+		if (line[0] != '\0' && strncmp(line, "processed ", 10) != 0)
 			last = line;
 	}
 	for (uint32_t i = count > VERIFIER_LINES_MAX ? count - VERIFIER_LINES_MAX : 0; i < count;
@@ -214,20 +228,21 @@ load_failed(int error, char *verifier_log, struct failure *failure)
 				   "service, it is given up after the start",
 				   log_verifier(verifier_log));
 	if (verifier_log[0] != '\0')
-		return failure_set(failure, EXIT_INTERNAL,
-				   "the kernel's verifier refuses the XDP program: %s; this kernel "
-				   "is not one that it was tested on (\"log_level\" debug says more)",
-				   log_verifier(verifier_log));
+		return failure_set(
+			failure, EXIT_INTERNAL,
+			"the kernel's verifier refuses the XDP program: %s; this kernel "
+			"is not one that it was tested on (\"log_level\" debug says more)",
+			log_verifier(verifier_log));
 	if (error == -EPERM || error == -EACCES)
 		return failure_set(failure, EXIT_PERMISSION,
 				   "the kernel does not let this process load BPF programs: %s",
-				   log_last_complaint());
+				   log_first_complaint());
 	if (error == -ENOMEM || error == -E2BIG)
 		return failure_set(failure, EXIT_UNAVAILABLE,
 				   "no memory for the tables; lower \"limits\": %s",
-				   log_last_complaint());
+				   log_first_complaint());
 	return failure_set(failure, EXIT_UNAVAILABLE, "the XDP program cannot be loaded: %s (%s)",
-			   strerror(-error), log_last_complaint());
+			   strerror(-error), log_first_complaint());
 }
 
 static int
@@ -239,8 +254,8 @@ load(struct xdp_program *program, struct failure *failure)
 
 	if (verifier_log == NULL)
 		return failure_set(failure, EXIT_UNAVAILABLE, "no memory to load the program");
-	bpf_object__for_each_program(each, program->skeleton->obj)
-		(void)bpf_program__set_log_buf(each, verifier_log, VERIFIER_LOG_BYTES);
+	bpf_object__for_each_program(each, program->skeleton->obj)(void)
+		bpf_program__set_log_buf(each, verifier_log, VERIFIER_LOG_BYTES);
 	log_forget_complaint();
 	r = fairlead_xdp__load(program->skeleton);
 	if (r < 0)
@@ -289,7 +304,8 @@ xdp_program_pin(const struct xdp_program *program, const struct pin_directory *p
 
 	if (program->is_adopted)
 		return 0;
-	bpf_object__for_each_map(map, program->skeleton->obj) {
+	bpf_object__for_each_map(map, program->skeleton->obj)
+	{
 		if (!bpf_map__is_internal(map) && strcmp(bpf_map__name(map), XDP_PINS_MARK) != 0 &&
 		    pin(map, pins, failure) < 0)
 			return -1;

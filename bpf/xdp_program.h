@@ -9,8 +9,6 @@
 
 #include "xdp_pins.h"
 
-enum { XDP_PROGRAM_BUCKET_FRAGMENTS = 8 }; /**< places in a struct fl_fragments */
-
 struct bpf_map;
 struct fairlead_xdp;
 
@@ -28,7 +26,8 @@ struct xdp_program {
 int xdp_program_load(struct xdp_program *program, const struct xdp_config_file *config,
 		     const struct pin_directory *pins, struct failure *failure);
 
-/** Of one record of each map: what another version has otherwise, though its layout has one number. */
+/** Of one record of each map: what another version has otherwise, though its layout has one number.
+ */
 uint32_t xdp_program_record_bytes(const struct xdp_program *program);
 
 /** Pin new maps, XDP_PINS_MARK last, which says by now what they are. @return 0; -1. */

@@ -63,12 +63,13 @@ open_pins(struct xdp_running *running, struct failure *failure)
 		running->is_new = true;
 		return xdp_pins_remove_maps(&running->pins, &removed, failure);
 	case XDP_PINS_NO_MARK:
-		return failure_set(failure, EXIT_UNAVAILABLE,
-				   "%s has pinned programs, but no \"" XDP_PINS_MARK
-				   "\" that says what their tables are: somebody removed it; run "
-				   "fairlead-xdp --detach with this configuration, which ends their "
-				   "forwarding",
-				   running->pins.path);
+		return failure_set(
+			failure, EXIT_UNAVAILABLE,
+			"%s has pinned programs, but no \"" XDP_PINS_MARK
+			"\" that says what their tables are: somebody removed it; run "
+			"fairlead-xdp --detach with this configuration, which ends their "
+			"forwarding",
+			running->pins.path);
 	default:
 		return failure_set(failure, EXIT_UNAVAILABLE,
 				   "%s is not an XDP plane's: it has \"%s\"; is a plane of another "
@@ -112,6 +113,13 @@ open_plane(struct xdp_running *running, struct failure *failure)
 		.has_source_ipv6 = file->has_source_ipv6,
 		.source_ipv4 = file->source_ipv4,
 		.source_ipv6 = file->source_ipv6,
+		.has_entropy_ipv4 = file->has_entropy_ipv4,
+		.has_entropy_ipv6 = file->has_entropy_ipv6,
+		.entropy_ipv4 = file->entropy_ipv4,
+		.entropy_ipv6 = file->entropy_ipv6,
+		.icmp_rate = file->icmp_rate,
+		.icmp_burst = file->icmp_burst,
+		.adopt = running->program.is_adopted,
 		.ports = running->plane_ports,
 		.port_count = config->port_count,
 		.engine = xdp_engine_functions(&running->engine),
@@ -125,6 +133,12 @@ open_plane(struct xdp_running *running, struct failure *failure)
 			return -1;
 	}
 	r = plane_create(&options, &running->plane, &why);
+	if (r == -EBADMSG)
+		return failure_set(failure, EXIT_UNAVAILABLE,
+				   "the tables in %s cannot be taken over: %s; run fairlead-xdp "
+				   "--detach with this configuration, which ends forwarding until "
+				   "the next start",
+				   running->pins.path, why.message);
 	return r < 0 ? process_plane_failed(r, &why, failure) : 0;
 }
 
@@ -155,14 +169,14 @@ start(struct xdp_running *running, struct failure *failure)
 {
 	const struct xdp_config_file *config = running->config;
 	const struct plane_file *file = &config->file;
+	const struct xdp_engine_parts parts = { &running->program, config, &running->key };
 
 	if (capabilities_lock(failure) < 0 || xdp_preflight(config, failure) < 0 ||
 	    keyfile_read(file->key_file, &running->key, failure) < 0 ||
 	    open_pins(running, failure) < 0 ||
 	    xdp_program_load(&running->program, config, &running->pins, failure) < 0)
 		return -1;
-	if (xdp_engine_open(&running->engine, &running->program, config, &running->key, failure) <
-		    0 ||
+	if (xdp_engine_open(&running->engine, &parts, failure) < 0 ||
 	    xdp_program_pin(&running->program, &running->pins, failure) < 0 ||
 	    open_plane(running, failure) < 0 || attach_ports(running, failure) < 0)
 		return -1;

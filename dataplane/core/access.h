@@ -10,6 +10,7 @@
 #ifndef FL_ACCESS_H
 #define FL_ACCESS_H
 
+#include "fragment.h"
 #include "vip.h"
 
 struct fl_access {
@@ -20,16 +21,21 @@ struct fl_access {
 	const struct fl_row *(*row)(void *user, uint32_t index);
 	const struct fl_backend *(*backend)(void *user, uint32_t slot);
 	const struct fl_port *(*port)(void *user, uint32_t index);
-	struct fl_fragments *(*fragments)(void *user, uint32_t bucket);
+	/** The slot that the packet's first fragment went to, or FL_FRAGMENT_NOT_FOUND:
+	 * fl_fragment_recall(). */
+	uint32_t (*fragment_recall)(void *user, const struct fl_packet *packet);
+	/** Tell the later fragments where: fl_fragment_remember(). */
+	void (*fragment_remember)(void *user, const struct fl_packet *packet, uint32_t slot);
 	/** What the calling packet core counts in. */
 	struct fl_core *(*core)(void *user);
-	/** The last two are asked only for the few packets that need them. */
+	/** These are asked only for the few packets that need them. */
 	uint32_t (*in_port)(void *user); /**< number of the port the packet came by */
 	uint64_t (*now_ns)(void *user);	 /**< monotonic */
 };
 
 /** What fl_vip_find() stands on, for an engine whose records lie behind buckets. */
 struct fl_vip_access {
+	const struct fl_config *(*config)(void *user);
 	const struct fl_vip_bucket *(*bucket)(void *user, uint32_t index);
 	const struct fl_vip *(*vip)(void *user, uint32_t record);
 };
@@ -39,9 +45,10 @@ struct fl_vip_access {
  * (fl_vip_match()) the BPF verifier would try every value.
  */
 FL_INLINE const struct fl_vip *
-fl_vip_find(const struct fl_vip_access *access, void *user, const struct fl_config *config,
-	    const struct fl_vip_key *key, uint32_t *ret_record)
+fl_vip_find(const struct fl_vip_access *access, void *user, const struct fl_vip_key *key,
+	    uint32_t *ret_record)
 {
+	const struct fl_config *config = access->config(user);
 	uint64_t hash = fl_vip_hash(&config->key, key);
 	uint32_t home = fl_vip_home(hash, config->vip_bucket_mask);
 
@@ -70,6 +77,46 @@ fl_vip_find(const struct fl_vip_access *access, void *user, const struct fl_conf
 			break;
 	}
 	return NULL;
+}
+
+/** What fl_fragment_recall() and fl_fragment_remember() stand on. */
+struct fl_fragment_access {
+	const struct fl_config *(*config)(void *user);
+	struct fl_fragments *(*bucket)(void *user, uint32_t index);
+	struct fl_core *(*core)(void *user);
+	uint64_t (*now_ns)(void *user);
+};
+
+/** fl_access.fragment_recall by fragment.h. */
+FL_INLINE uint32_t
+fl_fragment_recall(const struct fl_fragment_access *access, void *user,
+		   const struct fl_packet *packet)
+{
+	const struct fl_config *config = access->config(user);
+	uint64_t hash = fl_fragment_hash(&config->key, packet);
+	const struct fl_fragments *bucket =
+		access->bucket(user, fl_fragment_bucket(hash, config->fragment_bucket_mask));
+
+	return bucket == NULL ? FL_FRAGMENT_NOT_FOUND
+			      : fl_fragment_find(bucket, hash, access->now_ns(user));
+}
+
+/** fl_access.fragment_remember by fragment.h. */
+FL_INLINE void
+fl_fragment_remember(const struct fl_fragment_access *access, void *user,
+		     const struct fl_packet *packet, uint32_t slot)
+{
+	const struct fl_config *config = access->config(user);
+	uint64_t hash = fl_fragment_hash(&config->key, packet);
+	struct fl_fragments *bucket =
+		access->bucket(user, fl_fragment_bucket(hash, config->fragment_bucket_mask));
+	struct fl_core *core;
+
+	if (bucket == NULL || !fl_fragment_put(bucket, hash, slot, access->now_ns(user)))
+		return;
+	core = access->core(user);
+	if (core != NULL)
+		core->events[FL_EVENT_FRAGMENT_EVICTED]++;
 }
 
 #endif

@@ -31,6 +31,9 @@ fl_answer_echo_ipv4(struct fl_writer *writer)
 		ip->checksum, before, (uint16_t)(FL_ANSWER_TTL | (uint16_t)ip->ip_proto << 8));
 	icmp->checksum =
 		fl_checksum_adjusted(icmp->checksum, FL_ICMP_ECHO_REQUEST, FL_ICMP_ECHO_REPLY);
+	/* of a message that is all zeros, for which 0 would be wrong; else both are right */
+	if (icmp->checksum == 0)
+		icmp->checksum = 0xffff;
 	icmp->type_code = FL_ICMP_ECHO_REPLY;
 	return true;
 }
@@ -44,8 +47,8 @@ fl_answer_echo_ipv6(struct fl_writer *writer)
 
 	if (ip == NULL || icmp == NULL)
 		return false;
-	for (uint32_t i = 0; i < 4; i++) {
-		fl_be32 src = ip->src[i];
+	for (uint32_t i = 0; i < 2; i++) {
+		uint64_t src = ip->src[i];
 
 		ip->src[i] = ip->dst[i];
 		ip->dst[i] = src;
@@ -91,8 +94,8 @@ fl_answer_too_big_ipv4(struct fl_writer *writer, const struct fl_packet *packet,
 		.fragment = fl_to_be16(FL_IPV4_DONT_FRAGMENT),
 		.ttl = FL_ANSWER_TTL,
 		.ip_proto = FL_IPPROTO_ICMP,
-		.src = packet->to.address.word[3],
-		.dst = packet->src.word[3],
+		.src = fl_addr_ipv4(&packet->to.address),
+		.dst = fl_addr_ipv4(&packet->src),
 	};
 	ip->checksum = (uint16_t)~fl_checksum_words((const uint8_t *)ip, sizeof *ip / 4);
 	*icmp = (struct fl_wire_icmp){
@@ -124,9 +127,9 @@ fl_answer_too_big_ipv6(struct fl_writer *writer, const struct fl_packet *packet,
 		.next_header = FL_IPPROTO_ICMPV6,
 		.hop_limit = FL_ANSWER_TTL,
 	};
-	for (uint32_t i = 0; i < 4; i++) {
-		ip->src[i] = packet->to.address.word[i];
-		ip->dst[i] = packet->src.word[i];
+	for (uint32_t i = 0; i < 2; i++) {
+		ip->src[i] = packet->to.address.half[i];
+		ip->dst[i] = packet->src.half[i];
 	}
 	*icmp = (struct fl_wire_icmp){
 		.type_code = FL_ICMPV6_TOO_BIG,

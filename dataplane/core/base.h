@@ -57,10 +57,15 @@ fl_to_be32(uint32_t value)
 	return __builtin_bswap32(value);
 }
 
-/** Either family: IPv6 as it is, IPv4 as IPv4-mapped (RFC 4291 2.5.5.2). Words as loaded, wire
- * order. */
+/**
+ * Either family: IPv6 as it is, IPv4 as IPv4-mapped (RFC 4291 2.5.5.2). As loaded, wire order. The
+ * packet path writes and reads halves: a load that is wider than the store before it has to wait.
+ */
 struct fl_addr {
-	fl_be32 word[4];
+	union {
+		uint64_t half[2];
+		fl_be32 word[4];
+	};
 };
 
 #define FL_ADDR_MAPPED_WORD 0xffff0000u /**< word[2] of an IPv4-mapped address, as loaded */
@@ -68,44 +73,54 @@ struct fl_addr {
 FL_INLINE struct fl_addr
 fl_addr_from_ipv4(fl_be32 address)
 {
-	return (struct fl_addr){ { 0, 0, FL_ADDR_MAPPED_WORD, address } };
+	return (struct fl_addr){ .half = { 0, (uint64_t)address << 32 | FL_ADDR_MAPPED_WORD } };
+}
+
+FL_INLINE struct fl_addr
+fl_addr_from_ipv6(const uint64_t half[2])
+{
+	return (struct fl_addr){ .half = { half[0], half[1] } };
 }
 
 FL_INLINE bool
 fl_addr_is_ipv4(const struct fl_addr *address)
 {
-	return (address->word[0] | address->word[1]) == 0 &&
-	       address->word[2] == FL_ADDR_MAPPED_WORD;
+	return address->half[0] == 0 && (uint32_t)address->half[1] == FL_ADDR_MAPPED_WORD;
+}
+
+/** The IPv4 address that is mapped. */
+FL_INLINE fl_be32
+fl_addr_ipv4(const struct fl_addr *address)
+{
+	return (fl_be32)(address->half[1] >> 32);
 }
 
 FL_INLINE bool
 fl_addr_equal(const struct fl_addr *a, const struct fl_addr *b)
 {
-	return ((a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1]) | (a->word[2] ^ b->word[2]) |
-		(a->word[3] ^ b->word[3])) == 0;
+	return ((a->half[0] ^ b->half[0]) | (a->half[1] ^ b->half[1])) == 0;
+}
+
+/** The first @p bits bits of eight bytes in memory order, as a mask. */
+FL_INLINE uint64_t
+fl_mask64(uint32_t bits)
+{
+	return bits == 0 ? 0 : __builtin_bswap64(~0ull << (64 - bits));
 }
 
 /** The address without its host bits. @param bits of the 128 that stay. */
 FL_INLINE struct fl_addr
 fl_addr_masked(const struct fl_addr *address, uint32_t bits)
 {
-	struct fl_addr masked;
+	struct fl_addr masked = *address;
 
-#pragma GCC unroll 4
-	for (uint32_t i = 0; i < 4; i++) {
-		uint32_t left = bits > 32 * i ? bits - 32 * i : 0;
-		uint32_t mask = left >= 32 ? 0xffffffffu : ~(0xffffffffu >> left);
-
-		masked.word[i] = address->word[i] & fl_to_be32(mask);
+	if (bits < 64) {
+		masked.half[0] &= fl_mask64(bits & 63);
+		masked.half[1] = 0;
+	} else if (bits < 128) {
+		masked.half[1] &= fl_mask64(bits & 63);
 	}
 	return masked;
-}
-
-/** Two of the address's words as one, in memory order: @p half 0 or 1. */
-FL_INLINE uint64_t
-fl_addr_half(const struct fl_addr *address, uint32_t half)
-{
-	return address->word[2 * half] | (uint64_t)address->word[2 * half + 1] << 32;
 }
 
 #endif

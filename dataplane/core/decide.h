@@ -3,7 +3,7 @@
  * @file
  * The decision for one parsed packet, in the steps of docs/formats.md 7:
  *
- *     fl_parse() -> fl_admit() -> fl_decision_hash() -> fl_choose() -> fl_route() -> fl_conclude()
+ *     fl_parse() -> fl_admit() -> fl_flow_hash() -> fl_choose() -> fl_route() -> fl_conclude()
  *
  * A step returns FL_FORWARD to go on to the next; any other verdict is the packet's end.
  * fl_verdict_is_send(): emit.h makes the frame that leaves. An engine may do something between two
@@ -31,7 +31,7 @@ struct fl_decision {
 	const struct fl_vip *vip; /**< admit; choose for later fragments */
 	uint32_t record;	  /**< its index, with it: the VIP's counter */
 	uint32_t row_index;	  /**< choose, from the VIP's row_base; not for later fragments */
-	uint64_t hash;		  /**< decision_hash */
+	uint64_t hash;		  /**< fl_flow_hash() */
 	uint64_t row;		  /**< choose; not for later fragments */
 	uint32_t slot;		  /**< choose: the backend's counter */
 	uint32_t port;		  /**< it leaves by: route; reply */
@@ -49,10 +49,10 @@ fl_is_own_source(const struct fl_config *config, const struct fl_addr *source)
 {
 	for (uint32_t i = 0; i < FL_OWN_COUNT; i++) {
 		const struct fl_own *own = &config->own[i];
-		uint32_t differs = 0;
+		uint64_t differs = 0;
 
-		for (uint32_t w = 0; w < 4; w++)
-			differs |= (source->word[w] & own->mask.word[w]) ^ own->address.word[w];
+		for (uint32_t h = 0; h < 2; h++)
+			differs |= (source->half[h] & own->mask.half[h]) ^ own->address.half[h];
 		if (differs == 0)
 			return true;
 	}
@@ -75,34 +75,44 @@ fl_page_find(const struct fl_vip_page *page, uint16_t port, uint16_t *ret_first)
 	return false;
 }
 
-/** The VIP whose range has the packet's port. @param key of the address record. */
+/** The key's `rest` with another port and kind: what it has of protocol and prefix length stays. */
+FL_INLINE uint64_t
+fl_rest_with(uint64_t rest, fl_be16 port, enum fl_vip_kind kind)
+{
+	return (rest & ~(uint64_t)UINT16_MAX) | port | (uint64_t)kind << FL_VIP_REST_KIND_SHIFT;
+}
+
+/**
+ * The VIP whose range has the packet's port, else the one of all ports.
+ * @param key the packet's address and port, masked to a prefix length; is changed.
+ */
 FL_INLINE const struct fl_vip *
 fl_find_range(const struct fl_view *view, const struct fl_packet *packet, struct fl_vip_key *key,
 	      uint32_t *ret_record)
 {
-	const struct fl_vip *address = view->access->find(view->user, key, ret_record);
+	uint64_t wanted = key->rest, rest = fl_rest_with(wanted, 0, FL_VIP_ANY);
+	const struct fl_vip *found;
 	uint32_t pages;
 
-	if (address == NULL)
+	key->rest = wanted ^ packet->to.rest; /* the address record: the prefix length alone */
+	found = view->access->find(view->user, key, ret_record);
+	if (found == NULL)
 		return NULL;
-	pages = address->address.pages[packet->to.ip_proto == FL_IPPROTO_UDP];
-	key->ip_proto = packet->to.ip_proto;
+	pages = found->address.pages[packet->to.ip_proto == FL_IPPROTO_UDP];
 	for (uint32_t i = 0; i < FL_VIP_RANGES_MAX / FL_VIP_PAGE_RANGES && i < pages; i++) {
-		const struct fl_vip *page;
 		uint16_t first;
 
-		key->kind = FL_VIP_PAGE;
-		key->port = (uint16_t)i;
-		page = view->access->find(view->user, key, ret_record);
-		if (page == NULL)
+		key->rest = fl_rest_with(wanted, (uint16_t)i, FL_VIP_PAGE);
+		found = view->access->find(view->user, key, ret_record);
+		if (found == NULL)
 			break;
-		if (fl_page_find(&page->page, fl_from_be16(packet->to.port), &first)) {
-			key->kind = FL_VIP_RANGE;
-			key->port = fl_to_be16(first);
-			return view->access->find(view->user, key, ret_record);
+		if (fl_page_find(&found->page, fl_from_be16(packet->to.port), &first)) {
+			rest = fl_rest_with(wanted, fl_to_be16(first), FL_VIP_RANGE);
+			break;
 		}
 	}
-	return NULL;
+	key->rest = rest;
+	return view->access->find(view->user, key, ret_record);
 }
 
 /**
@@ -114,24 +124,19 @@ FL_INLINE const struct fl_vip *
 fl_find(const struct fl_view *view, const struct fl_packet *packet, uint32_t *ret_record)
 {
 	uint64_t lengths = FL_READ_ONCE(view->config->lengths[packet->is_ipv6 ? 1 : 0]);
-	bool has_ports = packet->to.ip_proto != 0;
 
 	for (uint32_t i = 0; i < FL_VIP_LENGTHS_MAX && (lengths & 0xff) != 0; i++) {
-		struct fl_vip_key key = packet->to;
+		uint8_t bits = (uint8_t)lengths;
+		struct fl_vip_key key = { .address = packet->to.address };
 		const struct fl_vip *vip;
 
-		key.bits = (uint8_t)lengths;
 		lengths >>= 8;
-		if (FL_UNLIKELY(key.bits < 128))
-			key.address = fl_addr_masked(&packet->to.address, key.bits);
+		if (FL_UNLIKELY(bits < 128))
+			key.address = fl_addr_masked(&packet->to.address, bits);
+		key.rest = packet->to.rest | (uint64_t)bits << FL_VIP_REST_BITS_SHIFT;
 		vip = view->access->find(view->user, &key, ret_record);
-		if (vip != NULL)
-			return vip;
-		if (!has_ports)
-			continue;
-		key.port = 0;
-		key.ip_proto = 0;
-		vip = fl_find_range(view, packet, &key, ret_record);
+		if (vip == NULL && packet->to.ip_proto != 0)
+			vip = fl_find_range(view, packet, &key, ret_record);
 		if (vip != NULL)
 			return vip;
 	}
@@ -152,7 +157,7 @@ fl_admit_echo_forward(const struct fl_view *view, struct fl_packet *packet,
 	decision->vip = view->access->find(view->user, &key, &decision->record);
 	if (decision->vip == NULL)
 		return FL_DROP_NO_BACKEND; /* retired a moment ago */
-	packet->to.ip_proto = packet->ip_proto;
+	packet->to.rest = fl_vip_rest(0, packet->ip_proto);
 	return decision->vip->service.flags & FL_VIP_TO_HOST ? FL_PASS_NO_BACKEND : FL_FORWARD;
 }
 
@@ -169,8 +174,10 @@ fl_admit_portless(const struct fl_view *view, struct fl_packet *packet,
 		return FL_PASS_ICMP;
 	if (packet->on_vip != FL_FORWARD)
 		return (enum fl_verdict)packet->on_vip;
-	if (packet->shape == FL_SHAPE_LATER)
+	if (packet->shape == FL_SHAPE_LATER) {
+		packet->to.rest = fl_vip_rest(0, packet->ip_proto);
 		return FL_FORWARD;
+	}
 	if (!is_echo)
 		return FL_DROP_FRAGMENT;
 	if (address->address.echo == FL_ECHO_FORWARD)
@@ -181,7 +188,8 @@ fl_admit_portless(const struct fl_view *view, struct fl_packet *packet,
 /**
  * Is the packet for a VIP, and does the VIP take it?
  *
- * @param packet as fl_parse() left it; an echo request that is forwarded becomes a flow.
+ * @param packet as fl_parse() left it; an echo request or a later fragment that goes on becomes a
+ *        flow without (destination) ports.
  * @param decision zeroed by the caller.
  * @return FL_FORWARD, FL_ANSWER_ECHO, or a pass or drop verdict. Needs access->find alone.
  */
@@ -209,25 +217,6 @@ fl_admit(const struct fl_view *view, struct fl_packet *packet, struct fl_decisio
 
 /* --- choose: which backend? --- */
 
-/** The message whose hash (flowhash.h) chooses. */
-FL_INLINE void
-fl_decision_message(const struct fl_packet *packet, uint64_t ret_words[FL_FLOW_WORDS])
-{
-	if (FL_UNLIKELY(packet->shape == FL_SHAPE_LATER))
-		fl_fragment_message(packet, ret_words);
-	else
-		fl_flow_message(packet, ret_words);
-}
-
-FL_INLINE uint64_t
-fl_decision_hash(const struct fl_view *view, const struct fl_packet *packet)
-{
-	uint64_t words[FL_FLOW_WORDS];
-
-	fl_decision_message(packet, words);
-	return fl_message_hash(&view->config->key, words);
-}
-
 /** Does the VIP behind @p record have the packet's destination address? */
 FL_INLINE bool
 fl_has_destination(const struct fl_vip *vip, const struct fl_packet *packet)
@@ -241,14 +230,9 @@ FL_INLINE enum fl_verdict
 fl_choose_fragment(const struct fl_view *view, const struct fl_packet *packet,
 		   struct fl_decision *decision)
 {
-	uint32_t bucket = fl_fragment_bucket(decision->hash, view->config->fragment_bucket_mask);
-	const struct fl_fragments *fragments = view->access->fragments(view->user, bucket);
 	const struct fl_backend *backend;
 
-	if (fragments == NULL)
-		return FL_DROP_BUG;
-	decision->slot =
-		fl_fragment_find(fragments, decision->hash, view->access->now_ns(view->user));
+	decision->slot = view->access->fragment_recall(view->user, packet);
 	if (decision->slot == FL_FRAGMENT_NOT_FOUND)
 		return FL_DROP_FRAGMENT_ORDER;
 	/* the slot may have another owner by now */
@@ -275,6 +259,8 @@ fl_choose(const struct fl_view *view, const struct fl_packet *packet, struct fl_
 
 	if (FL_UNLIKELY(packet->shape == FL_SHAPE_LATER))
 		return fl_choose_fragment(view, packet, decision);
+	if (decision->vip == NULL)
+		return FL_DROP_BUG;
 	service = &decision->vip->service;
 	decision->row_index = fl_row_index(decision->hash, service->row_count);
 	row = view->access->row(view->user, service->row_base + decision->row_index);
@@ -413,24 +399,6 @@ fl_route(const struct fl_view *view, const struct fl_packet *packet, struct fl_d
 	return FL_FORWARD;
 }
 
-/** A first fragment that is forwarded tells the later ones where. */
-FL_INLINE void
-fl_remember(const struct fl_view *view, const struct fl_packet *packet,
-	    const struct fl_decision *decision)
-{
-	uint64_t hash = fl_fragment_hash(&view->config->key, packet);
-	uint32_t bucket = fl_fragment_bucket(hash, view->config->fragment_bucket_mask);
-	struct fl_fragments *fragments = view->access->fragments(view->user, bucket);
-	struct fl_core *core;
-
-	if (fragments == NULL ||
-	    !fl_fragment_put(fragments, hash, decision->slot, view->access->now_ns(view->user)))
-		return;
-	core = view->access->core(view->user);
-	if (core != NULL)
-		core->events[FL_EVENT_FRAGMENT_EVICTED]++;
-}
-
 /**
  * What is left once the verdict is known: an answer goes back by the port the packet came by, a
  * first fragment is remembered.
@@ -446,9 +414,21 @@ fl_conclude(const struct fl_view *view, const struct fl_packet *packet,
 			decision->verdict = FL_DROP_BUG;
 	} else if (decision->verdict == FL_FORWARD &&
 		   FL_UNLIKELY(packet->shape == FL_SHAPE_FIRST)) {
-		fl_remember(view, packet, decision);
+		view->access->fragment_remember(view->user, packet, decision->slot);
 	}
 	return decision->verdict;
+}
+
+/** The steps between fl_admit(), which said FL_FORWARD, and fl_conclude(). */
+FL_INLINE enum fl_verdict
+fl_decide_admitted(const struct fl_view *view, const struct fl_packet *packet,
+		   struct fl_decision *decision)
+{
+	enum fl_verdict verdict;
+
+	decision->hash = fl_flow_hash(&view->config->key, packet);
+	verdict = fl_choose(view, packet, decision);
+	return FL_LIKELY(verdict == FL_FORWARD) ? fl_route(view, packet, decision) : verdict;
 }
 
 /** All steps after fl_parse(). @param decision zeroed by the caller. */
@@ -456,12 +436,8 @@ FL_INLINE enum fl_verdict
 fl_decide(const struct fl_view *view, struct fl_packet *packet, struct fl_decision *decision)
 {
 	decision->verdict = fl_admit(view, packet, decision);
-	if (FL_LIKELY(decision->verdict == FL_FORWARD)) {
-		decision->hash = fl_decision_hash(view, packet);
-		decision->verdict = fl_choose(view, packet, decision);
-	}
 	if (FL_LIKELY(decision->verdict == FL_FORWARD))
-		decision->verdict = fl_route(view, packet, decision);
+		decision->verdict = fl_decide_admitted(view, packet, decision);
 	return fl_conclude(view, packet, decision);
 }
 

@@ -80,7 +80,7 @@ fl_encap_ipv6(struct fl_writer *writer, const struct fl_backend *backend,
 					      (uint32_t)(hash >> 44));
 	out->payload_bytes =
 		fl_to_be16((uint16_t)(packet->l3_bytes + backend->header_bytes - sizeof *out));
-	out->src[3] |= fl_to_be32(fl_encap_entropy(backend, hash));
+	out->src[1] |= (uint64_t)fl_to_be32(fl_encap_entropy(backend, hash)) << 32;
 	return true;
 }
 
@@ -159,8 +159,8 @@ fl_encap_template_ipv4(struct fl_backend *backend, const struct fl_encap_plan *p
 	ip->fragment = fl_to_be16(FL_IPV4_DONT_FRAGMENT);
 	ip->ttl = 64;
 	ip->ip_proto = ip_proto;
-	ip->src = plan->source.word[3];
-	ip->dst = plan->target.word[3];
+	ip->src = fl_addr_ipv4(&plan->source);
+	ip->dst = fl_addr_ipv4(&plan->target);
 	for (uint32_t i = 0; i < sizeof *ip; i += 2)
 		sum += (uint32_t)backend->header[i] | (uint32_t)backend->header[i + 1] << 8;
 	backend->header_sum = fl_checksum_fold(sum);
@@ -175,9 +175,9 @@ fl_encap_template_ipv6(struct fl_backend *backend, const struct fl_encap_plan *p
 
 	ip->next_header = ip_proto;
 	ip->hop_limit = 64;
-	for (uint32_t i = 0; i < 4; i++) {
-		ip->src[i] = plan->source.word[i];
-		ip->dst[i] = plan->target.word[i];
+	for (uint32_t i = 0; i < 2; i++) {
+		ip->src[i] = plan->source.half[i];
+		ip->dst[i] = plan->target.half[i];
 	}
 	backend->header_sum = 0;
 	backend->header_bytes = FL_IPV6_BYTES;
@@ -210,14 +210,9 @@ fl_encap_template(struct fl_backend *backend, const struct fl_encap_plan *plan)
 FL_INLINE struct fl_addr
 fl_encap_target(const struct fl_backend *backend)
 {
-	const struct fl_wire_ipv6 *ip = (const struct fl_wire_ipv6 *)backend->header;
-	struct fl_addr target;
-
 	if (((const struct fl_wire_ipv4 *)backend->header)->version_ihl == 0x45)
 		return fl_addr_from_ipv4(((const struct fl_wire_ipv4 *)backend->header)->dst);
-	for (uint32_t i = 0; i < 4; i++)
-		target.word[i] = ip->dst[i];
-	return target;
+	return fl_addr_from_ipv6(((const struct fl_wire_ipv6 *)backend->header)->dst);
 }
 
 #endif

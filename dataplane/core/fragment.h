@@ -13,7 +13,7 @@
 #ifndef FL_FRAGMENT_H
 #define FL_FRAGMENT_H
 
-#include "tables.h"
+#include "flowhash.h"
 
 #define FL_FRAGMENT_NOT_FOUND UINT32_MAX
 

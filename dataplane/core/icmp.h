@@ -30,8 +30,7 @@ fl_take_quote(struct fl_cursor *cursor, uint8_t ip_proto, const struct fl_addr *
 		return false;
 	packet->src = *client;
 	packet->src_port = ports->dst;
-	packet->to.port = ports->src;
-	packet->to.ip_proto = ip_proto;
+	packet->to.rest = fl_vip_rest(ports->src, ip_proto);
 	packet->shape = FL_SHAPE_ERROR;
 	return true;
 }
@@ -51,7 +50,7 @@ fl_parse_quote_ipv4(struct fl_cursor *cursor, uint32_t bytes, struct fl_packet *
 	    bytes < header_bytes + FL_QUOTED_L4_BYTES ||
 	    fl_from_be16(ip->total_bytes) < header_bytes + FL_QUOTED_L4_BYTES ||
 	    (ip->fragment & fl_to_be16(FL_IPV4_OFFSET_MASK)) ||
-	    ip->src != packet->to.address.word[3])
+	    ip->src != fl_addr_ipv4(&packet->to.address))
 		return false;
 	client = fl_addr_from_ipv4(ip->dst);
 	header_bytes -= sizeof *ip;
@@ -70,10 +69,8 @@ fl_parse_quote_ipv6(struct fl_cursor *cursor, uint32_t bytes, struct fl_packet *
 
 	if (ip == NULL || (__builtin_bswap32(ip->version_class_label) >> 28) != 6)
 		return false;
-	for (uint32_t i = 0; i < 4; i++) {
-		server.word[i] = ip->src[i];
-		client.word[i] = ip->dst[i];
-	}
+	server = fl_addr_from_ipv6(ip->src);
+	client = fl_addr_from_ipv6(ip->dst);
 	next_header = ip->next_header;
 	if (next_header == FL_IPPROTO_FRAGMENT) {
 		const struct fl_wire_fragment *fragment = fl_pull(cursor, sizeof *fragment);

@@ -21,18 +21,19 @@
 FL_INLINE enum fl_verdict
 fl_source_verdict(const struct fl_addr *source, const struct fl_addr *destination, bool is_ipv6)
 {
-	uint8_t first = (uint8_t)(is_ipv6 ? source->word[0] : source->word[3]);
+	fl_be32 ipv4 = fl_addr_ipv4(source);
+	uint8_t first = (uint8_t)(is_ipv6 ? source->half[0] : ipv4);
 
 	if (FL_UNLIKELY(fl_addr_equal(source, destination)))
 		return FL_DROP_SOURCE_VIP;
 	if (is_ipv6) {
 		if (FL_UNLIKELY(first == 0xff))
 			return FL_DROP_SOURCE_MULTICAST;
-		if (FL_LIKELY((source->word[0] | source->word[1] | source->word[2]) != 0))
+		if (FL_LIKELY(source->half[0] != 0))
 			return FL_FORWARD;
-		if (source->word[3] == fl_to_be32(1))
+		if (source->half[1] == __builtin_bswap64(1))
 			return FL_DROP_SOURCE_LOOPBACK;
-		return source->word[3] == 0 ? FL_DROP_SOURCE_UNSPECIFIED : FL_FORWARD;
+		return source->half[1] == 0 ? FL_DROP_SOURCE_UNSPECIFIED : FL_FORWARD;
 	}
 	if (FL_LIKELY(first != 0 && first != 127 && first < 224))
 		return FL_FORWARD;
@@ -42,7 +43,7 @@ fl_source_verdict(const struct fl_addr *source, const struct fl_addr *destinatio
 		return FL_DROP_SOURCE_LOOPBACK;
 	if (first < 240)
 		return FL_DROP_SOURCE_MULTICAST;
-	return source->word[3] == 0xffffffffu ? FL_DROP_SOURCE_BROADCAST : FL_FORWARD;
+	return ipv4 == 0xffffffffu ? FL_DROP_SOURCE_BROADCAST : FL_FORWARD;
 }
 
 /* --- IP headers --- */
@@ -59,6 +60,9 @@ fl_parse_ipv4(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *pack
 	total_bytes = fl_from_be16(ip->total_bytes);
 	if (ip->version_ihl >> 4 != 4 || header_bytes < sizeof *ip)
 		return FL_DROP_BAD_HEADER;
+	if (FL_UNLIKELY(header_bytes > sizeof *ip) &&
+	    fl_peek(cursor, 0, header_bytes - sizeof *ip) == NULL)
+		return FL_DROP_TRUNCATED;
 	if (total_bytes < header_bytes || total_bytes > l3_room)
 		return FL_DROP_BAD_LENGTH;
 	packet->src = fl_addr_from_ipv4(ip->src);
@@ -76,9 +80,6 @@ fl_parse_ipv4(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *pack
 	else if (FL_UNLIKELY(fragment & FL_IPV4_MORE_FRAGMENTS))
 		packet->fragment = FL_FRAGMENT_FIRST;
 	packet->source = (uint8_t)fl_source_verdict(&packet->src, &packet->to.address, false);
-	if (FL_UNLIKELY(header_bytes > sizeof *ip) &&
-	    fl_peek(cursor, 0, header_bytes - sizeof *ip) == NULL)
-		return FL_DROP_TRUNCATED;
 	return FL_FORWARD;
 }
 
@@ -137,9 +138,7 @@ fl_parse_extension(const struct fl_cursor *cursor, struct fl_packet *packet,
 	const struct fl_wire_extension *extension;
 	uint8_t kind = walk->next_header;
 
-	if (kind == FL_IPPROTO_MOBILITY || kind == FL_IPPROTO_HIP || kind == FL_IPPROTO_SHIM6 ||
-	    (kind == FL_IPPROTO_HOPOPTS && walk->bytes > 0) ||
-	    (kind == FL_IPPROTO_FRAGMENT && walk->has_fragment))
+	if (kind == FL_IPPROTO_MOBILITY || kind == FL_IPPROTO_HIP || kind == FL_IPPROTO_SHIM6)
 		return FL_DROP_IPV6_EXTENSION;
 	extension = fl_peek(cursor, walk->bytes, sizeof *extension);
 	if (extension == NULL || walk->bytes + sizeof *extension > room)
@@ -147,6 +146,9 @@ fl_parse_extension(const struct fl_cursor *cursor, struct fl_packet *packet,
 	bytes = walk->bytes + fl_extension_bytes(extension, kind);
 	if (bytes > room)
 		return FL_DROP_TRUNCATED;
+	if ((kind == FL_IPPROTO_HOPOPTS && walk->bytes > 0) ||
+	    (kind == FL_IPPROTO_FRAGMENT && walk->has_fragment))
+		return FL_DROP_IPV6_EXTENSION;
 	if (bytes > FL_EXTENSIONS_BYTES_MAX)
 		return FL_DROP_IPV6_EXTENSION;
 	if (kind == FL_IPPROTO_ROUTING && (extension->type == 0 || extension->segments_left != 0))
@@ -199,10 +201,8 @@ fl_parse_ipv6(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *pack
 	 */
 	if (payload_bytes > UINT16_MAX - sizeof *ip || payload_bytes + sizeof *ip > l3_room)
 		return FL_DROP_BAD_LENGTH;
-	for (uint32_t i = 0; i < 4; i++) {
-		packet->src.word[i] = ip->src[i];
-		packet->to.address.word[i] = ip->dst[i];
-	}
+	packet->src = fl_addr_from_ipv6(ip->src);
+	packet->to.address = fl_addr_from_ipv6(ip->dst);
 	/* An IPv4-mapped address is never on the wire (RFC 4291): it must not reach an IPv4 VIP. */
 	if (fl_addr_is_ipv4(&packet->to.address) || fl_addr_is_ipv4(&packet->src))
 		return FL_DROP_BAD_HEADER;
@@ -284,8 +284,7 @@ fl_parse_ports(struct fl_cursor *cursor, struct fl_packet *packet)
 		return;
 	}
 	packet->shape = packet->fragment == FL_FRAGMENT_FIRST ? FL_SHAPE_FIRST : FL_SHAPE_FLOW;
-	packet->to.ip_proto = packet->ip_proto;
-	packet->to.port = ports->dst;
+	packet->to.rest = fl_vip_rest(ports->dst, packet->ip_proto);
 	packet->src_port = ports->src;
 	packet->is_tunnel = !is_tcp && ports->dst == fl_to_be16(FL_UDP_PORT_GUE);
 }

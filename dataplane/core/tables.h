@@ -24,16 +24,23 @@ enum fl_vip_kind {
 	FL_VIP_RANGE = 1,    /**< a VIP of several ports; key.port is the first */
 	FL_VIP_PAGE = 2,     /**< some of the ranges of an address and protocol; key.port counts
 				pages, from 0, host byte order */
+	FL_VIP_ANY = 3,	     /**< a VIP of all ports; key.port is 0 */
 };
 
 /** What names a record. All bytes count (it is also a key of BPF hash maps): `unused` is zero. */
 struct fl_vip_key {
 	struct fl_addr address; /**< host bits are 0 */
-	fl_be16 port;		/**< 0 in an address record */
-	uint8_t ip_proto; /**< TCP or UDP; 0 in an address record: "some VIP has this address" */
-	uint8_t bits;	  /**< prefix length of the 128; IPv4 prefixes have 96 + n */
-	uint8_t kind;	  /**< enum fl_vip_kind */
-	uint8_t unused[3];
+	union {
+		struct {
+			fl_be16 port;	  /**< 0 in an address record */
+			uint8_t ip_proto; /**< TCP or UDP; 0 in an address record: "some VIP has
+					     this address" */
+			uint8_t bits; /**< prefix length of the 128; IPv4 prefixes have 96 + n */
+			uint8_t kind; /**< enum fl_vip_kind */
+			uint8_t unused[3];
+		};
+		uint64_t rest; /**< all of them: what the packet path writes and reads */
+	};
 };
 
 enum fl_vip_flag {
@@ -43,7 +50,7 @@ enum fl_vip_flag {
 
 enum fl_vip_echo { FL_ECHO_ANSWER = 0, FL_ECHO_FORWARD = 1, FL_ECHO_HOST = 2 };
 
-/** FL_VIP_ENDPOINT with a protocol, FL_VIP_RANGE: a VIP. */
+/** FL_VIP_ENDPOINT with a protocol, FL_VIP_RANGE, FL_VIP_ANY: a VIP. */
 struct fl_vip_service {
 	uint32_t row_base;   /**< first row */
 	uint32_t row_count;  /**< a prime of maglev.h */
@@ -72,7 +79,7 @@ struct fl_vip_page {
 	uint32_t unused;
 	struct {
 		uint16_t first, last; /**< host byte order */
-	} range[FL_VIP_PAGE_RANGES];  /**< the first that has a port wins */
+	} range[FL_VIP_PAGE_RANGES];  /**< in no order over pages: they do not overlap */
 };
 
 /** A record of `vips`; key says which. */
@@ -182,6 +189,16 @@ _Static_assert(sizeof(struct fl_fragments) == 64, "shared shape");
 _Static_assert(sizeof(struct fl_counter) == 16, "shared shape");
 _Static_assert(sizeof(struct fl_core) == 512, "shared shape");
 _Static_assert(sizeof(struct fl_config) == 192, "shared shape");
+
+/** fl_vip_key.rest of an endpoint, without its prefix length. */
+FL_INLINE uint64_t
+fl_vip_rest(fl_be16 port, uint8_t ip_proto)
+{
+	return (uint64_t)port | (uint64_t)ip_proto << 16;
+}
+
+#define FL_VIP_REST_BITS_SHIFT 24 /**< of the prefix length in fl_vip_key.rest */
+#define FL_VIP_REST_KIND_SHIFT 32
 
 /** The low 48 bits of a link or port word from a MAC in memory order. */
 FL_INLINE uint64_t

@@ -28,12 +28,10 @@ fl_mix64(uint64_t x)
 FL_INLINE uint64_t
 fl_vip_hash(const struct fl_key *key, const struct fl_vip_key *to)
 {
-	uint64_t high = fl_addr_half(&to->address, 0) ^ key->word[0];
-	uint64_t low = fl_addr_half(&to->address, 1) ^ key->word[1];
-	uint64_t rest = (uint64_t)to->port | (uint64_t)to->ip_proto << 16 |
-			(uint64_t)to->bits << 24 | (uint64_t)to->kind << 32;
+	uint64_t high = to->address.half[0] ^ key->word[0];
+	uint64_t low = to->address.half[1] ^ key->word[1];
 
-	low += rest * 0x9e3779b97f4a7c15ull;
+	low += to->rest * 0x9e3779b97f4a7c15ull;
 	high *= 0xd6e8feb86659fd93ull;
 	return fl_mix64(low ^ (high << 32 | high >> 32));
 }
@@ -88,8 +86,7 @@ fl_vip_match(const struct fl_vip_bucket *bucket, uint32_t tag)
 FL_INLINE bool
 fl_vip_key_equal(const struct fl_vip_key *a, const struct fl_vip_key *b)
 {
-	return fl_addr_equal(&a->address, &b->address) && a->port == b->port &&
-	       a->ip_proto == b->ip_proto && a->bits == b->bits && a->kind == b->kind;
+	return fl_addr_equal(&a->address, &b->address) && a->rest == b->rest;
 }
 
 #endif

@@ -65,8 +65,8 @@ struct FL_WIRE fl_wire_ipv6 {
 	fl_be16 payload_bytes;
 	uint8_t next_header;
 	uint8_t hop_limit;
-	fl_be32 src[4];
-	fl_be32 dst[4];
+	uint64_t src[2]; /**< as loaded */
+	uint64_t dst[2];
 };
 
 struct FL_WIRE fl_wire_ports {

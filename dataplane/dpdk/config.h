@@ -36,7 +36,7 @@ struct config_port {
 	char tap[IFNAMSIZ];
 	bool has_gateway;
 	uint8_t gateway_mac[6];
-	struct plane_prefix gateway_for[PLANE_GATEWAY_PREFIXES_MAX];
+	struct addr_prefix gateway_for[PLANE_GATEWAY_PREFIXES_MAX];
 	uint32_t gateway_for_count;
 };
 

@@ -128,14 +128,14 @@ check_device_unique(struct reading *reading)
 		    strncmp(other->device, port->device, bytes) == 0)
 			json_error_add(reading->errors, &path, "invalid_value",
 				       "number them: net_af_xdp0, net_af_xdp1, ...",
-				       "port \"%s\" has the device \"%.*s\" already", other->common.name,
-				       (int)bytes, port->device);
+				       "port \"%s\" has the device \"%.*s\" already",
+				       other->common.name, (int)bytes, port->device);
 		else if (port->is_af_xdp && other->is_af_xdp &&
 			 strcmp(port->interface, other->interface) == 0)
 			json_error_add(reading->errors, &path, "invalid_value",
 				       "give each port an interface of its own",
-				       "port \"%s\" has the interface %s already", other->common.name,
-				       port->interface);
+				       "port \"%s\" has the interface %s already",
+				       other->common.name, port->interface);
 	}
 }
 
@@ -244,8 +244,7 @@ read_gateway_for(struct reading *reading)
 		if (port->gateway_for_count == PLANE_GATEWAY_PREFIXES_MAX)
 			break; /* json_check() said so */
 		if (cJSON_IsString(item) && addr_prefix_parse(item->valuestring, &prefix) == 0)
-			port->gateway_for[port->gateway_for_count++] =
-				(struct plane_prefix){ prefix.address, prefix.bits };
+			port->gateway_for[port->gateway_for_count++] = prefix;
 		else
 			json_error_add(reading->errors, &item_path, "invalid_value",
 				       "write it as 10.1.0.0/16 or 2001:db8::/32",

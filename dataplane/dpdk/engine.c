@@ -30,22 +30,54 @@ take(const char *what, size_t count, size_t size)
 }
 
 static int
-take_tables(struct engine *engine)
+take_tables(struct engine *engine, const struct fl_key *key)
 {
 	struct plane_tables_size size = plane_tables_size(&engine->config->file.limits);
 	struct plane_tables *tables = &engine->tables;
 
-	tables->vip_bucket_mask = size.vip_bucket_count - 1;
+	tables->config = take("config", 1, sizeof *tables->config);
 	tables->vip_buckets =
 		take("vip buckets", size.vip_bucket_count, sizeof *tables->vip_buckets);
 	tables->vips = take("vips", size.vip_count, sizeof *tables->vips);
 	tables->backends = take("backends", size.backend_count, sizeof *tables->backends);
 	tables->rows = take("rows", size.row_count, sizeof *tables->rows);
 	tables->ports = take("ports", FL_PORTS_MAX, sizeof *tables->ports);
-	return tables->vip_buckets == NULL || tables->vips == NULL || tables->backends == NULL ||
-			       tables->rows == NULL || tables->ports == NULL
-		       ? -1
-		       : 0;
+	tables->fragments =
+		take("fragments", size.fragment_bucket_count, sizeof *tables->fragments);
+	tables->vip_ledger = take("vip ledger", size.vip_count, sizeof *tables->vip_ledger);
+	tables->backend_ledger =
+		take("backend ledger", size.backend_count, sizeof *tables->backend_ledger);
+	tables->generation = take("generation", 1, sizeof *tables->generation);
+	if (tables->config == NULL || tables->vip_buckets == NULL || tables->vips == NULL ||
+	    tables->backends == NULL || tables->rows == NULL || tables->ports == NULL ||
+	    tables->fragments == NULL || tables->vip_ledger == NULL ||
+	    tables->backend_ledger == NULL || tables->generation == NULL)
+		return -1;
+	tables->config->key = *key;
+	tables->config->vip_bucket_mask = size.vip_bucket_count - 1;
+	tables->config->fragment_bucket_mask = size.fragment_bucket_count - 1;
+	for (uint32_t i = 0; i < engine->config->port_count; i++)
+		memcpy(tables->ports[i].tag, engine->config->ports[i].common.tag,
+		       sizeof tables->ports[i].tag);
+	return 0;
+}
+
+static void
+free_tables(struct plane_tables *tables)
+{
+	if (tables->config != NULL)
+		explicit_bzero(tables->config, sizeof *tables->config); /* the key */
+	rte_free(tables->config);
+	rte_free(tables->vip_buckets);
+	rte_free(tables->vips);
+	rte_free(tables->backends);
+	rte_free(tables->rows);
+	rte_free(tables->ports);
+	rte_free(tables->fragments);
+	rte_free(tables->vip_ledger);
+	rte_free(tables->backend_ledger);
+	rte_free(tables->generation);
+	memset(tables, 0, sizeof *tables);
 }
 
 static struct fl_worker *
@@ -60,11 +92,12 @@ take_worker(struct engine *engine, uint16_t index)
 		return NULL;
 	engine->workers[index] = worker;
 	worker->tables = engine->tables;
+	worker->size = size;
 	worker->qsbr = engine->qsbr;
 	worker->stop = &engine->stop;
 	worker->started = privileges_reduce_thread;
 	worker->queue = index;
-	worker->core = engine->config->worker_cores[index];
+	worker->cpu = engine->config->worker_cores[index];
 	worker->vip_counters =
 		rte_zmalloc_socket("vip counters", size.vip_count * sizeof(struct fl_counter),
 				   RTE_CACHE_LINE_SIZE, node);
@@ -84,9 +117,8 @@ engine_open(struct engine *engine, const struct config *config, const struct fl_
 	size_t qsbr_bytes = rte_rcu_qsbr_get_memsize(config->worker_count);
 
 	engine->config = config;
-	engine->tables.key = *key;
 	engine->qsbr = rte_zmalloc("qsbr", qsbr_bytes, RTE_CACHE_LINE_SIZE);
-	if (engine->qsbr == NULL || take_tables(engine) < 0 ||
+	if (engine->qsbr == NULL || take_tables(engine, key) < 0 ||
 	    rte_rcu_qsbr_init(engine->qsbr, config->worker_count) != 0)
 		goto no_memory;
 	for (uint16_t i = 0; i < config->worker_count; i++) {
@@ -128,9 +160,9 @@ hanging_core(const struct engine *engine, uint64_t token)
 		uint64_t passed = __atomic_load_n(&engine->qsbr->qsbr_cnt[i].cnt, __ATOMIC_RELAXED);
 
 		if (passed != __RTE_QSBR_CNT_THR_OFFLINE && passed < token)
-			return engine->workers[i]->core;
+			return engine->workers[i]->cpu;
 	}
-	return engine->workers[0]->core;
+	return engine->workers[0]->cpu;
 }
 
 static void
@@ -165,31 +197,45 @@ synchronize(void *user)
 }
 
 static int
-vips_add(void *user, const struct fl_vip_key *keys, uint32_t count)
+vips_add(void *user, const struct fl_vip *records, uint32_t count, const uint64_t lengths[2])
 {
 	struct engine *engine = user;
 
-	return vip_set_add(engine->vips, keys, count);
+	return vip_set_add(engine->vips, records, count, lengths);
 }
 
 static void
-vips_remove(void *user, const struct fl_vip_key *keys, uint32_t count)
+vips_remove(void *user, const struct fl_vip_key *keys, uint32_t count, const uint64_t lengths[2])
 {
 	struct engine *engine = user;
 
-	vip_set_remove(engine->vips, keys, count);
+	vip_set_remove(engine->vips, keys, count, lengths);
+}
+
+/** Sums of words that lie at the same place in each worker's struct fl_core. */
+static void
+sum_words(const struct engine *engine, size_t offset, uint64_t *ret_sums, uint32_t count)
+{
+	memset(ret_sums, 0, count * sizeof *ret_sums);
+	for (uint32_t i = 0; i < engine->config->worker_count; i++) {
+		const uint8_t *core = (const uint8_t *)&engine->workers[i]->core;
+		const uint64_t *words = (const uint64_t *)(core + offset);
+
+		for (uint32_t w = 0; w < count; w++)
+			ret_sums[w] += FL_READ_ONCE(words[w]);
+	}
 }
 
 static void
 verdicts(void *user, uint64_t ret_packets[FL_VERDICT_COUNT])
 {
-	const struct engine *engine = user;
+	sum_words(user, offsetof(struct fl_core, verdicts), ret_packets, FL_VERDICT_COUNT);
+}
 
-	for (uint32_t v = 0; v < FL_VERDICT_COUNT; v++) {
-		ret_packets[v] = 0;
-		for (uint32_t i = 0; i < engine->config->worker_count; i++)
-			ret_packets[v] += FL_READ_ONCE(engine->workers[i]->stats.verdicts[v]);
-	}
+static void
+events(void *user, uint64_t ret_events[FL_EVENT_COUNT])
+{
+	sum_words(user, offsetof(struct fl_core, events), ret_events, FL_EVENT_COUNT);
 }
 
 static void
@@ -239,7 +285,7 @@ core_stats(void *user, uint32_t i, struct plane_core_stats *ret_stats)
 	const struct engine *engine = user;
 	const struct fl_worker *worker = engine->workers[i];
 
-	ret_stats->core = worker->core;
+	ret_stats->core = worker->cpu;
 	ret_stats->received = FL_READ_ONCE(worker->stats.received);
 	ret_stats->busy_cycles = FL_READ_ONCE(worker->stats.busy_cycles);
 	ret_stats->idle_cycles = FL_READ_ONCE(worker->stats.idle_cycles);
@@ -254,6 +300,7 @@ engine_functions(struct engine *engine)
 		.vips_add = vips_add,
 		.vips_remove = vips_remove,
 		.verdicts = verdicts,
+		.events = events,
 		.vip_counter = vip_counter,
 		.backend_counter = backend_counter,
 		.port_stats = port_stats,
@@ -284,11 +331,6 @@ engine_close(struct engine *engine)
 		engine->workers[i] = NULL;
 	}
 	rte_free(engine->qsbr);
-	rte_free(engine->tables.vip_buckets);
-	rte_free(engine->tables.vips);
-	rte_free(engine->tables.backends);
-	rte_free(engine->tables.rows);
-	rte_free(engine->tables.ports);
-	explicit_bzero(&engine->tables, sizeof engine->tables);
+	free_tables(&engine->tables);
 	engine->qsbr = NULL;
 }

@@ -43,9 +43,10 @@ memory_table_bytes(const struct config *config)
 			    sizeof(struct fl_counter) * config->worker_count;
 
 	return (uint64_t)size.vip_bucket_count * sizeof(struct fl_vip_bucket) +
-	       (uint64_t)size.vip_count * sizeof(struct fl_vip) +
-	       (uint64_t)size.backend_count * sizeof(struct fl_backend) +
-	       (uint64_t)size.row_count * sizeof(struct fl_row) + counters;
+	       size.vip_count * (sizeof(struct fl_vip) + sizeof(struct plane_ledger)) +
+	       size.backend_count * (sizeof(struct fl_backend) + sizeof(struct plane_ledger)) +
+	       (uint64_t)size.row_count * sizeof(struct fl_row) +
+	       (uint64_t)size.fragment_bucket_count * sizeof(struct fl_fragments) + counters;
 }
 
 uint64_t

@@ -216,8 +216,8 @@ configure(const struct ports *ports, struct port *port, struct failure *failure)
 	if (r < 0)
 		return failure_set(failure, EXIT_UNAVAILABLE,
 				   "port %s: the device \"%s\" cannot be configured: %s (%s)",
-				   port->config->common.name, port->config->device, rte_strerror(-r),
-				   log_last_complaint());
+				   port->config->common.name, port->config->device,
+				   rte_strerror(-r), log_last_complaint());
 	for (uint16_t queue = 0; queue < queue_count; queue++) {
 		if (make_queue(ports, port, queue, failure) < 0)
 			return -1;
@@ -239,8 +239,8 @@ start(struct port *port, struct failure *failure)
 	if (r < 0)
 		return failure_set(failure, EXIT_UNAVAILABLE,
 				   "port %s: the device \"%s\" cannot be started: %s (%s)",
-				   port->config->common.name, port->config->device, rte_strerror(-r),
-				   log_last_complaint());
+				   port->config->common.name, port->config->device,
+				   rte_strerror(-r), log_last_complaint());
 	memcpy(port->mac, mac.addr_bytes, sizeof port->mac);
 	/* not every device can, and those that cannot receive everything anyway */
 	if (port->config->host == CONFIG_HOST_TAP)

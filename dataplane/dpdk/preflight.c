@@ -213,7 +213,8 @@ check_memlock(const struct config *config, struct failure *failure)
 int
 preflight(const struct config *config, struct failure *failure)
 {
-	if (check_cores(config, failure) < 0 || process_check_socket_directory(&config->file, failure) < 0 ||
+	if (check_cores(config, failure) < 0 ||
+	    process_check_socket_directory(&config->file, failure) < 0 ||
 	    check_ports(config, failure) < 0 || check_capabilities(config, failure) < 0 ||
 	    check_memlock(config, failure) < 0)
 		return -1;

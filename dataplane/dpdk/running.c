@@ -186,9 +186,9 @@ running_start(struct running *running, const struct config *config, struct failu
 	if (r < 0)
 		return -1;
 	warn(config);
-	log_message(LOG_NOTICE, "plane %s serves %s: %u ports, %u workers, %u MiB", config->file.name,
-		    config->file.socket_path, config->port_count, config->worker_count,
-		    config->memory_mb);
+	log_message(LOG_NOTICE, "plane %s serves %s: %u ports, %u workers, %u MiB",
+		    config->file.name, config->file.socket_path, config->port_count,
+		    config->worker_count, config->memory_mb);
 	return 0;
 }
 

@@ -6,20 +6,22 @@
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
+#include "../plane/tables_access.h"
 #include "stages.h"
 
-/** The most that is read of a packet: Ethernet, IPv4 with all its options, ports. */
-#define HEADER_BYTES_MAX (FL_ETHERNET_BYTES + 60u + sizeof(struct fl_wire_ports))
+/** Verdict, between hash and emit, of later fragments: their first may stand before them in the
+ * burst, and is remembered in emit. */
+#define VERDICT_WAITS ((enum fl_verdict)(FL_VERDICT_COUNT + 1))
 
 /** Parse a frame whose headers may be cut by a segment border: from a copy of its first bytes. */
 static enum fl_verdict
 parse_segments(const struct rte_mbuf *mbuf, struct fl_packet *ret_packet)
 {
-	uint8_t headers[HEADER_BYTES_MAX];
-	uint32_t bytes = RTE_MIN(rte_pktmbuf_pkt_len(mbuf), (uint32_t)sizeof headers);
+	uint8_t first[FL_READ_BYTES_MAX];
+	uint32_t bytes = RTE_MIN(rte_pktmbuf_pkt_len(mbuf), (uint32_t)sizeof first);
 	struct fl_cursor cursor;
 
-	cursor.pos = rte_pktmbuf_read(mbuf, 0, bytes, headers);
+	cursor.pos = rte_pktmbuf_read(mbuf, 0, bytes, first);
 	if (cursor.pos == NULL)
 		return FL_DROP_BUG; /* pkt_len is more than the segments hold */
 	cursor.end = cursor.pos + bytes;
@@ -32,92 +34,62 @@ parse_frame(const struct rte_mbuf *mbuf, struct fl_packet *ret_packet)
 	struct fl_cursor cursor = { .pos = rte_pktmbuf_mtod(mbuf, const uint8_t *) };
 
 	*ret_packet = (struct fl_packet){ 0 };
-	if (FL_UNLIKELY(mbuf->nb_segs > 1 && rte_pktmbuf_data_len(mbuf) < HEADER_BYTES_MAX))
+	if (FL_UNLIKELY(mbuf->nb_segs > 1 && rte_pktmbuf_data_len(mbuf) < FL_READ_BYTES_MAX))
 		return parse_segments(mbuf, ret_packet);
 	cursor.end = cursor.pos + rte_pktmbuf_data_len(mbuf);
 	return fl_parse(&cursor, rte_pktmbuf_pkt_len(mbuf), ret_packet);
 }
 
+/** Ask for the bucket that fl_admit() looks into first. */
+static void
+prefetch_vip(const struct plane_tables *tables, const struct fl_packet *packet)
+{
+	const struct fl_config *config = tables->config;
+	uint64_t bits = FL_READ_ONCE(config->lengths[packet->is_ipv6]) & 0xff;
+	struct fl_vip_key key = packet->to;
+	uint64_t hash;
+
+	key.rest |= bits << FL_VIP_REST_BITS_SHIFT;
+	if (FL_UNLIKELY(bits < 128))
+		key.address = fl_addr_masked(&packet->to.address, (uint32_t)bits);
+	hash = fl_vip_hash(&config->key, &key);
+	rte_prefetch0(&tables->vip_buckets[fl_vip_home(hash, config->vip_bucket_mask)]);
+}
+
 void
 fl_stage_parse(struct fl_worker *worker, struct fl_burst *burst)
 {
-	const struct plane_tables *tables = &worker->tables;
-
 	for (uint32_t i = 0; i < burst->count; i++) {
-		uint64_t hash;
+		struct fl_decision *decision = &burst->decision[i];
 
-		burst->verdict[i] = (uint8_t)parse_frame(burst->mbuf[i], &burst->packet[i]);
-		if (burst->verdict[i] != FL_FORWARD)
-			continue;
-		hash = fl_vip_hash(&tables->key, &burst->packet[i].to);
-		burst->vip_hash[i] = hash;
-		rte_prefetch0(&tables->vip_buckets[fl_vip_home(hash, tables->vip_bucket_mask)]);
+		*decision = (struct fl_decision){ 0 };
+		decision->verdict = parse_frame(burst->mbuf[i], &burst->packet[i]);
+		if (decision->verdict == FL_FORWARD)
+			prefetch_vip(&worker->tables, &burst->packet[i]);
 	}
 }
 
 void
-fl_stage_match(struct fl_worker *worker, struct fl_burst *burst)
+fl_stage_admit(struct fl_worker *worker, struct fl_burst *burst)
 {
-	const struct plane_tables *tables = &worker->tables;
+	const struct fl_view view = plane_view(&worker->run);
 
 	for (uint32_t i = 0; i < burst->count; i++) {
-		const struct fl_vip_bucket *bucket;
-		uint32_t match;
+		struct fl_decision *decision = &burst->decision[i];
 
-		if (burst->verdict[i] != FL_FORWARD)
-			continue;
-		bucket = &tables->vip_buckets[fl_vip_home(burst->vip_hash[i],
-							  tables->vip_bucket_mask)];
-		match = fl_vip_match(bucket, fl_vip_tag(burst->vip_hash[i]));
-		burst->vip_match[i] = (uint16_t)match;
-		if (match & FL_VIP_MATCH_WORDS) {
-			uint32_t first = (uint32_t)__builtin_ctz(match);
-
-			/* retired since: an address out of the array, but a prefetch never faults
-			 */
-			rte_prefetch0(&tables->vips[fl_vip_word_index(
-				FL_READ_ONCE(bucket->word[first]))]);
-		}
+		if (decision->verdict == FL_FORWARD)
+			decision->verdict = fl_admit(&view, &burst->packet[i], decision);
 	}
 }
 
-/** The record that packet @p i is for, from its vip_match on; NULL: none. */
-static const struct fl_vip *
-find_vip(const struct plane_tables *tables, const struct fl_burst *burst, uint32_t i)
+/** Ask for what fl_choose() reads, now that the hash is known. */
+static void
+prefetch_row(const struct plane_tables *tables, const struct fl_decision *decision)
 {
-	uint32_t home = fl_vip_home(burst->vip_hash[i], tables->vip_bucket_mask);
-	uint32_t match = burst->vip_match[i];
+	const struct fl_vip_service *service = &decision->vip->service;
 
-	for (uint32_t probe = 0; probe < FL_VIP_PROBE_MAX; probe++) {
-		const struct fl_vip_bucket *bucket =
-			&tables->vip_buckets[(home + probe) & tables->vip_bucket_mask];
-
-		if (probe > 0)
-			match = fl_vip_match(bucket, fl_vip_tag(burst->vip_hash[i]));
-		for (uint32_t left = match & FL_VIP_MATCH_WORDS; left != 0; left &= left - 1) {
-			uint64_t word = FL_READ_ONCE(bucket->word[__builtin_ctz(left)]);
-			const struct fl_vip *vip = &tables->vips[fl_vip_word_index(word)];
-
-			/* the word may have been retired since the match */
-			if (word != 0 && fl_vip_key_equal(&vip->key, &burst->packet[i].to))
-				return vip;
-		}
-		if (!(match & FL_VIP_MATCH_FULL))
-			break;
-	}
-	return NULL;
-}
-
-void
-fl_stage_vip(struct fl_worker *worker, struct fl_burst *burst)
-{
-	for (uint32_t i = 0; i < burst->count; i++) {
-		if (burst->verdict[i] != FL_FORWARD)
-			continue;
-		burst->vip[i] = find_vip(&worker->tables, burst, i);
-		burst->verdict[i] =
-			burst->vip[i] == NULL ? FL_PASS_NO_VIP : burst->packet[i].on_vip;
-	}
+	rte_prefetch0(&tables->rows[service->row_base +
+				    fl_row_index(decision->hash, service->row_count)]);
 }
 
 void
@@ -125,89 +97,67 @@ fl_stage_hash(struct fl_worker *worker, struct fl_burst *burst)
 {
 	struct fl_hash_messages *messages = &worker->messages;
 	uint64_t hash[FL_BURST_MAX];
-	uint32_t going = 0;
+	uint32_t going = 0, hashed = 0;
 
 	for (uint32_t i = 0; i < burst->count; i++) {
 		uint64_t words[FL_FLOW_WORDS];
 
-		if (burst->verdict[i] != FL_FORWARD)
+		if (burst->decision[i].verdict != FL_FORWARD)
 			continue;
 		fl_flow_message(&burst->packet[i], words);
 		for (uint32_t w = 0; w < FL_FLOW_WORDS; w++)
 			messages->word[w][going] = words[w];
 		going++;
 	}
-	worker->hash(&worker->tables.key, messages, going, hash);
-	for (uint32_t i = burst->count; i-- > 0;) {
-		if (burst->verdict[i] == FL_FORWARD)
-			burst->hash[i] = hash[--going];
+	worker->hash(&worker->tables.config->key, messages, going, hash);
+	for (uint32_t i = 0; i < burst->count; i++) {
+		struct fl_decision *decision = &burst->decision[i];
+
+		if (decision->verdict != FL_FORWARD)
+			continue;
+		decision->hash = hash[hashed++];
+		if (FL_UNLIKELY(burst->packet[i].shape == FL_SHAPE_LATER))
+			decision->verdict = VERDICT_WAITS;
+		else
+			prefetch_row(&worker->tables, decision);
 	}
 }
 
 void
-fl_stage_row(struct fl_worker *worker, struct fl_burst *burst)
+fl_stage_choose(struct fl_worker *worker, struct fl_burst *burst)
 {
-	for (uint32_t i = 0; i < burst->count; i++) {
-		const struct fl_vip *vip = burst->vip[i];
+	const struct fl_view view = plane_view(&worker->run);
 
-		if (burst->verdict[i] != FL_FORWARD)
+	for (uint32_t i = 0; i < burst->count; i++) {
+		struct fl_decision *decision = &burst->decision[i];
+
+		if (decision->verdict != FL_FORWARD)
 			continue;
-		burst->row[i] = &worker->tables.rows[vip->row_base +
-						     fl_row_index(burst->hash[i], vip->row_count)];
-		rte_prefetch0(burst->row[i]);
+		decision->verdict = fl_choose(&view, &burst->packet[i], decision);
+		rte_prefetch0(&worker->tables.backends[decision->slot]);
 	}
 }
 
 void
-fl_stage_pick(struct fl_worker *worker, struct fl_burst *burst)
+fl_stage_route(struct fl_worker *worker, struct fl_burst *burst)
 {
-	for (uint32_t i = 0; i < burst->count; i++) {
-		uint32_t cur;
+	const struct fl_view view = plane_view(&worker->run);
 
-		if (burst->verdict[i] != FL_FORWARD)
-			continue;
-		cur = fl_row_cur(FL_READ_ONCE(burst->row[i]->word));
-		if (FL_UNLIKELY(cur >= burst->vip[i]->slot_count)) {
-			burst->verdict[i] = cur == FL_ROW_NONE ? FL_DROP_NO_BACKEND : FL_DROP_BUG;
-			continue;
-		}
-		burst->slot[i] = burst->vip[i]->slot_base + cur;
-		rte_prefetch0(&worker->tables.backends[burst->slot[i]]);
+	for (uint32_t i = 0; i < burst->count; i++) {
+		struct fl_decision *decision = &burst->decision[i];
+
+		if (decision->verdict == FL_FORWARD)
+			decision->verdict = fl_route(&view, &burst->packet[i], decision);
 	}
 }
 
-void
-fl_stage_link(struct fl_worker *worker, struct fl_burst *burst)
-{
-	const struct plane_tables *tables = &worker->tables;
-
-	for (uint32_t i = 0; i < burst->count; i++) {
-		const struct fl_backend *backend;
-		enum fl_verdict verdict;
-
-		if (burst->verdict[i] != FL_FORWARD)
-			continue;
-		backend = &tables->backends[burst->slot[i]];
-		burst->link[i] = FL_READ_ONCE(backend->link);
-		verdict = fl_link_verdict(burst->link[i]);
-		if (verdict == FL_FORWARD && fl_link_port(burst->link[i]) >= FL_PORTS_MAX)
-			verdict = FL_DROP_BUG;
-		if (verdict == FL_FORWARD) {
-			burst->port_word[i] =
-				FL_READ_ONCE(tables->ports[fl_link_port(burst->link[i])].word);
-			verdict = fl_encap_fits(&burst->packet[i], backend, burst->port_word[i]);
-		}
-		burst->verdict[i] = (uint8_t)verdict;
-	}
-}
-
-/** May headers be written into the mbuf, @p room bytes before its data and over its first ones? */
+/** May the frame be resized and its first bytes written where they are? */
 static bool
-is_writable(const struct rte_mbuf *mbuf, uint32_t room)
+is_writable(const struct rte_mbuf *mbuf, const struct fl_resize *resize)
 {
 	return rte_mbuf_refcnt_read(mbuf) == 1 && RTE_MBUF_DIRECT(mbuf) &&
-	       rte_pktmbuf_headroom(mbuf) >= room &&
-	       rte_pktmbuf_data_len(mbuf) >= FL_ETHERNET_BYTES;
+	       (int32_t)rte_pktmbuf_headroom(mbuf) >= resize->head &&
+	       (int32_t)rte_pktmbuf_data_len(mbuf) + resize->head >= (int32_t)resize->contiguous;
 }
 
 /** Cut the frame to its first @p bytes, at least one of which is in its first segment. */
@@ -233,22 +183,19 @@ trim_frame(struct rte_mbuf *mbuf, uint32_t bytes)
 	mbuf->pkt_len = bytes;
 }
 
-/** Make the frame @p bytes long and writable. @return false: there is no room for that. */
+/** Put the frame into a buffer of the worker's own. @return false: no memory, or no room there. */
 static bool
-prepare_frame(struct fl_worker *worker, struct rte_mbuf **mbuf, uint32_t bytes, uint32_t room)
+copy_frame(struct fl_worker *worker, struct rte_mbuf **mbuf, const struct fl_resize *resize)
 {
+	uint32_t bytes = (uint32_t)((int32_t)resize->bytes - resize->head);
 	struct rte_mbuf *copy;
 
-	if (FL_LIKELY(is_writable(*mbuf, room))) {
-		trim_frame(*mbuf, bytes);
-		return true;
-	}
 	if (worker->pool == NULL)
 		return false;
 	copy = rte_pktmbuf_copy(*mbuf, worker->pool, 0, bytes);
 	if (copy == NULL)
 		return false;
-	if (!is_writable(copy, room)) {
+	if (!is_writable(copy, resize)) {
 		rte_pktmbuf_free(copy);
 		return false;
 	}
@@ -257,30 +204,58 @@ prepare_frame(struct fl_worker *worker, struct rte_mbuf **mbuf, uint32_t bytes, 
 	return true;
 }
 
-static enum fl_verdict
-encapsulate(struct fl_worker *worker, struct fl_burst *burst, uint32_t i)
+/** @return false: there is no room for what leaves. */
+static bool
+resize_frame(struct fl_worker *worker, struct rte_mbuf **mbuf, const struct fl_resize *resize)
 {
-	const struct fl_encap encap = {
-		.backend = &worker->tables.backends[burst->slot[i]],
-		.packet = &burst->packet[i],
-		.link = burst->link[i],
-		.port = burst->port_word[i],
-		.hash = burst->hash[i],
-	};
-	uint32_t room = fl_encap_bytes(encap.backend) - FL_ETHERNET_BYTES;
-	uint32_t frame_bytes = FL_ETHERNET_BYTES + (uint32_t)encap.packet->l3_bytes;
+	if (FL_LIKELY(is_writable(*mbuf, resize)))
+		trim_frame(*mbuf, (uint32_t)((int32_t)resize->bytes - resize->head));
+	else if (!copy_frame(worker, mbuf, resize))
+		return false;
+	/* neither fails: is_writable() looked */
+	if (resize->head >= 0)
+		(void)rte_pktmbuf_prepend(*mbuf, (uint16_t)resize->head);
+	else
+		(void)rte_pktmbuf_adj(*mbuf, (uint16_t)-resize->head);
+	return true;
+}
 
-	if (FL_UNLIKELY(!prepare_frame(worker, &burst->mbuf[i], frame_bytes, room)))
+static enum fl_verdict
+emit_frame(struct fl_worker *worker, struct rte_mbuf **mbuf, const struct fl_packet *packet,
+	   const struct fl_decision *decision)
+{
+	struct fl_resize resize = fl_emit_resize(packet, decision, rte_pktmbuf_pkt_len(*mbuf));
+	struct fl_writer writer;
+
+	if (FL_UNLIKELY(!resize_frame(worker, mbuf, &resize)))
 		return FL_DROP_NO_ROOM;
-	fl_encap_write((uint8_t *)rte_pktmbuf_prepend(burst->mbuf[i], (uint16_t)room), &encap);
-	return FL_FORWARD;
+	writer.pos = rte_pktmbuf_mtod(*mbuf, uint8_t *);
+	writer.end = writer.pos + rte_pktmbuf_data_len(*mbuf);
+	return fl_emit(&writer, packet, decision);
+}
+
+/** A later fragment's turn. Apart from the loop, whose code stays small without it. */
+static __attribute__((noinline)) enum fl_verdict
+follow_first(const struct fl_view *view, const struct fl_packet *packet,
+	     struct fl_decision *decision)
+{
+	enum fl_verdict verdict = fl_choose(view, packet, decision);
+
+	return verdict == FL_FORWARD ? fl_route(view, packet, decision) : verdict;
 }
 
 void
-fl_stage_encapsulate(struct fl_worker *worker, struct fl_burst *burst)
+fl_stage_emit(struct fl_worker *worker, struct fl_burst *burst)
 {
+	const struct fl_view view = plane_view(&worker->run);
+
 	for (uint32_t i = 0; i < burst->count; i++) {
-		if (burst->verdict[i] == FL_FORWARD)
-			burst->verdict[i] = (uint8_t)encapsulate(worker, burst, i);
+		const struct fl_packet *packet = &burst->packet[i];
+		struct fl_decision *decision = &burst->decision[i];
+
+		if (FL_UNLIKELY(decision->verdict == VERDICT_WAITS))
+			decision->verdict = follow_first(&view, packet, decision);
+		if (fl_verdict_is_send(fl_conclude(&view, packet, decision)))
+			decision->verdict = emit_frame(worker, &burst->mbuf[i], packet, decision);
 	}
 }

@@ -7,12 +7,22 @@
  * and is counted by worker 0, who alone knows whether the TAP took it. So each packet is still
  * counted once.
  */
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 #include <rte_ring.h>
 
 #include "stages.h"
+
+/** Monotonic, and one clock for all workers: TSCs of a machine run together. */
+static uint64_t
+now_ns(const struct fl_worker *worker)
+{
+	__extension__ typedef unsigned __int128 wide;
+
+	return (uint64_t)((wide)rte_rdtsc() * worker->tsc_ns_factor >> 32);
+}
 
 void
 fl_stage_receive(struct fl_worker *worker, struct fl_burst *burst, uint16_t port)
@@ -22,6 +32,7 @@ fl_stage_receive(struct fl_worker *worker, struct fl_burst *burst, uint16_t port
 					FL_BURST_MAX);
 	for (uint32_t i = 0; i < burst->count; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(burst->mbuf[i], const void *));
+	burst->now_ns = now_ns(worker);
 	worker->stats.received += burst->count;
 }
 
@@ -45,7 +56,7 @@ batch_unsent(const struct batch *batch, uint32_t sent, struct fl_burst *burst,
 	     enum fl_verdict verdict)
 {
 	for (uint32_t i = sent; i < batch->count; i++)
-		burst->verdict[batch->at[i]] = (uint8_t)verdict;
+		burst->decision[batch->at[i]].verdict = verdict;
 }
 
 static void
@@ -55,12 +66,14 @@ send_to_port(struct fl_worker *worker, struct fl_burst *burst, uint32_t port)
 	uint16_t sent;
 
 	for (uint32_t i = 0; i < burst->count; i++) {
-		if (burst->verdict[i] != FL_FORWARD || fl_link_port(burst->link[i]) != port)
+		struct fl_decision *decision = &burst->decision[i];
+
+		if (!fl_verdict_is_send(decision->verdict) || decision->port != port)
 			continue;
 		if (FL_UNLIKELY(burst->mbuf[i]->nb_segs > 1 &&
 				!worker->ports[port].takes_segments &&
 				rte_pktmbuf_linearize(burst->mbuf[i]) != 0)) {
-			burst->verdict[i] = FL_DROP_NO_ROOM;
+			decision->verdict = FL_DROP_NO_ROOM;
 			continue;
 		}
 		batch_add(&batch, burst, i);
@@ -76,14 +89,14 @@ fl_stage_send(struct fl_worker *worker, struct fl_burst *burst)
 
 	_Static_assert(FL_PORTS_MAX <= 32, "a bit each");
 	for (uint32_t i = 0; i < burst->count; i++) {
-		uint32_t port = fl_link_port(burst->link[i]);
+		struct fl_decision *decision = &burst->decision[i];
 
-		if (burst->verdict[i] != FL_FORWARD)
+		if (!fl_verdict_is_send(decision->verdict))
 			continue;
-		if (FL_UNLIKELY(port >= worker->port_count))
-			burst->verdict[i] = FL_DROP_BUG;
+		if (FL_UNLIKELY(decision->port >= worker->port_count))
+			decision->verdict = FL_DROP_BUG;
 		else
-			ports |= 1u << port;
+			ports |= 1u << decision->port;
 	}
 	for (; ports != 0; ports &= ports - 1)
 		send_to_port(worker, burst, (uint32_t)__builtin_ctz(ports));
@@ -96,11 +109,11 @@ host_by_ring(struct fl_worker *worker, struct fl_burst *burst, const struct batc
 	uint32_t taken;
 
 	for (uint32_t i = 0; i < batch->count; i++)
-		batch->mbuf[i]->hash.usr = burst->verdict[batch->at[i]];
+		batch->mbuf[i]->hash.usr = burst->decision[batch->at[i]].verdict;
 	taken = rte_ring_enqueue_burst(worker->ports[burst->port].to_host,
 				       (void *const *)batch->mbuf, batch->count, NULL);
 	for (uint32_t i = 0; i < taken; i++)
-		burst->verdict[batch->at[i]] = FL_VERDICT_ELSEWHERE;
+		burst->decision[batch->at[i]].verdict = FL_VERDICT_ELSEWHERE;
 	batch_unsent(batch, taken, burst, FL_DROP_HOST_FULL);
 }
 
@@ -111,7 +124,7 @@ fl_stage_host(struct fl_worker *worker, struct fl_burst *burst)
 	struct batch batch = { .count = 0 };
 
 	for (uint32_t i = 0; i < burst->count; i++) {
-		if (fl_verdict_is_pass(burst->verdict[i]))
+		if (fl_verdict_is_pass(burst->decision[i].verdict))
 			batch_add(&batch, burst, i);
 	}
 	if (FL_LIKELY(batch.count == 0))
@@ -126,32 +139,37 @@ fl_stage_host(struct fl_worker *worker, struct fl_burst *burst)
 }
 
 static bool
-is_drop(uint8_t verdict)
+is_drop(enum fl_verdict verdict)
 {
-	return verdict != FL_FORWARD && verdict != FL_VERDICT_ELSEWHERE &&
-	       !fl_verdict_is_pass(verdict);
+	return !fl_verdict_is_send(verdict) && !fl_verdict_is_pass(verdict) &&
+	       verdict != FL_VERDICT_ELSEWHERE;
+}
+
+static void
+count_forwarded(struct fl_worker *worker, const struct fl_packet *packet,
+		const struct fl_decision *decision)
+{
+	struct fl_counter *vip = &worker->vip_counters[decision->record];
+	struct fl_counter *backend = &worker->backend_counters[decision->slot];
+
+	vip->packets++;
+	vip->bytes += packet->l3_bytes;
+	backend->packets++;
+	backend->bytes += packet->l3_bytes;
 }
 
 void
 fl_stage_count(struct fl_worker *worker, struct fl_burst *burst)
 {
 	for (uint32_t i = 0; i < burst->count; i++) {
-		uint8_t verdict = burst->verdict[i];
+		const struct fl_decision *decision = &burst->decision[i];
 
-		if (is_drop(verdict))
+		if (is_drop(decision->verdict))
 			rte_pktmbuf_free(burst->mbuf[i]);
-		if (verdict < FL_VERDICT_COUNT)
-			worker->stats.verdicts[verdict]++;
-		if (verdict == FL_FORWARD) {
-			struct fl_counter *vip =
-				&worker->vip_counters[burst->vip[i] - worker->tables.vips];
-			struct fl_counter *backend = &worker->backend_counters[burst->slot[i]];
-
-			vip->packets++;
-			vip->bytes += burst->packet[i].l3_bytes;
-			backend->packets++;
-			backend->bytes += burst->packet[i].l3_bytes;
-		}
+		if (decision->verdict < FL_VERDICT_COUNT)
+			worker->core.verdicts[decision->verdict]++;
+		if (decision->verdict == FL_FORWARD)
+			count_forwarded(worker, &burst->packet[i], decision);
 	}
 }
 
@@ -169,9 +187,9 @@ tap_from_ring(struct fl_worker *worker, const struct fl_worker_port *port)
 		verdicts[i] = (uint8_t)RTE_MIN(mbufs[i]->hash.usr, (uint32_t)FL_DROP_BUG);
 	sent = rte_eth_tx_burst(port->tap, 0, mbufs, (uint16_t)count);
 	for (uint32_t i = 0; i < sent; i++)
-		worker->stats.verdicts[verdicts[i]]++;
+		worker->core.verdicts[verdicts[i]]++;
 	rte_pktmbuf_free_bulk(&mbufs[sent], count - sent);
-	worker->stats.verdicts[FL_DROP_HOST_FULL] += count - sent;
+	worker->core.verdicts[FL_DROP_HOST_FULL] += count - sent;
 	return count;
 }
 

@@ -16,20 +16,27 @@ void
 fl_worker_init(struct fl_worker *worker)
 {
 	worker->hash = fl_hash_choose();
+	worker->tsc_ns_factor = (1000000000ull << 32) / rte_get_tsc_hz();
+	worker->run = (struct plane_run){
+		.tables = &worker->tables,
+		.size = worker->size,
+		.core = &worker->core,
+	};
+	memset(&worker->core, 0, sizeof worker->core);
 	memset(&worker->stats, 0, sizeof worker->stats);
 }
 
 void
 fl_worker_decide(struct fl_worker *worker, struct fl_burst *burst)
 {
+	worker->run.in_port = burst->port;
+	worker->run.now_ns = burst->now_ns;
 	fl_stage_parse(worker, burst);
-	fl_stage_match(worker, burst);
-	fl_stage_vip(worker, burst);
+	fl_stage_admit(worker, burst);
 	fl_stage_hash(worker, burst);
-	fl_stage_row(worker, burst);
-	fl_stage_pick(worker, burst);
-	fl_stage_link(worker, burst);
-	fl_stage_encapsulate(worker, burst);
+	fl_stage_choose(worker, burst);
+	fl_stage_route(worker, burst);
+	fl_stage_emit(worker, burst);
 }
 
 uint32_t

@@ -31,10 +31,9 @@ struct fl_worker_port {
 				     without TAP */
 };
 
-/** What one worker counted. Written by the worker alone. */
+/** What one worker counted besides struct fl_core. Written by the worker alone. */
 struct fl_worker_stats {
 	uint64_t received;
-	uint64_t verdicts[FL_VERDICT_COUNT];
 	uint64_t busy_cycles; /**< of passes that had packets */
 	uint64_t idle_cycles;
 	uint64_t
@@ -43,7 +42,8 @@ struct fl_worker_stats {
 
 /** Zeroed memory, then the members up to `port_count`, then fl_worker_init(). */
 struct fl_worker {
-	struct plane_tables tables;	 /**< where the tables are; the plane's own */
+	struct plane_tables tables; /**< where the tables are; the plane's own */
+	struct plane_tables_size size;
 	struct fl_counter *vip_counters; /**< zeroed, as many as vip records: forwarded packets */
 	struct fl_counter *backend_counters; /**< zeroed, as many as backend slots */
 	struct rte_mempool *pool;  /**< for packets that must be copied; NULL: those are dropped */
@@ -51,24 +51,31 @@ struct fl_worker {
 	const uint32_t *stop;	   /**< not 0: return */
 	void (*started)(void);	   /**< called once on the worker's thread; may be NULL */
 	uint16_t queue; /**< number of the worker and of its queues; worker 0 owns the TAPs */
-	uint16_t core;	/**< CPU, for statistics */
+	uint16_t cpu;	/**< for statistics */
 	uint32_t port_count;
 	struct fl_worker_port ports[FL_PORTS_MAX];
 
 	/* the worker's own */
 	fl_hash_burst hash;
-	_Alignas(64) struct fl_worker_stats stats;
+	struct plane_run run;	/**< of the burst in hand */
+	uint64_t tsc_ns_factor; /**< nanoseconds of 2^32 cycles */
+	_Alignas(64) struct fl_core core;
+	struct fl_worker_stats stats;
 	struct fl_hash_messages messages;
 	struct fl_burst burst;
 };
 
-/** Choose what depends on the machine. Needs no port, pool or qsbr: enough for fl_worker_decide().
+/**
+ * Choose what depends on the machine, after the DPDK environment has started. Needs no port, pool
+ * or qsbr: enough for fl_worker_decide().
  */
 void fl_worker_init(struct fl_worker *worker);
 
 /**
- * Every stage that decides, from frame to encapsulated frame: parse ... encapsulate. Nothing is
- * sent, freed or counted; each packet's end is its verdict in the burst.
+ * Every stage that decides, from the frame that came to the frame that leaves: parse ... emit.
+ * Nothing is sent, freed or counted; each packet's end is its verdict in the burst.
+ *
+ * @param burst with count, port, now_ns and mbuf.
  */
 void fl_worker_decide(struct fl_worker *worker, struct fl_burst *burst);
 

@@ -24,8 +24,8 @@ struct capability_need {
 bool capabilities_have(unsigned int capability);
 
 /** @return 0; -1 at the first that is missing. */
-int capabilities_require(const struct capability_need *needs, uint32_t count,
-			 struct failure *failure);
+int
+capabilities_require(const struct capability_need *needs, uint32_t count, struct failure *failure);
 
 /** No process of ours gets more by exec. Before any other thread. @return 0; -1. */
 int capabilities_lock(struct failure *failure);

@@ -22,8 +22,9 @@ static struct {
 	bool prefix;
 	bool held;
 	int capture;	      /* memory file that stderr goes to while held; -1 */
-	pthread_mutex_t lock; /* of complaint */
-	char complaint[COMPLAINT_BYTES_MAX];
+	pthread_mutex_t lock; /* of the complaints */
+	char first_complaint[COMPLAINT_BYTES_MAX];
+	char last_complaint[COMPLAINT_BYTES_MAX];
 } state = {
 	.fd = STDERR_FILENO, .level = LOG_NOTICE, .capture = -1, .lock = PTHREAD_MUTEX_INITIALIZER
 };
@@ -100,8 +101,10 @@ library_line(int level, const char *line)
 {
 	if (level <= LOG_WARNING) {
 		(void)pthread_mutex_lock(&state.lock);
-		(void)snprintf(state.complaint, sizeof state.complaint, "%.*s",
-			       (int)sizeof state.complaint - 1, line);
+		(void)snprintf(state.last_complaint, COMPLAINT_BYTES_MAX, "%.*s",
+			       COMPLAINT_BYTES_MAX - 1, line);
+		if (state.first_complaint[0] == '\0')
+			memcpy(state.first_complaint, state.last_complaint, COMPLAINT_BYTES_MAX);
 		(void)pthread_mutex_unlock(&state.lock);
 	}
 	if (state.held)
@@ -168,16 +171,23 @@ log_hold(bool hold)
 }
 
 const char *
+log_first_complaint(void)
+{
+	return state.first_complaint;
+}
+
+const char *
 log_last_complaint(void)
 {
-	return state.complaint;
+	return state.last_complaint;
 }
 
 void
 log_forget_complaint(void)
 {
 	(void)pthread_mutex_lock(&state.lock);
-	state.complaint[0] = '\0';
+	state.first_complaint[0] = '\0';
+	state.last_complaint[0] = '\0';
 	(void)pthread_mutex_unlock(&state.lock);
 }
 

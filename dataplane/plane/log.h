@@ -44,11 +44,14 @@ void log_library_text(int level, const char *text, size_t size);
 void log_library_format(int level, const char *format, va_list arguments)
 	__attribute__((format(printf, 2, 0)));
 
-/** The last complaint of a library, without newline; "" when there was none. For a failure's
- * sentence. */
+/**
+ * The first and the last complaint of a library since log_forget_complaint(), without newline; ""
+ * when there was none. For a failure's sentence: DPDK names the cause last, libbpf first.
+ */
+const char *log_first_complaint(void);
 const char *log_last_complaint(void);
 
-/** Forget it. */
+/** Forget both. */
 void log_forget_complaint(void);
 
 #endif

@@ -121,8 +121,7 @@ check_ours(const char *path, bool may_be_shared, struct failure *failure)
 static int
 lock(struct pin_directory *directory, const char *name, struct failure *failure)
 {
-	directory->lock =
-		open(directory->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	directory->lock = open(directory->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (directory->lock < 0)
 		return failure_set(failure, EXIT_PERMISSION, "pin_dir: %s cannot be opened: %s",
 				   directory->path, strerror(errno));

@@ -43,10 +43,12 @@ struct family {
 	uint8_t bits_min, bits_max; /* of an entropy prefix, as written */
 };
 
-static const struct family ipv4 = { "encap_source_ipv4", "encap_entropy_ipv4", "IPv4", true, 8,
-				    30 };
-static const struct family ipv6 = { "encap_source_ipv6", "encap_entropy_ipv6", "IPv6", false, 32,
-				    126 };
+static const struct family ipv4 = {
+	"encap_source_ipv4", "encap_entropy_ipv4", "IPv4", true, 8, 30
+};
+static const struct family ipv6 = {
+	"encap_source_ipv6", "encap_entropy_ipv6", "IPv6", false, 32, 126
+};
 
 /** "1-32 bytes of a-z A-Z 0-9 . _ -, the first a letter or digit": also safe as a file name. */
 static bool
@@ -194,7 +196,8 @@ read_entropy(struct reading *reading, const struct family *family, struct addr_p
 		r = -EINVAL;
 	if (r == -EDOM)
 		json_error_add(reading->errors, &path, "invalid_value",
-			       "write 0 in the bits after the prefix", "%s has host bits set", text);
+			       "write 0 in the bits after the prefix", "%s has host bits set",
+			       text);
 	else if (r < 0)
 		json_error_add(reading->errors, &path, "invalid_value",
 			       family->is_ipv4 ? "write it as 10.1.0.0/16"

@@ -21,33 +21,30 @@ enum {
 };
 
 /** Rows of a plane's json_check() table: every member of struct plane_file. */
-#define PLANE_FILE_FIELDS                                                                   \
-	{ "version", JSON_KIND_INTEGER, true, 1, 1 },                                       \
-		{ "name", JSON_KIND_STRING, true, 1, PLANE_NAME_BYTES_MAX - 1 },            \
-		{ "socket", JSON_KIND_STRING, false, 1, PLANE_FILE_SOCKET_BYTES_MAX - 1 },  \
-		{ "control_user", JSON_KIND_STRING, false, 1,                               \
-		  PLANE_FILE_USER_BYTES_MAX - 1 },                                          \
-		{ "key_file", JSON_KIND_STRING, true, 1, PLANE_FILE_PATH_BYTES_MAX - 1 },   \
-		{ "log_level", JSON_KIND_STRING, false, 1, 16 },                            \
-		{ "pin_dir", JSON_KIND_STRING, false, 1, PLANE_FILE_PATH_BYTES_MAX - 1 },   \
-		{ "encap_source_ipv4", JSON_KIND_STRING, false, 1, ADDR_TEXT_MAX - 1 },     \
-		{ "encap_source_ipv6", JSON_KIND_STRING, false, 1, ADDR_TEXT_MAX - 1 },     \
-		{ "encap_entropy_ipv4", JSON_KIND_STRING, false, 1,                         \
-		  ADDR_PREFIX_TEXT_MAX - 1 },                                               \
-		{ "encap_entropy_ipv6", JSON_KIND_STRING, false, 1,                         \
-		  ADDR_PREFIX_TEXT_MAX - 1 },                                               \
-		{ "icmp_rate", JSON_KIND_INTEGER, false, 1, 1000000 },                      \
-		{ "icmp_burst", JSON_KIND_INTEGER, false, 1, 10000 },                       \
-		{ "limits", JSON_KIND_OBJECT, false, 0, 0 },                                \
-	{                                                                                   \
-		"ports", JSON_KIND_ARRAY, true, 1, FL_PORTS_MAX                             \
+#define PLANE_FILE_FIELDS                                                                       \
+	{ "version", JSON_KIND_INTEGER, true, 1, 1 },                                           \
+		{ "name", JSON_KIND_STRING, true, 1, PLANE_NAME_BYTES_MAX - 1 },                \
+		{ "socket", JSON_KIND_STRING, false, 1, PLANE_FILE_SOCKET_BYTES_MAX - 1 },      \
+		{ "control_user", JSON_KIND_STRING, false, 1, PLANE_FILE_USER_BYTES_MAX - 1 },  \
+		{ "key_file", JSON_KIND_STRING, true, 1, PLANE_FILE_PATH_BYTES_MAX - 1 },       \
+		{ "log_level", JSON_KIND_STRING, false, 1, 16 },                                \
+		{ "pin_dir", JSON_KIND_STRING, false, 1, PLANE_FILE_PATH_BYTES_MAX - 1 },       \
+		{ "encap_source_ipv4", JSON_KIND_STRING, false, 1, ADDR_TEXT_MAX - 1 },         \
+		{ "encap_source_ipv6", JSON_KIND_STRING, false, 1, ADDR_TEXT_MAX - 1 },         \
+		{ "encap_entropy_ipv4", JSON_KIND_STRING, false, 1, ADDR_PREFIX_TEXT_MAX - 1 }, \
+		{ "encap_entropy_ipv6", JSON_KIND_STRING, false, 1, ADDR_PREFIX_TEXT_MAX - 1 }, \
+		{ "icmp_rate", JSON_KIND_INTEGER, false, 1, 1000000 },                          \
+		{ "icmp_burst", JSON_KIND_INTEGER, false, 1, 10000 },                           \
+		{ "limits", JSON_KIND_OBJECT, false, 0, 0 },                                    \
+	{                                                                                       \
+		"ports", JSON_KIND_ARRAY, true, 1, FL_PORTS_MAX                                 \
 	}
 
 /** Rows of the json_check() table of a port. */
-#define PLANE_FILE_PORT_FIELDS                                                   \
-	{ "name", JSON_KIND_STRING, true, 1, PLANE_NAME_BYTES_MAX - 1 },         \
-	{                                                                        \
-		"vlan", JSON_KIND_ANY, false, 0, 0                               \
+#define PLANE_FILE_PORT_FIELDS                                           \
+	{ "name", JSON_KIND_STRING, true, 1, PLANE_NAME_BYTES_MAX - 1 }, \
+	{                                                                \
+		"vlan", JSON_KIND_ANY, false, 0, 0                       \
 	}
 
 struct plane_file {
@@ -79,9 +76,9 @@ void plane_file_read_port(const cJSON *port, const struct json_path *path,
 			  struct plane_file_port *ret_port, struct json_errors *errors);
 
 /** Say it when two ports have one name. @p path is that of the second. */
-void plane_file_compare_ports(const struct plane_file_port *first,
-			      const struct plane_file_port *second, const struct json_path *path,
-			      struct json_errors *errors);
+void
+plane_file_compare_ports(const struct plane_file_port *first, const struct plane_file_port *second,
+			 const struct json_path *path, struct json_errors *errors);
 
 /** Copy a string whose length was checked. */
 void plane_file_copy(char *to, size_t size, const char *from);

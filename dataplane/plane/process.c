@@ -60,9 +60,8 @@ parse_arguments(const struct process_program *program, int argc, char **argv,
 		{ NULL, 'h', NULL, OPTION_HIDDEN, NULL, -1 },
 		{ 0 },
 	};
-	const struct argp argp = {
-		options, parse_argument, "FILE", program->documentation, NULL, NULL, NULL
-	};
+	const struct argp argp = { options, parse_argument, "FILE", program->documentation,
+				   NULL,    NULL,	    NULL };
 
 	*ret_arguments = (struct arguments){ .mode = MODE_RUN };
 	(void)argp_parse(&argp, argc, argv, 0, NULL, ret_arguments);

@@ -91,7 +91,7 @@ ranges_take(struct ranges *ranges, uint32_t count, uint32_t *ret_base)
 	return -ENOSPC;
 }
 
-/** The first gap behind @p base. */
+/** The first gap at or behind @p base. */
 static uint32_t
 gap_after(const struct ranges *ranges, uint32_t base)
 {
@@ -106,6 +106,33 @@ gap_after(const struct ranges *ranges, uint32_t base)
 			high = middle;
 	}
 	return low;
+}
+
+int
+ranges_take_at(struct ranges *ranges, uint32_t base, uint32_t count)
+{
+	uint32_t i = gap_after(ranges, base + 1); /* the gap with base, if any, is before */
+	struct gap *gap, rest;
+
+	if (ranges->taken_count >= ranges->taken_max)
+		return -EMFILE;
+	if (count == 0 || count > ranges->size || base > ranges->size - count || i == 0)
+		return -EEXIST;
+	gap = &ranges->gaps[--i];
+	if (base - gap->base > gap->count || gap->count - (base - gap->base) < count)
+		return -EEXIST;
+	rest = (struct gap){ .base = base + count,
+			     .count = gap->count - (base - gap->base) - count };
+	gap->count = base - gap->base;
+	if (gap->count == 0)
+		gap_remove(ranges, i);
+	else
+		i++;
+	ranges->taken_count++;
+	ranges->free -= count;
+	if (rest.count > 0)
+		gap_insert(ranges, i, rest);
+	return 0;
 }
 
 void

@@ -27,7 +27,13 @@ void ranges_destroy(struct ranges *ranges);
  */
 int ranges_take(struct ranges *ranges, uint32_t count, uint32_t *ret_base);
 
-/** Give back exactly what ranges_take() gave. */
+/**
+ * Take just these elements, which somebody has already.
+ * @return 0; -EEXIST: some of them are taken, or there are no such elements; -EMFILE as above.
+ */
+int ranges_take_at(struct ranges *ranges, uint32_t base, uint32_t count);
+
+/** Give back exactly what was taken. */
 void ranges_give(struct ranges *ranges, uint32_t base, uint32_t count);
 
 /** Elements that are not taken, and the largest gap. */

@@ -14,6 +14,10 @@ enum {
 	VIPS_MAX = 65536,
 	ROWS_MAX = 268435456,
 	ROWS_MIN = 251, /* the smallest table */
+	ENTROPY_BITS_MAX = 32, /* that fl_encap fills */
+	ICMP_RATE_DEFAULT = 1000,
+	ICMP_BURST_DEFAULT = 100,
+	NANOSECONDS = 1000000000, /* of a second */
 };
 
 /** The largest table that fits the plane. */
@@ -40,10 +44,48 @@ take_records(struct state *state, uint32_t count)
 	return 0;
 }
 
+/** fl_config.own: one of the outer sources, or none. */
+static struct fl_own
+own_source(bool is_set, const struct addr_prefix *prefix)
+{
+	struct fl_own own = { .address.word = { ~0u, ~0u, ~0u, ~0u } };
+	const struct fl_addr ones = own.address;
+
+	if (!is_set)
+		return own;
+	own.mask = fl_addr_masked(&ones, prefix->bits);
+	memcpy(&own.address, prefix->address.bytes, sizeof own.address);
+	return own;
+}
+
+/** Rates that are not set are the defaults of the plane's configuration. */
+static void
+set_config(const struct plane_options *options)
+{
+	uint64_t rate = options->icmp_rate > 0 ? options->icmp_rate : ICMP_RATE_DEFAULT;
+	uint64_t burst = options->icmp_burst > 0 ? options->icmp_burst : ICMP_BURST_DEFAULT;
+	struct fl_config *config = options->tables->config;
+	const struct addr_prefix ipv4 = { options->source_ipv4, ADDR_BITS };
+	const struct addr_prefix ipv6 = { options->source_ipv6, ADDR_BITS };
+	const struct fl_own own[FL_OWN_COUNT] = {
+		own_source(options->has_source_ipv4, &ipv4),
+		own_source(options->has_source_ipv6, &ipv6),
+		own_source(options->has_entropy_ipv4, &options->entropy_ipv4),
+		own_source(options->has_entropy_ipv6, &options->entropy_ipv6),
+	};
+
+	/* packet cores may be at work on tables that are adopted: only what is another */
+	if (memcmp(config->own, own, sizeof own) != 0)
+		memcpy(config->own, own, sizeof own);
+	config->answer_interval_ns = NANOSECONDS / rate;
+	config->answer_burst_ns = (burst - 1) * config->answer_interval_ns;
+}
+
 int
 state_open(struct state *state, const struct plane_options *options, struct nexthops *nexthops)
 {
 	const struct plane_limits *limits = &options->limits;
+	const struct plane_tables_size size = plane_tables_size(limits);
 	uint32_t ranges_max, backends_max;
 	int r;
 
@@ -58,15 +100,16 @@ state_open(struct state *state, const struct plane_options *options, struct next
 		limits->backends < MAGLEV_BACKENDS_MAX ? limits->backends : MAGLEV_BACKENDS_MAX;
 	state->maglev_rows_max = largest_table(limits->rows);
 	state->scratch = calloc(1, sizeof *state->scratch);
-	if (state->scratch == NULL)
+	state->owners = calloc(state->maglev_rows_max, sizeof state->owners[0]);
+	if (state->scratch == NULL || state->owners == NULL)
 		return -ENOMEM;
-	if ((r = vips_create(state->tables, plane_tables_size(limits).vip_count, &state->vips)) <
-		    0 ||
+	if ((r = vips_create(state->tables, size.vip_count, &state->vips)) < 0 ||
 	    (r = maglev_create(state->maglev_rows_max, backends_max, &state->maglev)) < 0 ||
 	    (r = ranges_create(limits->rows, ranges_max, &state->rows)) < 0 ||
 	    (r = ranges_create(limits->backends, ranges_max, &state->slots)) < 0 ||
-	    (r = take_records(state, plane_tables_size(limits).vip_count)) < 0)
+	    (r = take_records(state, size.vip_count)) < 0)
 		return r;
+	set_config(options);
 	return 0;
 }
 
@@ -83,6 +126,7 @@ state_close(struct state *state)
 	maglev_destroy(state->maglev);
 	vips_destroy(state->vips);
 	free(state->scratch);
+	free(state->owners);
 	*state = (struct state){ 0 };
 }
 
@@ -93,15 +137,11 @@ state_compare_addresses(const struct addr *a, const struct addr *b)
 }
 
 int
-state_compare_endpoints(const struct addr_endpoint *a, const struct addr_endpoint *b)
+state_compare_prefixes(const struct addr_prefix *a, const struct addr_prefix *b)
 {
 	int order = state_compare_addresses(&a->address, &b->address);
 
-	if (order == 0)
-		order = (int)a->port - (int)b->port;
-	if (order == 0)
-		order = (int)a->protocol - (int)b->protocol;
-	return order;
+	return order != 0 ? order : (int)a->bits - (int)b->bits;
 }
 
 struct state_vip *
@@ -112,7 +152,7 @@ state_find(const struct state *state, const struct addr_endpoint *endpoint)
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 		struct state_vip *vip = state->set.vips[middle];
-		int order = state_compare_endpoints(&vip->endpoint, endpoint);
+		int order = endpoint_compare(&vip->endpoint, endpoint);
 
 		if (order == 0)
 			return vip;
@@ -144,23 +184,77 @@ state_find_backend(const struct state_vip *vip, const struct addr *address)
 	return NULL;
 }
 
-bool
-state_has_address(const struct state_set *set, const struct addr *address)
+uint32_t
+state_first_vip(const struct state_set *set, const struct addr_prefix *to)
+{
+	uint32_t low = 0, high = set->vip_count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (state_compare_prefixes(&set->vips[middle]->endpoint.to, to) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < set->vip_count && state_compare_prefixes(&set->vips[low]->endpoint.to, to) != 0)
+		return set->vip_count;
+	return low;
+}
+
+const struct state_address *
+state_find_address(const struct state_set *set, const struct addr_prefix *to)
 {
 	uint32_t low = 0, high = set->address_count;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
-		int order = state_compare_addresses(&set->addresses[middle].address, address);
+		int order = state_compare_prefixes(&set->addresses[middle].to, to);
 
 		if (order == 0)
-			return true;
+			return &set->addresses[middle];
 		if (order < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return false;
+	return NULL;
+}
+
+const struct state_address *
+state_covering(const struct state_set *set, const struct addr *address)
+{
+	uint64_t lengths = set->lengths[addr_is_ipv4(address) ? 0 : 1];
+
+	for (; lengths != 0; lengths >>= 8) {
+		struct addr_prefix prefix = addr_prefix_of(address, (uint8_t)lengths);
+		const struct state_address *found = state_find_address(set, &prefix);
+
+		if (found != NULL)
+			return found;
+	}
+	return NULL;
+}
+
+uint32_t
+state_merge_lengths(uint64_t a, uint64_t b, uint64_t *ret_word)
+{
+	uint64_t word = 0;
+	uint32_t count = 0;
+
+	while (a != 0 || b != 0) {
+		uint64_t left = a & 0xff, right = b & 0xff;
+
+		if (count < FL_VIP_LENGTHS_MAX)
+			word |= (left > right ? left : right) << (8 * count);
+		count++;
+		if (left >= right)
+			a >>= 8;
+		if (right >= left)
+			b >>= 8;
+	}
+	*ret_word = word;
+	return count;
 }
 
 int
@@ -202,12 +296,108 @@ state_record_give(struct state *state, uint32_t record)
 	state->records[state->record_count++] = record;
 }
 
+/* --- what stands in the tables --- */
+
+struct fl_vip_key
+state_address_key(const struct addr_prefix *to)
+{
+	struct fl_vip_key key = { .bits = to->bits, .kind = FL_VIP_ENDPOINT };
+
+	memcpy(&key.address, to->address.bytes, sizeof key.address);
+	return key;
+}
+
+struct fl_vip_key
+state_vip_key(const struct addr_endpoint *endpoint)
+{
+	struct fl_vip_key key = state_address_key(&endpoint->to);
+
+	key.ip_proto = endpoint->protocol;
+	key.port = fl_to_be16(endpoint->port);
+	if (endpoint_is_any(endpoint))
+		key.kind = FL_VIP_ANY;
+	else if (endpoint_is_range(endpoint))
+		key.kind = FL_VIP_RANGE;
+	return key;
+}
+
+uint8_t
+state_policy_byte(const struct vip_policy *policy)
+{
+	return (uint8_t)((uint32_t)policy->mode | (uint32_t)policy->fragments << 2 |
+			 (uint32_t)policy->icmp_echo << 3 | (uint32_t)policy->no_backend << 5);
+}
+
+bool
+state_policy_from(uint8_t byte, struct vip_policy *ret_policy)
+{
+	const struct vip_policy policy = {
+		.mode = (enum vip_mode)(byte & 3),
+		.fragments = (enum vip_fragments)(byte >> 2 & 1),
+		.icmp_echo = (enum vip_icmp_echo)(byte >> 3 & 3),
+		.no_backend = (enum vip_no_backend)(byte >> 5 & 1),
+	};
+
+	*ret_policy = policy;
+	return policy.mode <= VIP_MODE_L2DSR && policy.icmp_echo <= VIP_ICMP_ECHO_HOST &&
+	       byte >> 6 == 0;
+}
+
+/* the words of the protocol are those of the tables */
+_Static_assert((int)VIP_MODE_IPIP == FL_MODE_IPIP && (int)VIP_MODE_GUE == FL_MODE_GUE &&
+		       (int)VIP_MODE_L2DSR == FL_MODE_L2DSR,
+	       "modes");
+_Static_assert((int)VIP_ICMP_ECHO_ANSWER == FL_ECHO_ANSWER &&
+		       (int)VIP_ICMP_ECHO_FORWARD == FL_ECHO_FORWARD &&
+		       (int)VIP_ICMP_ECHO_HOST == FL_ECHO_HOST,
+	       "echo");
+
+/** Outer source of a backend's packets. */
+static void
+plan_source(const struct plane_options *options, const struct addr *backend,
+	    struct fl_encap_plan *plan)
+{
+	bool is_ipv4 = addr_is_ipv4(backend);
+	bool has_entropy = is_ipv4 ? options->has_entropy_ipv4 : options->has_entropy_ipv6;
+	const struct addr *source = is_ipv4 ? &options->source_ipv4 : &options->source_ipv6;
+
+	if (plan->mode == FL_MODE_L2DSR)
+		return;
+	if (plan->mode == FL_MODE_IPIP && has_entropy) {
+		const struct addr_prefix *entropy =
+			is_ipv4 ? &options->entropy_ipv4 : &options->entropy_ipv6;
+		int bits = ADDR_BITS - entropy->bits;
+
+		source = &entropy->address;
+		plan->entropy_bits = (uint8_t)(bits < ENTROPY_BITS_MAX ? bits : ENTROPY_BITS_MAX);
+	}
+	memcpy(&plan->source, source->bytes, sizeof plan->source);
+}
+
+struct fl_backend
+state_slot(const struct state *state, const struct state_vip *vip,
+	   const struct state_backend *backend)
+{
+	struct fl_backend slot = { .vip = vip->record, .weight = backend->weight };
+	struct fl_encap_plan plan = {
+		.mode = (enum fl_mode)vip->policy.mode,
+		.inner_is_ipv6 = !addr_prefix_is_ipv4(&vip->endpoint.to),
+	};
+
+	memcpy(&plan.target, backend->address.bytes, sizeof plan.target);
+	plan_source(state->options, &backend->address, &plan);
+	fl_encap_template(&slot, &plan);
+	return slot;
+}
+
+/* --- counters --- */
+
 static struct fl_counter
-count(const struct state_counter *counter, struct fl_counter engine)
+count(const struct plane_ledger *ledger, struct fl_counter engine)
 {
 	return (struct fl_counter){
-		.packets = counter->carry.packets + engine.packets - counter->base.packets,
-		.bytes = counter->carry.bytes + engine.bytes - counter->base.bytes,
+		.packets = ledger->carry.packets + engine.packets - ledger->base.packets,
+		.bytes = ledger->carry.bytes + engine.bytes - ledger->base.bytes,
 	};
 }
 
@@ -216,7 +406,8 @@ state_vip_count(const struct state *state, const struct state_vip *vip)
 {
 	const struct plane_engine *engine = &state->options->engine;
 
-	return count(&vip->counter, engine->vip_counter(engine->user, vip->record));
+	return count(&state->tables->vip_ledger[vip->record],
+		     engine->vip_counter(engine->user, vip->record));
 }
 
 struct fl_counter
@@ -226,5 +417,6 @@ state_backend_count(const struct state *state, const struct state_vip *vip,
 	const struct plane_engine *engine = &state->options->engine;
 	uint32_t slot = vip->slot_base + backend->slot_index;
 
-	return count(&backend->counter, engine->backend_counter(engine->user, slot));
+	return count(&state->tables->backend_ledger[slot],
+		     engine->backend_counter(engine->user, slot));
 }

@@ -4,14 +4,16 @@
  * What a plane serves: the committed VIPs and where they lie in the tables, and the arenas that the
  * tables' ranges come from. change.h makes the next state out of it.
  *
- * A VIP incarnation has one record, one range of rows and one range of slots, with room for as many
- * backends again and 8: a backend's slot is its own for the incarnation, a new backend gets a spare
- * one. What does not fit that way (another table size, no spare slot) becomes a new incarnation
- * with ranges of its own beside the old one. One thread.
+ * A VIP incarnation has one range of rows and one range of slots, with room for as many backends
+ * again and 8: a backend's slot is its own for the incarnation, a new backend gets a spare one. What
+ * does not fit that way (another table size or mode, no spare slot) becomes a new incarnation with
+ * ranges of its own beside the old one. A record never changes while it is published: another
+ * policy, or nobody left with a weight, is another record with the same ranges. One thread.
  */
 #ifndef PLANE_STATE_H
 #define PLANE_STATE_H
 
+#include "endpoint.h"
 #include "maglev.h"
 #include "nexthop.h"
 #include "plane.h"
@@ -23,15 +25,6 @@ enum {
 	STATE_SPARE_SLOTS = 8,
 };
 
-/**
- * The engine's counters belong to records and slots and go on when those change hands: what an
- * identity has counted is carry + engine's counter - base.
- */
-struct state_counter {
-	struct fl_counter carry; /**< of earlier incarnations */
-	struct fl_counter base;
-};
-
 struct state_backend {
 	struct addr address; /**< identity */
 	uint16_t weight;
@@ -39,12 +32,12 @@ struct state_backend {
 	uint32_t rows;	     /**< that it owns */
 	struct nexthop *hop; /**< taken */
 	struct nexthop_user user;
-	struct state_counter counter;
 };
 
-/** One incarnation of a VIP. Never changed once committed, but for counters. */
+/** One incarnation of a VIP, or one of its records; never changed once committed. */
 struct state_vip {
 	struct addr_endpoint endpoint;
+	struct vip_policy policy;
 	struct fl_vip_key key;
 	uint32_t record;
 	uint32_t row_base;
@@ -52,18 +45,23 @@ struct state_vip {
 	uint32_t slot_base;
 	uint32_t slot_count;
 	uint64_t digest;
-	struct state_counter counter;
+	bool is_adopted;  /**< its rows need not be the table of its backends: see state_adopt.c */
+	bool is_outdated; /**< adopted, and its header templates are not those of the options */
 	uint32_t backend_count;
 	struct state_backend backends[]; /**< by address */
 };
 
-/** Some VIP has this address. */
+enum { STATE_PAGES_MAX = FL_VIP_RANGES_MAX / FL_VIP_PAGE_RANGES };
+
+/** An address or prefix that some VIP has, with its records. */
 struct state_address {
-	struct addr address;
+	struct addr_prefix to;
 	uint32_t record;
+	uint32_t page_count[2]; /**< of TCP, of UDP */
+	uint32_t pages[2][STATE_PAGES_MAX];
 };
 
-/** A set of VIPs, by endpoint, and their addresses, ascending. */
+/** A set of VIPs, by endpoint, and their addresses, by address and bits. */
 struct state_set {
 	uint64_t generation;
 	uint64_t digest;
@@ -71,6 +69,7 @@ struct state_set {
 	uint32_t vip_count;
 	struct state_address *addresses;
 	uint32_t address_count;
+	uint64_t lengths[2]; /**< as fl_config.lengths */
 };
 
 /** Working memory of a build, by slot index of one VIP. */
@@ -95,10 +94,11 @@ struct state {
 	uint32_t *records; /**< free ones */
 	uint32_t record_count;
 	struct state_scratch *scratch;
+	uint16_t *owners; /**< maglev_rows_max: rows of one VIP */
 };
 
 /**
- * Take all memory that a state needs.
+ * Take all memory that a state needs, and set what the options say in the tables' config.
  * @param nexthops borrowed. @return 0; -EINVAL: limits out of range; -ENOMEM. *state is valid for
  * state_close() in any case.
  */
@@ -107,16 +107,35 @@ int state_open(struct state *state, const struct plane_options *options, struct 
 /** The tables are left as they are. */
 void state_close(struct state *state);
 
+/**
+ * Take over what the tables hold; see state_adopt.c. Only right after state_open(), which must have
+ * found the tables as an earlier process left them.
+ * @return 0; -EBADMSG: they make no sense, ret_failure says why; -ENOMEM; the engine's errno.
+ */
+int state_adopt(struct state *state, struct plane_failure *ret_failure);
+
 /** @return the served VIP; NULL: there is none. */
 struct state_vip *state_find(const struct state *state, const struct addr_endpoint *endpoint);
 struct state_backend *state_find_backend(const struct state_vip *vip, const struct addr *address);
 
-/** Does a served VIP have the address? */
-bool state_has_address(const struct state_set *set, const struct addr *address);
+/** The first VIP of the set of that address or prefix: the others follow it. @return its index;
+ * vip_count: there is none. */
+uint32_t state_first_vip(const struct state_set *set, const struct addr_prefix *to);
 
-/** The total order of endpoints: address, port, protocol. */
-int state_compare_endpoints(const struct addr_endpoint *a, const struct addr_endpoint *b);
+/** Is it an address or prefix of the set? NULL: no. */
+const struct state_address *state_find_address(const struct state_set *set,
+					       const struct addr_prefix *to);
+
+/** The longest prefix of the set that has the address; NULL: it is in none. */
+const struct state_address *state_covering(const struct state_set *set,
+					   const struct addr *address);
+
 int state_compare_addresses(const struct addr *a, const struct addr *b);
+int state_compare_prefixes(const struct addr_prefix *a, const struct addr_prefix *b);
+
+/** Both words' lengths in one, longest first. @return how many there are: more than
+ * FL_VIP_LENGTHS_MAX do not fit, and the shortest are missing in ret_word. */
+uint32_t state_merge_lengths(uint64_t a, uint64_t b, uint64_t *ret_word);
 
 /** @return 0; -ENOMEM. The VIP has @p backend_count zeroed backends. */
 int state_vip_create(uint32_t backend_count, struct state_vip **ret_vip);
@@ -128,6 +147,21 @@ void state_vip_destroy(struct state *state, struct state_vip *vip);
 /** A free record; there is one for every VIP and address before and after a change. */
 uint32_t state_record_take(struct state *state);
 void state_record_give(struct state *state, uint32_t record);
+
+/** The key of a VIP's record. */
+struct fl_vip_key state_vip_key(const struct addr_endpoint *endpoint);
+
+/** The key of an address record. */
+struct fl_vip_key state_address_key(const struct addr_prefix *to);
+
+/** fl_vip_service.policy: mode:2, fragments:1, icmp_echo:2, no_backend:1 from the lowest bit. Part
+ * of the digest, and so of the plane protocol. */
+uint8_t state_policy_byte(const struct vip_policy *policy);
+bool state_policy_from(uint8_t byte, struct vip_policy *ret_policy);
+
+/** The record of a backend's slot: template, VIP record and weight; link 0. */
+struct fl_backend state_slot(const struct state *state, const struct state_vip *vip,
+			     const struct state_backend *backend);
 
 /** What an identity has counted until now. */
 struct fl_counter state_vip_count(const struct state *state, const struct state_vip *vip);

@@ -25,7 +25,14 @@ plane_get_vip(void *user, uint32_t record)
 	return record < run->size.vip_count ? &run->tables->vips[record] : NULL;
 }
 
+FL_INLINE const struct fl_config *
+plane_get_config(void *user)
+{
+	return ((const struct plane_run *)user)->tables->config;
+}
+
 static const struct fl_vip_access plane_vip_access = {
+	.config = plane_get_config,
 	.bucket = plane_get_bucket,
 	.vip = plane_get_vip,
 };
@@ -33,9 +40,7 @@ static const struct fl_vip_access plane_vip_access = {
 FL_INLINE const struct fl_vip *
 plane_find_vip(void *user, const struct fl_vip_key *key, uint32_t *ret_record)
 {
-	const struct plane_run *run = user;
-
-	return fl_vip_find(&plane_vip_access, user, run->tables->config, key, ret_record);
+	return fl_vip_find(&plane_vip_access, user, key, ret_record);
 }
 
 FL_INLINE const struct fl_row *
@@ -88,13 +93,33 @@ plane_get_now_ns(void *user)
 	return ((const struct plane_run *)user)->now_ns;
 }
 
+static const struct fl_fragment_access plane_fragment_access = {
+	.config = plane_get_config,
+	.bucket = plane_get_fragments,
+	.core = plane_get_core,
+	.now_ns = plane_get_now_ns,
+};
+
+FL_INLINE uint32_t
+plane_recall_fragment(void *user, const struct fl_packet *packet)
+{
+	return fl_fragment_recall(&plane_fragment_access, user, packet);
+}
+
+FL_INLINE void
+plane_remember_fragment(void *user, const struct fl_packet *packet, uint32_t slot)
+{
+	fl_fragment_remember(&plane_fragment_access, user, packet, slot);
+}
+
 static const struct fl_access plane_access = {
 	.find = plane_find_vip,
 	.vip = plane_get_vip,
 	.row = plane_get_row,
 	.backend = plane_get_backend,
 	.port = plane_get_port,
-	.fragments = plane_get_fragments,
+	.fragment_recall = plane_recall_fragment,
+	.fragment_remember = plane_remember_fragment,
 	.core = plane_get_core,
 	.in_port = plane_get_in_port,
 	.now_ns = plane_get_now_ns,

@@ -19,6 +19,7 @@
 enum {
 	BUCKET_WORDS = 8,
 	STORES_AT_FIRST = 64,
+	ADOPT_PASSES_MAX = 8,
 };
 
 struct store {
@@ -29,6 +30,8 @@ struct store {
 
 struct vips {
 	const struct plane_tables *tables;
+	const struct fl_config *config;
+	uint32_t record_count;
 	uint32_t bucket_count;
 	uint64_t *words;	 /* the buckets as they will be */
 	struct fl_vip_key *keys; /* by record index: of the records in `words` */
@@ -46,7 +49,9 @@ vips_create(const struct plane_tables *tables, uint32_t record_count, struct vip
 	if (vips == NULL)
 		return -ENOMEM;
 	vips->tables = tables;
-	vips->bucket_count = tables->vip_bucket_mask + 1;
+	vips->config = tables->config;
+	vips->record_count = record_count;
+	vips->bucket_count = tables->config->vip_bucket_mask + 1;
 	vips->words = calloc(vips->bucket_count, sizeof(struct fl_vip_bucket));
 	vips->keys = calloc(record_count, sizeof vips->keys[0]);
 	vips->stores = calloc(STORES_AT_FIRST, sizeof vips->stores[0]);
@@ -106,8 +111,8 @@ set_word(struct vips *vips, uint32_t position, uint64_t word)
 static uint32_t
 find(const struct vips *vips, const struct fl_vip_key *key)
 {
-	uint64_t hash = fl_vip_hash(&vips->tables->key, key);
-	uint32_t home = fl_vip_home(hash, vips->tables->vip_bucket_mask);
+	uint64_t hash = fl_vip_hash(&vips->config->key, key);
+	uint32_t home = fl_vip_home(hash, vips->config->vip_bucket_mask);
 
 	for (uint32_t i = 0; i < FL_VIP_PROBE_MAX * BUCKET_WORDS; i++) {
 		uint32_t position = (home * BUCKET_WORDS + i) % (vips->bucket_count * BUCKET_WORDS);
@@ -125,7 +130,7 @@ find(const struct vips *vips, const struct fl_vip_key *key)
 static uint32_t
 find_room(const struct vips *vips, uint64_t hash)
 {
-	uint32_t home = fl_vip_home(hash, vips->tables->vip_bucket_mask);
+	uint32_t home = fl_vip_home(hash, vips->config->vip_bucket_mask);
 
 	for (uint32_t i = 0; i < FL_VIP_PROBE_MAX * BUCKET_WORDS; i++) {
 		uint32_t position = (home * BUCKET_WORDS + i) % (vips->bucket_count * BUCKET_WORDS);
@@ -136,10 +141,18 @@ find_room(const struct vips *vips, uint64_t hash)
 	return UINT32_MAX;
 }
 
+uint32_t
+vips_find(const struct vips *vips, const struct fl_vip_key *key)
+{
+	uint32_t position = find(vips, key);
+
+	return position == UINT32_MAX ? UINT32_MAX : fl_vip_word_index(vips->words[position]);
+}
+
 int
 vips_publish(struct vips *vips, const struct fl_vip_key *key, uint32_t index)
 {
-	uint64_t hash = fl_vip_hash(&vips->tables->key, key);
+	uint64_t hash = fl_vip_hash(&vips->config->key, key);
 	uint32_t position = find(vips, key);
 
 	if (position == UINT32_MAX)
@@ -156,9 +169,9 @@ static uint32_t
 distance(const struct vips *vips, uint32_t position, uint32_t bucket)
 {
 	const struct fl_vip_key *key = &vips->keys[fl_vip_word_index(vips->words[position])];
-	uint32_t mask = vips->tables->vip_bucket_mask;
+	uint32_t mask = vips->config->vip_bucket_mask;
 
-	return (bucket - fl_vip_home(fl_vip_hash(&vips->tables->key, key), mask)) & mask;
+	return (bucket - fl_vip_home(fl_vip_hash(&vips->config->key, key), mask)) & mask;
 }
 
 /**
@@ -169,7 +182,7 @@ distance(const struct vips *vips, uint32_t position, uint32_t bucket)
 static uint32_t
 find_successor(const struct vips *vips, uint32_t hole)
 {
-	uint32_t mask = vips->tables->vip_bucket_mask;
+	uint32_t mask = vips->config->vip_bucket_mask;
 	uint32_t bucket = hole / BUCKET_WORDS;
 
 	for (uint32_t step = 1; step < FL_VIP_PROBE_MAX; step++) {
@@ -204,16 +217,14 @@ bucket_is_full(const struct vips *vips, uint32_t position)
 	return true;
 }
 
-int
-vips_retire(struct vips *vips, const struct fl_vip_key *key)
+/** Free a word that holds an entry, and move those up that depend on it. */
+static int
+free_word(struct vips *vips, uint32_t hole)
 {
-	uint32_t hole = find(vips, key);
 	/* each move brings an entry a bucket or more nearer to its home */
 	uint32_t moves_max = vips->bucket_count * BUCKET_WORDS * (FL_VIP_PROBE_MAX - 1);
 	int r;
 
-	if (hole == UINT32_MAX)
-		return -ENOENT;
 	for (uint32_t moves = 0; moves < moves_max && bucket_is_full(vips, hole); moves++) {
 		uint32_t successor = find_successor(vips, hole);
 
@@ -226,6 +237,87 @@ vips_retire(struct vips *vips, const struct fl_vip_key *key)
 		hole = successor;
 	}
 	return set_word(vips, hole, 0);
+}
+
+int
+vips_retire(struct vips *vips, const struct fl_vip_key *key)
+{
+	uint32_t position = find(vips, key);
+
+	return position == UINT32_MAX ? -ENOENT : free_word(vips, position);
+}
+
+void
+vips_barrier(struct vips *vips)
+{
+	vips->after_readers = true;
+}
+
+/* --- what an earlier process left --- */
+
+static bool
+word_is_good(const struct vips *vips, uint32_t position)
+{
+	uint64_t word = vips->words[position];
+	uint32_t index = fl_vip_word_index(word);
+	uint64_t hash;
+
+	if (index >= vips->record_count)
+		return false;
+	hash = fl_vip_hash(&vips->config->key, &vips->tables->vips[index].key);
+	return fl_vip_tag(hash) == (uint32_t)(word >> 32) &&
+	       distance(vips, position, position / BUCKET_WORDS) < FL_VIP_PROBE_MAX;
+}
+
+/** Does a reader who looks for the entry's key find this very word? */
+static bool
+is_found(const struct vips *vips, uint32_t position)
+{
+	const struct fl_vip_key *key = &vips->keys[fl_vip_word_index(vips->words[position])];
+	uint32_t there = position / BUCKET_WORDS;
+
+	if (find(vips, key) != position)
+		return false;
+	for (uint32_t left = distance(vips, position, there); left > 0; left--) {
+		uint32_t bucket = (there - left) & vips->config->vip_bucket_mask;
+
+		if (!bucket_is_full(vips, bucket * BUCKET_WORDS))
+			return false;
+	}
+	return true;
+}
+
+int
+vips_adopt(struct vips *vips)
+{
+	uint32_t position_count = vips->bucket_count * BUCKET_WORDS, wrong = 1;
+	int r;
+
+	vips_begin(vips);
+	vips->after_readers = true; /* of what the earlier process stored last */
+	for (uint32_t i = 0; i < position_count; i++) {
+		uint32_t index = fl_vip_word_index(vips->words[i]);
+
+		if (vips->words[i] == 0)
+			continue;
+		if (index < vips->record_count)
+			vips->keys[index] = vips->tables->vips[index].key;
+		if (!word_is_good(vips, i))
+			return -EBADMSG;
+	}
+	/* one word was on its way; freeing its old place may bring others there */
+	for (uint32_t pass = 0; wrong > 0 && pass < ADOPT_PASSES_MAX; pass++) {
+		wrong = 0;
+		for (uint32_t i = 0; i < position_count; i++) {
+			if (vips->words[i] == 0 || is_found(vips, i))
+				continue;
+			wrong++;
+			r = free_word(vips, i);
+			if (r < 0)
+				return r;
+		}
+	}
+	return wrong == 0 ? 0 : -EBADMSG;
 }
 
 void

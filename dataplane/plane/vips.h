@@ -15,7 +15,7 @@
 
 struct vips;
 
-/** @param tables borrowed; bucket_mask, key and vip_buckets are used. @param record_count of
+/** @param tables borrowed; config's mask and key, vip_buckets and vips are used. @param record_count of
  * tables->vips. @return 0; -ENOMEM. */
 int vips_create(const struct plane_tables *tables, uint32_t record_count, struct vips **ret_vips);
 
@@ -36,6 +36,20 @@ int vips_publish(struct vips *vips, const struct fl_vip_key *key, uint32_t index
 
 /** Make packets for @p key find nothing. @return 0; -ENOENT: they do not now; -ENOMEM. */
 int vips_retire(struct vips *vips, const struct fl_vip_key *key);
+
+/** Every reader must have passed what was published so far before what follows. */
+void vips_barrier(struct vips *vips);
+
+/** The record that packets for @p key will find; UINT32_MAX: none. */
+uint32_t vips_find(const struct vips *vips, const struct fl_vip_key *key);
+
+/**
+ * Take over live buckets that an earlier process wrote, which may have ended between any two
+ * stores: a word that was moved may stand twice, and is taken from its old place by
+ * vips_apply(). Starts a new change.
+ * @return 0; -EBADMSG: a word names no record, or one that no packet would find there; -ENOMEM.
+ */
+int vips_adopt(struct vips *vips);
 
 /**
  * Make the change in the live buckets. Calls @p synchronize between two stores where a reader must

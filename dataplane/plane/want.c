@@ -24,7 +24,8 @@ static const struct json_field prepare_fields[] = {
 };
 
 static const struct json_field vip_fields[] = {
-	WANT_ENDPOINT_FIELDS,
+	ENDPOINT_FIELDS,
+	POLICY_FIELDS,
 	{ .name = "table_size", .kind = JSON_KIND_INTEGER, .min = 251, .max = MAGLEV_ROWS_MAX },
 	{ .name = "backends",
 	  .kind = JSON_KIND_ARRAY,
@@ -33,7 +34,7 @@ static const struct json_field vip_fields[] = {
 	{ 0 },
 };
 
-static const struct json_field remove_fields[] = { WANT_ENDPOINT_FIELDS, { 0 } };
+static const struct json_field remove_fields[] = { ENDPOINT_FIELDS, { 0 } };
 
 static const struct json_field backend_fields[] = {
 	{ .name = "address", .kind = JSON_KIND_STRING, .required = true, .max = ADDR_TEXT_MAX },
@@ -65,29 +66,11 @@ read_address(const cJSON *object, const struct json_path *parent, struct json_er
 	class = addr_classify(ret_address);
 	if (class != ADDR_USABLE) {
 		json_error_add(errors, &path, "address_not_usable", "use a unicast address",
-			       "%s is a %s address, which cannot be a VIP or a backend", text,
+			       "%s is a %s address, which cannot be a backend", text,
 			       addr_class_name(class));
 		return false;
 	}
 	return true;
-}
-
-bool
-want_endpoint(const cJSON *object, const struct json_path *path, struct json_errors *errors,
-	      struct addr_endpoint *ret_endpoint)
-{
-	const char *protocol = json_get_string(object, "protocol", "");
-	struct json_path here = { .parent = path, .name = "protocol" };
-	bool fine = read_address(object, path, errors, &ret_endpoint->address);
-
-	ret_endpoint->port = (uint16_t)json_get_integer(object, "port", 0);
-	ret_endpoint->protocol = addr_protocol_parse(protocol);
-	if (ret_endpoint->protocol == 0) {
-		json_error_add(errors, &here, "invalid_value", NULL,
-			       "\"%s\" is not a protocol: it must be \"tcp\" or \"udp\"", protocol);
-		fine = false;
-	}
-	return fine;
 }
 
 static int
@@ -118,25 +101,36 @@ order_backends(struct want_vip *vip, const struct json_path *path, struct json_e
 	}
 }
 
+/** Is there an outer source for the backend's tunnel? */
 static void
-read_backend(struct reading *reading, const cJSON *object, const struct json_path *path,
-	     struct want_backend *ret_backend)
+check_source(struct reading *reading, const struct json_path *path, const struct addr *backend)
 {
 	const struct plane_options *options = reading->options;
 	struct json_path here = { .parent = path, .name = "address" };
-	bool is_ipv4;
+	bool is_ipv4 = addr_is_ipv4(backend);
 
-	if (!json_check(object, backend_fields, path, reading->errors) ||
-	    !read_address(object, path, reading->errors, &ret_backend->address))
-		return;
-	ret_backend->weight = (uint16_t)json_get_integer(object, "weight", 0);
-	is_ipv4 = addr_is_ipv4(&ret_backend->address);
 	if (is_ipv4 ? !options->has_source_ipv4 : !options->has_source_ipv6)
 		json_error_add(reading->errors, &here, "no_encapsulation",
 			       is_ipv4 ? "set \"encap_source_ipv4\" in the plane's configuration"
 				       : "set \"encap_source_ipv6\" in the plane's configuration",
 			       "plane %s has no %s source address to send to this backend from",
 			       options->name, is_ipv4 ? "IPv4" : "IPv6");
+}
+
+/** @param vip whose backend it is. */
+static void
+read_backend(struct reading *reading, const cJSON *object, const struct json_path *path,
+	     struct want_vip *vip)
+{
+	struct want_backend *backend = &vip->backends[path->index];
+
+	backend->index = path->index;
+	if (!json_check(object, backend_fields, path, reading->errors) ||
+	    !read_address(object, path, reading->errors, &backend->address))
+		return;
+	backend->weight = (uint16_t)json_get_integer(object, "weight", 0);
+	if (vip->policy.mode != VIP_MODE_L2DSR)
+		check_source(reading, path, &backend->address);
 }
 
 static int
@@ -164,8 +158,7 @@ read_backends(struct reading *reading, const cJSON *array, const struct json_pat
 		return -ENOMEM;
 	vip->backend_count = count;
 	cJSON_ArrayForEach (object, array) {
-		vip->backends[item.index].index = item.index;
-		read_backend(reading, object, &item, &vip->backends[item.index]);
+		read_backend(reading, object, &item, vip);
 		item.index++;
 	}
 	if (reading->errors->count == errors_before)
@@ -202,7 +195,8 @@ read_vip(struct reading *reading, const cJSON *object, const struct json_path *p
 
 	if (!json_check(object, vip_fields, path, reading->errors))
 		return 0;
-	(void)want_endpoint(object, path, reading->errors, &vip->endpoint);
+	(void)endpoint_read(object, path, reading->errors, &vip->endpoint);
+	(void)policy_read(object, path, reading->errors, &vip->policy);
 	vip->table_size = (uint32_t)json_get_integer(object, "table_size", TABLE_SIZE_DEFAULT);
 	r = read_backends(reading, json_get(object, "backends"), path, vip);
 	if (r == 0)
@@ -223,7 +217,8 @@ next_vip(struct want *want)
 		want->vips = vips;
 		want->vip_capacity = capacity;
 	}
-	want->vips[want->vip_count] = (struct want_vip){ .part = want->part_count };
+	want->vips[want->vip_count] =
+		(struct want_vip){ .part = want->part_count, .order = want->vip_count };
 	return &want->vips[want->vip_count++];
 }
 
@@ -245,7 +240,7 @@ read_array(struct reading *reading, const cJSON *array, const char *name, bool r
 		if (!remove)
 			r = read_vip(reading, object, &item, vip);
 		else if (json_check(object, remove_fields, &item, reading->errors))
-			(void)want_endpoint(object, &item, reading->errors, &vip->endpoint);
+			(void)endpoint_read(object, &item, reading->errors, &vip->endpoint);
 		if (r < 0)
 			return r;
 		item.index++;
@@ -321,7 +316,7 @@ static int
 compare_vips(const void *a, const void *b)
 {
 	const struct want_vip *left = a, *right = b;
-	int order = state_compare_endpoints(&left->endpoint, &right->endpoint);
+	int order = endpoint_compare(&left->endpoint, &right->endpoint);
 
 	if (order == 0)
 		order = (left->part > right->part) - (left->part < right->part);

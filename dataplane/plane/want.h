@@ -9,7 +9,7 @@
 #ifndef PLANE_WANT_H
 #define PLANE_WANT_H
 
-#include "json.h"
+#include "endpoint.h"
 #include "plane.h"
 
 struct want_backend {
@@ -20,9 +20,11 @@ struct want_backend {
 
 struct want_vip {
 	struct addr_endpoint endpoint;
+	uint32_t order; /**< place in the whole request, all parts */
 	bool remove;	/**< the VIP is to go; what follows `index` is not set */
 	uint32_t part;	/**< from 1 */
 	uint32_t index; /**< in that part's "vips" or "remove" */
+	struct vip_policy policy;
 	uint32_t table_size;
 	uint32_t backend_count;
 	struct want_backend *backends; /**< by address, each once */
@@ -66,25 +68,5 @@ const struct json_path *want_path(const struct want *want, const struct want_vip
 				  const char *member, struct want_place *ret_place);
 
 void want_clear(struct want *want);
-
-/**
- * Read the endpoint of an object that has "address", "port" and "protocol" and was checked to have
- * them.
- * @return true; false: the errors say why not.
- */
-bool want_endpoint(const cJSON *object, const struct json_path *path, struct json_errors *errors,
-		   struct addr_endpoint *ret_endpoint);
-
-/** The members of an endpoint, for json_check() tables. */
-#define WANT_ENDPOINT_FIELDS                                                                     \
-	{ .name = "address", .kind = JSON_KIND_STRING, .required = true, .max = ADDR_TEXT_MAX }, \
-		{ .name = "port",                                                                \
-		  .kind = JSON_KIND_INTEGER,                                                     \
-		  .required = true,                                                              \
-		  .min = 1,                                                                      \
-		  .max = 65535 },                                                                \
-	{                                                                                        \
-		.name = "protocol", .kind = JSON_KIND_STRING, .required = true, .max = 16        \
-	}
 
 #endif

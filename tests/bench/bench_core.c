@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Goal: what the decision costs a packet, from frame to encapsulated frame.
+ * Goal: what the decision costs a packet, from the frame that came to the one that leaves.
  * Method: the DPDK worker's own stages (fl_worker_decide()) on bursts of 32 mbufs, each a 64-byte
  * TCP frame (60 and the check sequence) of a flow of its own, 65536 flows a round spread over the
  * VIPs, tables of 65537 rows. The frames are made anew before each burst, outside of the timed
@@ -129,6 +129,7 @@ open_worker(struct bench *bench)
 		errx(1, "no memory for the worker: %s", rte_strerror(rte_errno));
 	memset(worker, 0, sizeof *worker);
 	worker->tables = bench->fixture.tables;
+	worker->size = bench->fixture.size;
 	fl_worker_init(worker);
 	bench->worker = worker;
 }
@@ -172,9 +173,9 @@ round_cycles(struct bench *bench)
 		fl_worker_decide(bench->worker, burst);
 		cycles += rte_rdtsc_precise() - start;
 		for (uint32_t i = 0; i < FL_BURST_MAX; i++)
-			if (burst->verdict[i] != FL_FORWARD)
+			if (burst->decision[i].verdict != FL_FORWARD)
 				errx(1, "flow %u: %s", flow + i,
-				     plane_verdict_name(burst->verdict[i]));
+				     plane_verdict_name(burst->decision[i].verdict));
 	}
 	return cycles;
 }

@@ -53,7 +53,7 @@ say_verdicts(void)
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	case_tables_open(&fixture);
+	case_tables_open(&fixture, 0);
 	for (uint32_t i = 0; i < fixture.size.vip_count && vip_count < VIPS_MAX; i++)
 		if (fixture.tables.vips[i].key.ip_proto != 0)
 			vips[vip_count++] = &fixture.tables.vips[i];

@@ -171,6 +171,9 @@ def step_1_and_2():
     add("mapped destination", "drop_bad_header", edited(good6, 38, address_bytes(V4.format(10))))
     add("length 19", "drop_bad_length", edited(good4, 16, b"\0\x13"))
     add("length beyond the frame", "drop_bad_length", edited(good4, 16, b"\0\x29"))
+    options = frame(tcp(V4.format(10), options=[IPOption_NOP()] * 40))
+    add("cut inside options", "drop_truncated", options[:73])
+    add("options beyond the length, all there", "drop_bad_length", edited(options, 16, b"\0\x3b"))
     add("IPv6 length beyond the frame", "drop_bad_length", edited(good6, 18, b"\0\x15"))
     add("IPv6 payload 65496", "drop_bad_length", edited(frame(tcp(V6.format(10)), after=bytes(65476)), 18, b"\xff\xd8"))
     add("IPv6 payload 65495", "drop_too_big", edited(frame(tcp(V6.format(10)), after=bytes(65476)), 18, b"\xff\xd7"),
@@ -238,7 +241,7 @@ def extensions():
     def through(name, ip, payload=b""):
         forward(name, ip / TCP(sport=40000, dport=80) / Raw(payload), (40000, 80, T), "10.1.1.13", 0)
 
-    def behind(name, verdict, ip, dst=V6.format(10)):
+    def behind(name, verdict, ip):
         add(name, verdict, frame(ip))
     six = ip_for(V6.format(10))
     through("hop-by-hop and destination options", six / IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt())
@@ -258,6 +261,11 @@ def extensions():
     behind("routing type 0", "drop_routing_header", six / IPv6ExtHdrRouting(type=0, segleft=0, addresses=[C6]) / TCP(dport=80))
     behind("segments left", "drop_routing_header", six / IPv6ExtHdrRouting(type=2, segleft=1, addresses=[C6]) / TCP(dport=80))
     behind("options end beyond the packet", "drop_truncated", ip_for(V6.format(10), nh=60) / Raw(b"\x06\x01" + bytes(13)))
+    behind("hop-by-hop second and cut", "drop_truncated", six / IPv6ExtHdrDestOpt(nh=0) / Raw(b"\x06\x01" + bytes(13)))
+    behind("second fragment header cut", "drop_truncated", six / IPv6ExtHdrFragment(nh=44) / Raw(b"\x06" + bytes(6)))
+    cut = chain.copy()
+    cut.lastlayer().nh = 60
+    behind("seventh cut", "drop_ipv6_extension", cut / Raw(b"\x06\x05" + bytes(6)))
     behind("one byte of options", "drop_truncated", ip_for(V6.format(10), nh=60) / Raw(b"\x06"))
     behind("the same, no VIP", "pass_no_vip", ip_for("2001:db8:3::1", nh=60) / Raw(b"\x06"))
     behind("esp", "pass_protocol", ip_for(V6.format(10), nh=50) / Raw(bytes(24)))
@@ -310,9 +318,11 @@ def icmp():
         ask = IPv6(src=C6, dst=V6.format(10), hlim=3, tc=0xb9, fl=0x12345) / ICMPv6EchoRequest(id=5, seq=6, data=bytes(payload))
         answer = IPv6(src=V6.format(10), dst=C6, hlim=64, tc=0xb9, fl=0x12345) / ICMPv6EchoReply(id=5, seq=6, data=bytes(payload))
         add(f"echo 6 of {size} bytes", "answer_echo", frame(ask, [(0x8100, 3)]), 0, leaves(0, CLIENT_MAC, answer, [(0x8100, 3)]))
-    ask = edited(ip_for(V4.format(10)) / ICMP(id=5, seq=6), 22, b"\xf7\xff")  # 0xf7ff + 0x0800 is 0xffff: 0x0000 by RFC 1624
-    answer = edited(IP(src=V4.format(10), dst=C4, ttl=64, id=0x1234) / ICMP(type=0, id=5, seq=6), 22, b"\0\0")
+    ask = edited(ip_for(V4.format(10)) / ICMP(id=5, seq=6), 22, b"\xf7\xff")  # 0xf7ff + 0x0800 is 0xffff, not 0x0000
+    answer = edited(IP(src=V4.format(10), dst=C4, ttl=64, id=0x1234) / ICMP(type=0, id=5, seq=6), 22, b"\xff\xff")
     add("echo with a checksum that wraps", "answer_echo", frame(ask), 0, leaves(0, CLIENT_MAC, answer))
+    answer = IP(src=V4.format(10), dst=C4, ttl=64, id=0x1234) / ICMP(type=0, id=0, seq=0)  # all zeros but the checksum
+    add("echo of zeros", "answer_echo", frame(ip_for(V4.format(10)) / ICMP(id=0, seq=0)), 0, leaves(0, CLIENT_MAC, answer))
     add("echo with options", "drop_icmp", frame(ip_for(V4.format(10), options=[IPOption_NOP()] * 4) / ICMP()))
     add("echo with extension headers", "drop_icmp", frame(ip_for(V6.format(10)) / IPv6ExtHdrDestOpt() / ICMPv6EchoRequest()))
     add("echo with code 1", "drop_icmp", frame(ip_for(V4.format(10)) / ICMP(type=8, code=1)))

@@ -3,11 +3,10 @@
  * Steps 1 to 3 of docs/formats.md section 7: from bytes to a packet with a sort.
  *
  * Readings where the text leaves room:
- * - "IPv4 options beyond what can be read": here the whole frame can be read, so options that end
- *   beyond it also end beyond the packet's length, or that length beyond the frame:
- *   drop_bad_length.
- * - An extension header that may not be there (a seventh, a second fragment header, ...) is refused
- *   before its length is looked at.
+ * - Rows of one step are asked in their order: options that end beyond the frame are
+ *   drop_truncated, whatever the length says; but where version or header length is bad there are
+ *   no IPv4 options: drop_bad_header. An extension header that should not be there (a second
+ *   fragment header, ...) and ends beyond the packet is drop_truncated; a seventh is not looked at.
  * - A fragment header of a whole packet (RFC 6946) counts as one of the six and as the one fragment
  *   header; it is an extension header for "echo request to be answered with extension headers".
  * - What follows the fragment header of a later fragment is payload, whatever its next header says:
@@ -59,6 +58,8 @@ read_ipv4(struct packet *packet)
 	header_bytes = model_read8(ip, 0) % 16 * 4;
 	if (model_read8(ip, 0) / 16 != 4 || header_bytes < 20)
 		return "drop_bad_header";
+	if (there < header_bytes)
+		return "drop_truncated";
 	bytes = model_read16(ip, 2);
 	if (bytes < header_bytes || bytes > there)
 		return "drop_bad_length";
@@ -132,9 +133,10 @@ extension_bytes(struct bytes ip, uint32_t at, uint32_t protocol)
 	return (model_read8(ip, at + 1) + 1) * 8;
 }
 
-/* One header at payload_at. @return the verdict on a VIP, or NULL: stepped over. */
+/* One header at payload_at. @param count headers before it. @return the verdict on a VIP, or NULL:
+ * stepped over. */
 static const char *
-read_extension(struct packet *packet)
+read_extension(struct packet *packet, uint32_t count, bool *has_fragment_header)
 {
 	uint32_t at = packet->payload_at, field;
 	uint32_t bytes = extension_bytes(packet->ip, at, packet->protocol);
@@ -144,7 +146,12 @@ read_extension(struct packet *packet)
 	if (packet->protocol == PROTOCOL_ROUTING &&
 	    (model_read8(packet->ip, at + 2) == 0 || model_read8(packet->ip, at + 3) != 0))
 		return "drop_routing_header";
+	if (packet->protocol == PROTOCOL_HOP_BY_HOP && count > 0)
+		return "drop_ipv6_extension";
 	if (packet->protocol == PROTOCOL_FRAGMENT) {
+		if (*has_fragment_header)
+			return "drop_ipv6_extension";
+		*has_fragment_header = true;
 		field = model_read16(packet->ip, at + 2);
 		packet->fragment_offset = field / 8;
 		packet->is_fragment = field / 8 != 0 || field % 2 != 0;
@@ -160,7 +167,8 @@ read_extension(struct packet *packet)
 static const char *
 read_extensions(struct packet *packet)
 {
-	uint32_t count = 0, fragment_headers = 0;
+	uint32_t count = 0;
+	bool has_fragment_header = false;
 
 	while (packet->fragment_offset == 0 &&
 	       (is_stepped_over(packet->protocol) || is_refused(packet->protocol))) {
@@ -168,11 +176,7 @@ read_extensions(struct packet *packet)
 
 		if (is_refused(packet->protocol) || count == EXTENSIONS_MAX)
 			return "drop_ipv6_extension";
-		if (packet->protocol == PROTOCOL_HOP_BY_HOP && count > 0)
-			return "drop_ipv6_extension";
-		if (packet->protocol == PROTOCOL_FRAGMENT && ++fragment_headers > 1)
-			return "drop_ipv6_extension";
-		verdict = read_extension(packet);
+		verdict = read_extension(packet, count, &has_fragment_header);
 		if (verdict != NULL)
 			return verdict;
 		count++;

@@ -4,6 +4,9 @@
  *
  * Readings where the text leaves room: an echo answer keeps what the frame had behind the packet,
  * and its tags as any frame that leaves (those of the port it leaves by, where that sets them).
+ * Its ICMP checksum over IPv4 is never 0x0000: RFC 1624 makes 0x0000 and 0xffff, which are both
+ * zero in one's complement, the same; 0xffff is right wherever 0x0000 is, and where all of the
+ * answer is zeros it alone is. ICMPv6 has addresses in its sum: there 0x0000 stays.
  */
 #include <string.h>
 
@@ -205,7 +208,7 @@ model_send_echo_answer(const struct sending *sending)
 	const struct packet *packet = sending->packet;
 	struct model_result *result = sending->result;
 	struct bytes icmp = model_part(packet->ip, packet->payload_at, 8);
-	uint32_t ip_at, was, is, type_was, type_is;
+	uint32_t ip_at, was, is, type_was, type_is, checksum;
 
 	put_ethernet(sending, packet->frame.start + 6, sending->in_port);
 	model_put16(result, packet->type);
@@ -225,9 +228,11 @@ model_send_echo_answer(const struct sending *sending)
 	}
 	type_was = model_read16(icmp, 0);
 	type_is = packet->is_ipv6 ? 129 * 256 : 0;
+	checksum = model_checksum_adjusted(model_read16(icmp, 2), type_was, type_is);
+	if (checksum == 0 && !packet->is_ipv6)
+		checksum = 0xffff;
 	model_patch16(result, ip_at + packet->payload_at, type_is);
-	model_patch16(result, ip_at + packet->payload_at + 2,
-		      model_checksum_adjusted(model_read16(icmp, 2), type_was, type_is));
+	model_patch16(result, ip_at + packet->payload_at + 2, checksum);
 }
 
 /* Type, code, checksum, MTU, quote; for ICMPv6 the checksum covers a pseudo-header (RFC 8200). */

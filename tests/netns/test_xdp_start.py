@@ -8,21 +8,22 @@ Method: the real program on veth, with one thing wrong at a time: in the file (b
 
 import json
 import os
-import signal
+import re
+import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from dpdk_plane import KEY
-from lab import program, wait_until
+from lab import program
 from test_dpdk_start import NOBODY, as_nobody
 from xdp_plane import LIMITS, PORT, XdpLab
 
 BAD = Path(__file__).parent / "bad" / "xdp"
 EXPECTED = json.loads((BAD.parents[1] / "bad_xdp.json").read_text())
 MAPS = {"config", "vip_buckets", "vips", "backends", "rows", "ports", "fragments", "cores", "vip_counters",
-        "backend_counters", "tx_ports"}
+        "backend_counters", "vip_ledger", "backend_ledger", "tx_ports"}
 
 
 @pytest.fixture
@@ -71,6 +72,10 @@ def test_check_touches_nothing(lab):
     done = xdp("--check", path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{path}: good: plane xdp0, 1 ports\n"
+
+
+def test_the_example_is_good():
+    assert xdp("--check", Path(__file__).parents[2] / "docs/examples/xdp0.json").returncode == 0
 
 
 # --- the machine ---
@@ -154,10 +159,11 @@ def test_one_port_of_two_is_refused(lab):
     process, _ = lab.start()
     lab.kill(process)
     (lab.dir / "xdp0.sock").unlink()
+    lab.pair("lb", "eth2", "peer", "eth2")
     pins = lab.pins()
-    got, said = lab.start_to_fail(ports=[PORT, {"name": "b", "interface": "eth1"}])
+    got, said = lab.start_to_fail(ports=[PORT, {"name": "c", "interface": "eth2"}, {"name": "b", "interface": "eth1"}])
     assert got == 69 and "eth1 has another" in said
-    assert lab.pins() == pins and lab.xdp_mode() == "xdp"
+    assert lab.pins() == pins and lab.xdp_mode() == "xdp" and lab.xdp_mode("eth2") is None
 
 
 def test_pin_dir_not_on_bpffs(lab):
@@ -245,6 +251,40 @@ def test_start_stop_detach(lab, mode):
     assert said == f"plane xdp0: taken off 1 interfaces; {len(MAPS)} maps and {directory} removed\n"
     assert lab.xdp() is None and lab.pins() == []
     assert lab.detach().stdout == "plane xdp0: nothing is there to remove\n"
+
+
+def test_what_the_program_is_told(lab):
+    """The map `config`, and the ports' tags."""
+    lab.pair("lb", "eth1", "peer", "eth1")
+    more = {"ports": [PORT | {"vlan": [7, 8]}, {"name": "b", "interface": "eth1", "vlan": "none"}],
+            "encap_entropy_ipv4": "10.64.0.0/10", "encap_source_ipv6": None, "icmp_rate": 500, "icmp_burst": 3}
+    process, _ = lab.start(**more)
+    config = lab.map_bytes("config")
+    magic, layout, _, vips, backends, cpus = struct.unpack_from("<6I", config)
+    assert (magic, layout, backends) == (0x46414952, 1, LIMITS["backends"])
+    assert len(lab.map_bytes("vip_counters", 1)) == 16 and vips >= LIMITS["vips"] and cpus >= os.cpu_count()
+    index = [lab.ifindex(interface) for interface in ("eth0", "eth1")]
+    assert list(struct.unpack_from("<16I", config, 24)) == index + [0] * 14
+    core = config[120:]
+    assert core[:16].hex() == KEY
+    fragment_mask, interval, burst = struct.unpack_from("<36xI2Q", core)
+    assert (fragment_mask, interval, burst) == (LIMITS["fragments"] // 8 - 1, 2000000, 6000000)
+    mapped, nothing = bytes(10) + b"\xff\xff", b"\xff" * 16 + bytes(16)
+    assert core[64:96] == mapped + bytes([10, 78, 0, 5]) + b"\xff" * 16
+    assert core[96:128] == mapped + bytes([10, 64, 0, 0]) + b"\xff" * 13 + b"\xc0\0\0"
+    assert core[128:192] == nothing * 2
+    assert lab.map_bytes("ports", 0)[8:] == bytes([0x88, 0xa8, 0, 7, 0x81, 0, 0, 8])
+    assert lab.map_bytes("ports", 1)[8:] == b"\xff" * 8
+    # another start says other things
+    lab.kill(process)
+    lab.key.write_text("ff" + KEY[2:])
+    process, _ = lab.start(**more | {"ports": [PORT], "icmp_rate": 1000})
+    config = lab.map_bytes("config")
+    assert list(struct.unpack_from("<16I", config, 24)) == index[:1] + [0] * 15
+    assert config[120] == 0xff and "<4>the hash key is another" in lab.log(process.log)
+    assert struct.unpack_from("<Q", config, 120 + 40) == (1000000,)
+    assert lab.map_bytes("ports", 0)[8:12] == bytes(4)
+    assert lab.stop(process) == 0
 
 
 def test_names_with_dots(lab):
@@ -383,11 +423,25 @@ def test_pins_of_another_kind_of_plane(lab):
     assert lab.pins() == ["xdp0", "xdp0/guard_17", "xdp0/vips"]
 
 
-def killed(lab, call, count, *argv):
-    """Run fairlead-xdp, whose n-th such system call is its last; or 1 second."""
-    lab.run("lb", ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
-                   "-e", f"inject={call}:signal=KILL:when={count}",
-                   "timeout", "-s", "KILL", "1", program("fairlead-xdp"), *argv, lab.config()], check=False)
+def traced(lab, *options, argv=()):
+    """Run fairlead-xdp for a second at most under strace(1)."""
+    return lab.run("lb", ["strace", "-f", "-qq", *options, "timeout", "1", program("fairlead-xdp"), *argv,
+                          lab.config()], check=False)
+
+
+def bpf_calls(lab):
+    """The commands of the bpf() calls of a start, in their order; a call's number is its place, from 1."""
+    traced(lab, "-e", "trace=bpf", "-o", str(lab.dir / "trace"))
+    return re.findall(r"\bbpf\((BPF_\w+)", (lab.dir / "trace").read_text())
+
+
+def numbers(calls, *names):
+    return [number for number, call in enumerate(calls, 1) if call in names]
+
+
+def killed(lab, call, number, *argv):
+    """Run fairlead-xdp, whose n-th such system call is its last. What is pinned then."""
+    traced(lab, "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}", argv=argv)
     return lab.pins()
 
 
@@ -398,9 +452,11 @@ def comes_up(lab, name="xdp0"):
 
 
 def test_killed_while_it_starts(lab):
-    half_made = 0
-    for count in (1, 10, 30, *range(34, 60, 2)):
-        half_made += killed(lab, "bpf", count) not in ([], ["xdp0"], whole("link_eth0"))
+    calls, half_made = bpf_calls(lab), 0
+    lab.detach()
+    pinned = numbers(calls, "BPF_OBJ_PIN", "BPF_LINK_CREATE")
+    for number in (1, pinned[0] // 2, *pinned, pinned[-1] + 1):
+        half_made += killed(lab, "bpf", number) not in ([], ["xdp0"], whole("link_eth0"))
         lab.kill(comes_up(lab))
         lab.detach()
         assert lab.pins() == [] and lab.xdp() is None
@@ -410,9 +466,10 @@ def test_killed_while_it_starts(lab):
 def test_killed_while_it_takes_over(lab):
     """The kernel forwards on by whatever is attached, at every moment."""
     lab.kill(comes_up(lab))
-    seen = set()
-    for count in (1, 20, 40, 50, 55, 60, 65, 70, 75, 80, 85, 90, 1000):
-        killed(lab, "bpf", count)
+    calls, seen = bpf_calls(lab), set()
+    update = numbers(calls, "BPF_LINK_UPDATE")[0]
+    for number in (1, update // 2, *numbers(calls, "BPF_MAP_UPDATE_ELEM"), update - 1, update, update + 1):
+        killed(lab, "bpf", number)
         assert lab.pins() == whole("link_eth0") and lab.xdp_mode() == "xdp"
         seen.add(lab.xdp())
     assert len(seen) > 1, "or this test kills at the wrong moments"
@@ -421,10 +478,10 @@ def test_killed_while_it_takes_over(lab):
 
 def test_killed_while_it_detaches(lab):
     half_made = 0
-    for call, count in (("bpf", 1), ("bpf", 2), *(("unlink", count) for count in (1, 2, 3, 6, 12)), ("rmdir", 1)):
+    for call, number in (("bpf", 1), ("bpf", 2), *(("unlink", number) for number in (1, 2, 3, 6, 12)), ("rmdir", 1)):
         lab.kill(comes_up(lab))
-        half_made += killed(lab, call, count, "--detach") != whole("link_eth0")
-        if count < 6:
+        half_made += killed(lab, call, number, "--detach") != whole("link_eth0")
+        if number < 6:
             lab.kill(comes_up(lab))
         lab.detach()
         assert lab.pins() == [] and lab.xdp() is None
@@ -434,20 +491,19 @@ def test_killed_while_it_detaches(lab):
 def test_any_call_fails(lab):
     """One sentence and nothing left, whatever the kernel refuses; also where it is of another opinion the second time:
     what is asked for the driver's words must not stay attached."""
-    path, said = lab.config(), []
-    for count in range(20, 64):
-        done = lab.run("lb", ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=bpf",
-                              "-e", f"inject=bpf:error=EOPNOTSUPP:when={count}",
-                              "timeout", "1", program("fairlead-xdp"), path], check=False)
-        if done.returncode not in (0, 124):  # not a call that matters: it ran until it was stopped
-            assert done.returncode in (69, 70), done.stderr
-            assert len(done.stderr.strip().splitlines()) == 1
-            assert lab.pins() == [] and lab.xdp() is None
-            said.append(done.stderr)
-        else:
-            lab.detach()
-    assert any("though it takes an XDP program: nothing was left attached" in line for line in said)
-    assert len(said) > 20
+    calls = bpf_calls(lab)
+    lab.detach()
+    for number in [numbers(calls, "BPF_MAP_CREATE")[-1],
+                   *numbers(calls, "BPF_MAP_UPDATE_ELEM", "BPF_OBJ_PIN", "BPF_LINK_CREATE")]:
+        again = "+" if calls[number - 1] == "BPF_MAP_CREATE" else ""  # libbpf tries that in several ways
+        done = traced(lab, "-o", "/dev/null", "-e", "trace=bpf", "-e",
+                      f"inject=bpf:error=EOPNOTSUPP:when={number}{again}")
+        said = done.stderr
+        assert done.returncode == 69 and len(said.strip().splitlines()) == 1, said
+        assert "Operation not supported" in said
+        assert ("cannot be pinned" in said) == (calls[number - 1] == "BPF_OBJ_PIN")
+        assert ("nothing was left attached" in said) == (calls[number - 1] == "BPF_LINK_CREATE")
+        assert lab.pins() == [] and lab.xdp() is None
 
 
 def test_two_planes_side_by_side(lab):

@@ -64,6 +64,15 @@ class XdpLab(PlaneLab):
             return None
         return json.loads(self.run(None, ["bpftool", "-j", "link", "show", "pinned", pin]).stdout)["id"]
 
+    def ifindex(self, interface):
+        return json.loads(self.run("lb", ["ip", "-j", "link", "show", interface]).stdout)[0]["ifindex"]
+
+    def map_bytes(self, name, index=0, plane="xdp0"):
+        """One element of a pinned array."""
+        key = ["key", "hex", *index.to_bytes(4, "little").hex(" ").split()]
+        said = self.run(None, ["bpftool", "-j", "map", "lookup", "pinned", self.dir / f"bpf/planes/{plane}/{name}", *key])
+        return bytes(int(byte, 16) for byte in json.loads(said.stdout)["value"])
+
     def pass_all(self):
         """The object of a program that passes everything, for ip(8)."""
         source, path = self.dir / "pass.bpf.c", self.dir / "pass.bpf.o"

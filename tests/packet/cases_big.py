@@ -30,7 +30,8 @@ def edges():
         to = flow(dst, dport, protocol)
         if room > 1500:
             continue
-        table.forward(f"{name} fills the mtu, {room} bytes", frame(make(dst, dport, payload=b"a" * (room - len(make(dst, dport))))), backend, to, mode)
+        table.forward(f"{name} fills the mtu, {room} bytes", frame(make(dst, dport, payload=b"a" * (room - len(make(dst, dport))))),
+                      backend, to, mode)
         table.forward(f"{name} fills the mtu, bytes after it do not count",
                       frame(make(dst, dport, payload=b"a" * (room - len(make(dst, dport)))), 9, PCP_TAGS[5]), backend, to, mode)
         table.too_big(f"{name} one byte over the mtu", frame(of_size(make, dst, dport, room + 1)), room)
@@ -41,7 +42,8 @@ def told():
     for name, dst, dport, make, protocol, backend, mode in (IPIP[0], IPIP[5], IPIP[6], *GUE, FAR[1], FAR[4], FAR[5]):
         room = room_for(backend, mode)
         for number, tags in ((0, PCP_TAGS[2]), (0, PCP_TAGS[5]), (1, []), (2, []), (2, PCP_TAGS[5]), (3, PCP_TAGS[0]), (4, PCP_TAGS[6])):
-            table.too_big(f"too big {name} by port {number} with {len(tags)} tags", frame(of_size(make, dst, dport, room + 2), 0, tags, number), room, number)
+            table.too_big(f"too big {name} by port {number} with {len(tags)} tags",
+                          frame(of_size(make, dst, dport, room + 2), 0, tags, number), room, number)
         field = "hlim" if ":" in dst else "ttl"
         table.too_big(f"too big {name} with {field} 255 and class 0xb9",
                       frame(of_size(make, dst, dport, 1490, **{field: 255, ("tc" if ":" in dst else "tos"): 0xb9})), room)
@@ -75,7 +77,8 @@ def told_about_fragments_and_headers():
         table.sequence(None)
     dst, room = V6.format(10), 1480
     syn = bytes(TCP(sport=40000, dport=80))
-    for name, headers in (("destination options", [DST]), ("68 bytes of headers", [HOP, DST, (AH, 7), (DST, 1)]), ("an atomic fragment header", [FRAGMENT]),
+    for name, headers in (("destination options", [DST]), ("68 bytes of headers", [HOP, DST, (AH, 7), (DST, 1)]),
+                          ("an atomic fragment header", [FRAGMENT]),
                           ("808 bytes of options", [(DST, 100)]), ("six headers", [DST] * 6)):
         empty = len(chain(dst, headers, 6, syn))
         table.too_big(f"too big behind {name}", frame(chain(dst, headers, 6, syn + b"h" * (room + 1 - empty))), room)
@@ -108,7 +111,8 @@ def not_told():
         quote = quoted(dst, 80, 6)
         empty = len(error(dst, quote))
         table.add(f"too big icmp error to {dst}", "drop_too_big", frame(error(dst, quote + bytes(1500 - empty))))
-        table.forward(f"large icmp error to {dst}", frame(error(dst, quote + bytes(1480 - empty))), backend, (client(dst), 40000, dst, 80, 6))
+        table.forward(f"large icmp error to {dst}", frame(error(dst, quote + bytes(1480 - empty))), backend,
+                      (client(dst), 40000, dst, 80, 6))
 
 
 def fill():

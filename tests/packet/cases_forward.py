@@ -18,9 +18,12 @@ GUE = [("gue 4in4 tcp", V4.format(30), 80, tcp, 6, b4(0, 33), "gue"), ("gue 4in6
        ("gue 6in4 tcp", V6.format(30), 80, tcp, 6, b4(0, 34), "gue"), ("gue 6in6 udp", V6.format(30), 53, udp, 17, b6(0, 34), "gue")]
 L2DSR = [("l2dsr 4 tcp", V4.format(31), 80, tcp, 6, b4(0, 35), "l2dsr"), ("l2dsr 4 udp", V4.format(31), 53, udp, 17, b6(0, 35), "l2dsr"),
          ("l2dsr 6 tcp", V6.format(31), 80, tcp, 6, b4(0, 36), "l2dsr"), ("l2dsr 6 udp", V6.format(31), 53, udp, 17, b6(0, 36), "l2dsr")]
-FAR = [("gue 4in4 tcp, port 1", V4.format(37), 80, tcp, 6, b4(1, 37), "gue"), ("gue 4in6 udp, port 1", V4.format(37), 53, udp, 17, b6(1, 37), "gue"),
-       ("gue 6in4 tcp, port 1", V6.format(37), 80, tcp, 6, b4(1, 38), "gue"), ("gue 6in6 udp, port 1", V6.format(37), 53, udp, 17, b6(1, 38), "gue"),
-       ("l2dsr 4 tcp, port 1", V4.format(38), 80, tcp, 6, b4(1, 39), "l2dsr"), ("l2dsr 6 udp, port 1", V6.format(38), 53, udp, 17, b6(1, 40), "l2dsr")]
+FAR = [("gue 4in4 tcp, port 1", V4.format(37), 80, tcp, 6, b4(1, 37), "gue"),
+       ("gue 4in6 udp, port 1", V4.format(37), 53, udp, 17, b6(1, 37), "gue"),
+       ("gue 6in4 tcp, port 1", V6.format(37), 80, tcp, 6, b4(1, 38), "gue"),
+       ("gue 6in6 udp, port 1", V6.format(37), 53, udp, 17, b6(1, 38), "gue"),
+       ("l2dsr 4 tcp, port 1", V4.format(38), 80, tcp, 6, b4(1, 39), "l2dsr"),
+       ("l2dsr 6 udp, port 1", V6.format(38), 53, udp, 17, b6(1, 40), "l2dsr")]
 MIXES = IPIP + GUE + L2DSR
 TEXT = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"
 
@@ -48,11 +51,14 @@ def fields():
     table.forward("6in6 client's flow label stays inside", frame(tcp(V6.format(11), 443, fl=0xabcde)), b6(1, 12),
                   flow(V6.format(11), 443, 6))
     for words in (1, 5, 10):
-        table.forward(f"4in4 {words} words of options", frame(tcp(dst, options=[IPOption_NOP()] * 4 * words, payload=b"abc")), b4(0, 11), to)
+        table.forward(f"4in4 {words} words of options", frame(tcp(dst, options=[IPOption_NOP()] * 4 * words, payload=b"abc")),
+                      b4(0, 11), to)
     table.forward("4in6 10 words of options, udp", frame(udp(V4.format(11), options=[IPOption_NOP()] * 40)), b6(1, 13),
                   flow(V4.format(11), 53, 17))
-    table.forward("gue 10 words of options", frame(tcp(V4.format(30), options=[IPOption_NOP()] * 40)), b4(0, 33), flow(V4.format(30), 80, 6), "gue")
-    table.forward("l2dsr 10 words of options", frame(tcp(V4.format(31), options=[IPOption_NOP()] * 40)), b4(0, 35), flow(V4.format(31), 80, 6), "l2dsr")
+    table.forward("gue 10 words of options", frame(tcp(V4.format(30), options=[IPOption_NOP()] * 40)), b4(0, 33),
+                  flow(V4.format(30), 80, 6), "gue")
+    table.forward("l2dsr 10 words of options", frame(tcp(V4.format(31), options=[IPOption_NOP()] * 40)), b4(0, 35),
+                  flow(V4.format(31), 80, 6), "l2dsr")
     for sport, last in ((18812, 0), (9915, 0x3fff)):
         extreme = flow(V4.format(30), 80, 6, sport)
         assert flow_hash(*extreme) >> 32 & 0x3fff == last
@@ -75,7 +81,8 @@ def fields():
     table.forward("4in4 vip port 65535", frame(tcp(V4.format(14), 65535)), b4(1, 16), flow(V4.format(14), 65535, 6))
     table.forward("4in4 to another's MAC", edited(frame(tcp(dst)), 0, b"\x02\xff\xff\xff\xff\xff"), b4(0, 11), to)
     for sport in (1, 2, 3, 4):
-        table.forward(f"weight 0 owns no row, flow {sport}", frame(tcp(V4.format(15), sport=sport)), b4(0, 32), flow(V4.format(15), 80, 6, sport))
+        table.forward(f"weight 0 owns no row, flow {sport}", frame(tcp(V4.format(15), sport=sport)), b4(0, 32),
+                      flow(V4.format(15), 80, 6, sport))
 
 
 def ttls():
@@ -117,10 +124,12 @@ def port_kinds():
                                   (65535, 83, "65535 of any")):
             table.forward(f"tcp {version} port {name}", frame(tcp(dst.format(50), dport)), backend(0, host), flow(dst.format(50), dport, 6))
         for dport, host in ((0, 84), (1, 85), (53, 85), (65534, 85)):
-            table.forward(f"udp {version} port {dport}, 0 is a port", frame(udp(dst.format(50), dport)), backend(0, host), flow(dst.format(50), dport, 17))
+            table.forward(f"udp {version} port {dport}, 0 is a port", frame(udp(dst.format(50), dport)), backend(0, host),
+                          flow(dst.format(50), dport, 17))
         table.add(f"udp {version} port 65535, the range ends before", "pass_no_vip", frame(udp(dst.format(50), 65535)))
         for dport, host in ((0, 88), (8500, 86), (8499, 87), (65535, 87)):
-            table.forward(f"0-65535 is any, {version} port {dport}", frame(tcp(dst.format(51), dport)), backend(0, host), flow(dst.format(51), dport, 6))
+            table.forward(f"0-65535 is any, {version} port {dport}", frame(tcp(dst.format(51), dport)), backend(0, host),
+                          flow(dst.format(51), dport, 6))
         table.add(f"any of tcp is not of udp {version}", "pass_no_vip", frame(udp(dst.format(51), 8500)))
 
 
@@ -136,7 +145,8 @@ def prefixes():
             if longer is not None and net[0] in longer:
                 last = str(longer[-1])
                 table.forward(f"last of {longer}", frame(tcp(last)), backend(0, 52 + i), flow(last, 80, 6))
-        for i, dport, host, name in ((7, 443, 67, "443 of the address"), (6, 443, 65, "443 of any in the fifth"), (7, 8443, 66, "8443 of the fifth"),
+        for i, dport, host, name in ((7, 443, 67, "443 of the address"), (6, 443, 65, "443 of any in the fifth"),
+                                     (7, 8443, 66, "8443 of the fifth"),
                                      (7, 8500, 65, "any of the fifth before a range of the fourth"), (3, 8500, 63, "range of the fourth"),
                                      (3, 443, 62, "443 of the second"), (2, 443, 62, "443 of the second from the third"),
                                      (3, 9000, 61, "any of the first"), (0, 443, 61, "any of the first itself")):
@@ -171,7 +181,8 @@ def tags():
                 table.forward(f"port with vlan {PORTS[number]['vlan']}: {mode} {dport} to {dst}, {tag_text(one)}",
                               frame(make(dst, dport, payload=TEXT), tags=one), backend, flow(dst, dport, protocol), mode)
     for dst, backend in ((V6.format(32), b4(2, 12)), (V6.format(33), b4(3, 12)), (V6.format(34), b4(4, 12))):
-        table.forward(f"gue to {dst} with the port's own tags", frame(tcp(dst, 443), tags=[(TPIDS[0], 5)]), backend, flow(dst, 443, 6), "gue")
+        table.forward(f"gue to {dst} with the port's own tags", frame(tcp(dst, 443), tags=[(TPIDS[0], 5)]), backend,
+                      flow(dst, 443, 6), "gue")
     for number in (2, 3, 4):  # the port that it came by sets nothing on what leaves by another
         table.forward(f"came by port {number}, leaves by port 0", frame(tcp(V4.format(10)), tags=PCP_TAGS[5], in_port=number), b4(0, 11),
                       flow(V4.format(10), 80, 6), in_port=number)
@@ -194,15 +205,19 @@ def entropy():
             inner = tcp(V4.format(10))
             outer = ip_for(where, src=address, **({"proto": 4} if version == 4 else {"nh": 4}))
             table.add(f"entropy: own packet from {address} back, to {where}", "drop_loop", frame(outer / inner))
-            table.add(f"entropy: own gue from {address} back, to {where}", "drop_loop", frame(udp(where, 6080, src=address, payload=bytes(inner))))
-    table.add("entropy: beyond the prefix is not own 4", "pass_protocol", frame(ip_for(V4.format(10), src="172.17.0.0", proto=4) / tcp(V4.format(10))))
-    table.add("entropy: beyond the prefix is not own 6", "pass_protocol", frame(ip_for(V6.format(10), src="2001:db8:e:1::", nh=41) / tcp(V6.format(10))))
+            table.add(f"entropy: own gue from {address} back, to {where}", "drop_loop",
+                      frame(udp(where, 6080, src=address, payload=bytes(inner))))
+    table.add("entropy: beyond the prefix is not own 4", "pass_protocol",
+              frame(ip_for(V4.format(10), src="172.17.0.0", proto=4) / tcp(V4.format(10))))
+    table.add("entropy: beyond the prefix is not own 6", "pass_protocol",
+              frame(ip_for(V6.format(10), src="2001:db8:e:1::", nh=41) / tcp(V6.format(10))))
     for version in (4, 6):
         where = (V4 if version == 4 else V6).format(10)
         table.add(f"entropy: the fixed source is own too {version}", "drop_loop", frame(ip_for(where, src=SOURCE[version]) / tcp(where)))
     for name, dst, dport, make, protocol, backend, mode in (IPIP[0], IPIP[6]):
-        whole, source = (flow(dst, dport, protocol), outer_source(6 if ":" in backend else 4, mode, flow_hash(*flow(dst, dport, protocol)), 1))
-        own = to_backend(frame(make(dst, dport), None), backend, mode, flow_hash(*whole), 1)[1]
+        hash64 = flow_hash(*flow(dst, dport, protocol))
+        source = outer_source(6 if ":" in backend else 4, mode, hash64, 1)
+        own = to_backend(frame(make(dst, dport), None), backend, mode, hash64, 1)[1]
         assert source not in SOURCE.values()
         table.add(f"entropy: own output of {name}", "drop_loop", own)
     room = 1480 - len(tcp(dst4 := V4.format(10)))

@@ -174,7 +174,8 @@ def alone():
     table.add("fragment of icmp for the host, bad source", "pass_icmp", frame(fragment(V4.format(46), 1, TEXT, src="255.255.255.255")))
     table.add("icmp fragment needed in a fragment", "drop_fragment", frame(fragment(V4.format(10), 1, bytes(
         ICMP(type=3, code=4) / IP(src=V4.format(10), dst=C4) / TCP(sport=80, dport=40000)))))
-    table.add("first fragment of own gue", "drop_loop", frame(fragment(V4.format(10), 17, UDP(sport=50000, dport=6080) / Raw(TEXT), src=SOURCE[4])))
+    table.add("first fragment of own gue", "drop_loop",
+              frame(fragment(V4.format(10), 17, UDP(sport=50000, dport=6080) / Raw(TEXT), src=SOURCE[4])))
     table.add("first fragment of own ipip", "drop_loop", frame(fragment(V4.format(10), 4, bytes(tcp(V4.format(10))), src=SOURCE[4])))
 
 
@@ -196,14 +197,16 @@ def around_the_header():
               frame(ip_for(dst) / IPv6ExtHdrFragment(nh=60, id=9, m=1) / Raw(b"\x06\x01" + bytes(6))))
     for name, backend, target, dport, make in (("tcp", to, dst, 80, TCP), ("udp", b6(0, 14), V6.format(11), 53, UDP)):
         protocol = 6 if make is TCP else 17
-        table.forward(f"atomic fragment {name}", frame(ip_for(target) / IPv6ExtHdrFragment(nh=protocol, id=9) / make(sport=40000, dport=dport)),
+        table.forward(f"atomic fragment {name}", frame(ip_for(target) / IPv6ExtHdrFragment(nh=protocol, id=9) / make(sport=40000,
+            dport=dport)),
                       backend, flow(target, dport, protocol))
         table.sequence(f"atomic fragment {name} leaves nothing behind")
         table.forward("atomic", frame(ip_for(target) / IPv6ExtHdrFragment(nh=protocol, id=0x77) / make(sport=40000, dport=dport)),
                       backend, flow(target, dport, protocol))
         table.add("later", "drop_fragment_order", frame(later(target, protocol)))
         table.sequence(None)
-    table.forward("atomic fragment where fragments drop", frame(ip_for(V6.format(40)) / IPv6ExtHdrFragment(nh=6, id=9) / TCP(sport=40000, dport=80)),
+    table.forward("atomic fragment where fragments drop",
+                  frame(ip_for(V6.format(40)) / IPv6ExtHdrFragment(nh=6, id=9) / TCP(sport=40000, dport=80)),
                   b6(0, 70), flow(V6.format(40), 80, 6))
     table.add("atomic fragment of a truncated tcp", "drop_truncated", frame(ip_for(dst) / IPv6ExtHdrFragment(nh=6, id=9) / Raw(TEXT[:19])))
     table.forward("reserved bits of the fragment header", frame(ip_for(dst) / IPv6ExtHdrFragment(nh=6, id=9, res1=0xff, res2=3) / TCP(

@@ -39,7 +39,8 @@ def echo_answered():
     for dst in (V4.format(10), V6.format(10)):
         version = 6 if ":" in dst else 4
         for count in (0, 1, 2, 3, 7, 56, 1399, 1400):
-            for name, data in (("letters", bytes(97 + i % 26 for i in range(min(count, 60))) + b"q" * (count - 60)), ("0xff", b"\xff" * count)):
+            for name, data in (("letters", bytes(97 + i % 26 for i in range(min(count, 60))) + b"q" * (count - 60)),
+                               ("0xff", b"\xff" * count)):
                 if count > 0 or name == "letters":
                     table.echo(f"echo {version} of {count} bytes of {name}", frame(request(dst, data)))
         table.echo(f"echo {version} without padding", frame(request(dst), None))
@@ -98,7 +99,8 @@ def echo_otherwise():
         dst = address.format(41)
         table.add(f"echo {version} forwarded with ttl 1", "drop_ttl", frame(request(dst, **{"hlim" if version == 6 else "ttl": 1})))
         room = 1500 - (20 if version == 4 else 40) - len(request(dst))
-        table.forward(f"echo {version} forwarded, fills the mtu", frame(request(dst, b"m" * room)), backend(0, 74), (client(dst), 0x4d2, dst, 0, number))
+        table.forward(f"echo {version} forwarded, fills the mtu", frame(request(dst, b"m" * room)), backend(0, 74),
+                      (client(dst), 0x4d2, dst, 0, number))
         table.add(f"echo {version} forwarded, one byte over", "drop_too_big", frame(request(dst, b"m" * (room + 1))))
         for host, verdict in ((46, "pass_icmp"), (48, "drop_no_backend"), (49, "pass_no_backend"), (99, "pass_no_vip")):
             table.add(f"echo {version} to {address.format(host)}", verdict, frame(request(address.format(host))))
@@ -110,7 +112,8 @@ def echo_otherwise():
                 if short < 7:
                     given[Raw].load = given[Raw].load[:short]
                 table.add(f"icmp {version} of {short} bytes to {address.format(host)}", "drop_truncated", frame(given, 99))
-        table.add(f"icmp {version} of 7 bytes to another address", "pass_no_vip", frame(ip_for(address.format(99), **field) / Raw(bytes(7))))
+        table.add(f"icmp {version} of 7 bytes to another address", "pass_no_vip",
+                  frame(ip_for(address.format(99), **field) / Raw(bytes(7))))
     dst = V4.format(45)
     for ident in range(8):  # rows of the first VIP of that address
         to = (C4, ident, dst, 0, 1)
@@ -125,7 +128,8 @@ def echo_otherwise():
         table.forward(f"echo 4 with {words} words of options, forwarded", frame(request(V4.format(41), options=nops)), b4(0, 74),
                       (C4, 0x4d2, V4.format(41), 0, 1))
         table.add(f"echo 4 with {words} words of options, host", "pass_icmp", frame(request(V4.format(46), options=nops)))
-    for name, header in (("hop-by-hop", IPv6ExtHdrHopByHop()), ("destination options", IPv6ExtHdrDestOpt()), ("an atomic fragment header", IPv6ExtHdrFragment(id=9)),
+    for name, header in (("hop-by-hop", IPv6ExtHdrHopByHop()), ("destination options", IPv6ExtHdrDestOpt()),
+                         ("an atomic fragment header", IPv6ExtHdrFragment(id=9)),
                          ("routing 4", IPv6ExtHdrRouting(type=4, addresses=[]))):
         def behind(dst, header=header):
             made = request(dst)
@@ -183,7 +187,8 @@ def errors():
         damaged = edited(frame(error(dst, whole)), 14 + (40 if version == 6 else 20) + 2, b"\xbe\xef")
         table.forward(f"icmp {version} error with a wrong checksum is the backend's", damaged, backend, to, damaged=True)
         for number in (1, 3):
-            table.forward(f"icmp {version} error by port {number} with tags", frame(error(dst, whole), tags=PCP_TAGS[5], in_port=number), backend, to,
+            table.forward(f"icmp {version} error by port {number} with tags",
+                          frame(error(dst, whole), tags=PCP_TAGS[5], in_port=number), backend, to,
                           in_port=number)
         field = "hlim" if version == 6 else "ttl"
         table.add(f"icmp {version} error with ttl 1", "drop_ttl", frame(error(dst, whole, **{field: 1})))
@@ -202,8 +207,10 @@ def errors_elsewhere():
     for address, backend in ((V4, b4), (V6, b6)):
         for dport, host in ((8500, 81), (81, 83), (0, 83)):
             dst = address.format(50)
-            table.forward(f"icmp error about port {dport} of {dst}", frame(error(dst, quoted(dst, dport, 6))), backend(0, host), flow(dst, dport, 6))
-        for host, dport, protocol, verdict in ((47, 80, 6, "drop_no_backend"), (47, 53, 17, "pass_no_backend"), (13, 80, 6, "drop_unreachable")):
+            table.forward(f"icmp error about port {dport} of {dst}", frame(error(dst, quoted(dst, dport, 6))), backend(0, host),
+                          flow(dst, dport, 6))
+        for host, dport, protocol, verdict in ((47, 80, 6, "drop_no_backend"), (47, 53, 17, "pass_no_backend"),
+                                               (13, 80, 6, "drop_unreachable")):
             dst = address.format(host)
             table.add(f"icmp error about {dst} port {dport}", verdict, frame(error(dst, quoted(dst, dport, protocol))))
         dst = address.format(46)
@@ -230,7 +237,8 @@ def errors_elsewhere():
     table.forward("icmp error, quoted length of 28", frame(error(dst, quoted(dst, 80, 6, len=28))), b4(0, 11), to)
     table.forward("icmp error, quoted length of 65535", frame(error(dst, quoted(dst, 80, 6, len=65535))), b4(0, 11), to)
     table.forward("icmp error, quoted checksum wrong", frame(error(dst, quoted(dst, 80, 6, chksum=1))), b4(0, 11), to)
-    table.forward("icmp error, quote to the VIP itself", frame(error(dst, quoted(dst, 80, 6, dst=dst))), b4(0, 11), (dst, 40000, dst, 80, 6))
+    table.forward("icmp error, quote to the VIP itself", frame(error(dst, quoted(dst, 80, 6, dst=dst))), b4(0, 11),
+                  (dst, 40000, dst, 80, 6))
     dst, to = V6.format(10), flow(V6.format(10), 80, 6)
     for name, header in (("atomic", IPv6ExtHdrFragment(nh=6, id=9)), ("first", IPv6ExtHdrFragment(nh=6, id=9, m=1))):
         quote = bytes(IPv6(src=dst, dst=C6) / header / TCP(sport=80, dport=40000))[:56]
@@ -238,7 +246,8 @@ def errors_elsewhere():
     table.forward("icmp 6 error, quoted length of 8", frame(error(dst, quoted(dst, 80, 6, plen=8))), b4(0, 13), to)
     table.forward("icmp 6 error, quoted length of 65535", frame(error(dst, quoted(dst, 80, 6, plen=65535))), b4(0, 13), to)
     made = error(dst, quoted(dst, 80, 6))
-    table.forward("icmp 6 error behind destination options", frame(ip_for(dst, src=ROUTER[6]) / IPv6ExtHdrDestOpt(nh=58) / Raw(bytes(made[Raw]))),
+    table.forward("icmp 6 error behind destination options",
+                  frame(ip_for(dst, src=ROUTER[6]) / IPv6ExtHdrDestOpt(nh=58) / Raw(bytes(made[Raw]))),
                   b4(0, 13), to)
 
 
@@ -270,10 +279,12 @@ def bad_quotes(dst):
     tail = TCP(sport=80, dport=40000)
     ip = IPv6(src=dst, dst=C6)
     for name, headers in (("hop-by-hop", IPv6ExtHdrHopByHop(nh=6)), ("destination options", IPv6ExtHdrDestOpt(nh=6)),
-                          ("routing", IPv6ExtHdrRouting(nh=6)), ("two fragment headers", IPv6ExtHdrFragment(nh=44) / IPv6ExtHdrFragment(nh=6)),
+                          ("routing", IPv6ExtHdrRouting(nh=6)),
+                          ("two fragment headers", IPv6ExtHdrFragment(nh=44) / IPv6ExtHdrFragment(nh=6)),
                           ("destination options behind a fragment header", IPv6ExtHdrFragment(nh=60) / IPv6ExtHdrDestOpt(nh=6)),
                           ("a fragment header behind hop-by-hop", IPv6ExtHdrHopByHop(nh=44) / IPv6ExtHdrFragment(nh=6)),
-                          ("a later fragment", IPv6ExtHdrFragment(nh=6, offset=1)), ("a later fragment of more", IPv6ExtHdrFragment(nh=6, offset=0x1fff, m=1)),
+                          ("a later fragment", IPv6ExtHdrFragment(nh=6, offset=1)),
+                          ("a later fragment of more", IPv6ExtHdrFragment(nh=6, offset=0x1fff, m=1)),
                           ("a fragment of icmp", IPv6ExtHdrFragment(nh=58))):
         yield name, bytes(ip / headers / tail)
     one = bytes(ip / IPv6ExtHdrFragment(nh=6) / tail)
@@ -291,24 +302,28 @@ def errors_refused():
         for name, quote in bad_quotes(dst):
             table.add(f"icmp {version} error quotes {name}", "drop_icmp_quote", frame(error(dst, quote)))
         for kind, code in KINDS[version][1::2]:
-            table.add(f"icmp {version} error {kind} code {code} quotes 7 bytes", "drop_icmp_quote", frame(error(dst, quoted(dst, 80, 6, l4_bytes=7), kind, code)))
+            table.add(f"icmp {version} error {kind} code {code} quotes 7 bytes", "drop_icmp_quote",
+                      frame(error(dst, quoted(dst, 80, 6, l4_bytes=7), kind, code)))
         whole = frame(error(dst, quoted(dst, 80, 6, l4_bytes=8)), 99)
         length = 16 if version == 4 else 18
         shorter = int.from_bytes(whole[length:length + 2], "big") - 1
-        table.add(f"icmp {version} error, the quote's last byte is behind the packet", "drop_icmp_quote", edited(whole, length, shorter.to_bytes(2, "big")))
+        table.add(f"icmp {version} error, the quote's last byte is behind the packet", "drop_icmp_quote",
+                  edited(whole, length, shorter.to_bytes(2, "big")))
         other = (V6 if version == 6 else V4).format(99)
         table.add(f"icmp {version} error with a bad quote to another address", "pass_no_vip", frame(error(other, b"short")))
         bad = "ff02::1" if version == 6 else "224.0.0.1"
         table.add(f"icmp {version} error from a bad source", "drop_source_multicast", frame(error(dst, quoted(dst, 80, 6), src=bad)))
         table.add(f"icmp {version} error with a bad quote, bad source first", "drop_source_multicast", frame(error(dst, b"short", src=bad)))
-        table.add(f"icmp {version} error about no VIP's port from a bad source", "pass_no_vip", frame(error(dst, quoted(dst, 81, 6), src=bad)))
+        table.add(f"icmp {version} error about no VIP's port from a bad source", "pass_no_vip",
+                  frame(error(dst, quoted(dst, 81, 6), src=bad)))
         table.add(f"icmp {version} error from the VIP itself", "drop_source_vip", frame(error(dst, quoted(dst, 80, 6), src=dst)))
 
 
 def others():
     dst = V4.format(10)
     for kind, name in ((0, "echo reply"), (4, "source quench"), (5, "redirect"), (9, "router advertisement"), (10, "router solicitation"),
-                       (13, "timestamp request"), (14, "timestamp reply"), (15, "information request"), (17, "mask request"), (42, "extended echo"),
+                       (13, "timestamp request"), (14, "timestamp reply"), (15, "information request"), (17, "mask request"),
+                       (42, "extended echo"),
                        (1, "type 1"), (2, "type 2"), (128, "type 128"), (135, "type 135"), (255, "type 255")):
         table.add(f"icmp {name}", "drop_icmp", frame(message(dst, kind, 0, bytes(4), quoted(dst, 80, 6))))
     table.add("icmp echo reply where echo is the host's", "drop_icmp", frame(message(V4.format(46), 0)))
@@ -323,7 +338,8 @@ def others():
     table.add("icmpv6 neighbour solicitation with code 1", "pass_icmp", frame(message(dst, 135, 1, bytes(4), bytes(16))))
     table.add("icmpv6 neighbour solicitation to another address", "pass_no_vip", frame(message(V6.format(99), 135, 0, bytes(4), bytes(16))))
     table.add("icmpv6 neighbour solicitation of 7 bytes", "drop_truncated", frame(ip_for(dst, nh=58) / Raw(b"\x87" + bytes(6))))
-    table.add("icmpv6 listener query behind hop-by-hop", "pass_icmp", frame(ip_for(dst) / IPv6ExtHdrHopByHop(nh=58) / Raw(b"\x82" + bytes(23))))
+    table.add("icmpv6 listener query behind hop-by-hop", "pass_icmp",
+              frame(ip_for(dst) / IPv6ExtHdrHopByHop(nh=58) / Raw(b"\x82" + bytes(23))))
 
 
 def fill():

@@ -69,16 +69,19 @@ def protocols():
     for protocol, name in ((47, "gre"), (50, "esp"), (51, "authentication header"), (132, "sctp"), (255, "reserved"), (0, "0")):
         table.add(f"{name} to a VIP 4", "pass_protocol", frame(ip_for(V4.format(11), proto=protocol) / Raw(b"\x9c\x40\x01\xbb" * 5)))
         table.add(f"{name} without payload to a VIP 4", "pass_protocol", frame(ip_for(V4.format(11), proto=protocol)))
-        table.add(f"{name} to another address 4", "pass_no_vip", frame(ip_for(V4.format(99), proto=protocol) / Raw(b"\x9c\x40\x01\xbb" * 5)))
+        table.add(f"{name} to another address 4", "pass_no_vip",
+                  frame(ip_for(V4.format(99), proto=protocol) / Raw(b"\x9c\x40\x01\xbb" * 5)))
     for protocol, name in ((50, "esp"), (59, "no next header"), (132, "sctp"), (253, "experiment")):
         table.add(f"{name} to a VIP 6", "pass_protocol", frame(ip_for(V6.format(11), nh=protocol) / Raw(b"\x9c\x40\x01\xbb" * 5)))
         table.add(f"{name} to another address 6", "pass_no_vip", frame(ip_for(V6.format(99), nh=protocol) / Raw(b"\x9c\x40\x01\xbb" * 5)))
     for src in ("224.0.0.1", "127.0.0.1", V4.format(10)):
         table.add(f"gre from {src} is the host's", "pass_protocol", frame(ip_for(V4.format(10), src=src, proto=47)))
     for dst in ("20.9.9.9", "3fff:9::9"):
-        table.add(f"sctp to {dst} inside a prefix", "pass_protocol", frame(ip_for(dst, **{"nh" if ":" in dst else "proto": 132}) / Raw(bytes(12))))
+        table.add(f"sctp to {dst} inside a prefix", "pass_protocol",
+                  frame(ip_for(dst, **{"nh" if ":" in dst else "proto": 132}) / Raw(bytes(12))))
     for dst, backend in ((V4.format(53), b4), (V6.format(53), b6)):
-        table.forward(f"udp 6080 of a client to {dst}", frame(udp(dst, 6080, payload=bytes(tcp(V4.format(10))))), backend(0, 89), flow(dst, 6080, 17))
+        table.forward(f"udp 6080 of a client to {dst}", frame(udp(dst, 6080, payload=bytes(tcp(V4.format(10))))), backend(0, 89),
+                      flow(dst, 6080, 17))
 
 
 def not_ip():
@@ -104,7 +107,8 @@ def not_ip():
     table.add("not IP, header only", "pass_not_ip", link(0x0806))
     table.add("not IP, tag only", "pass_not_ip", link(0x0806, [(0x8100, 5)]))
     three = link(0x0800, [(0x8100, 5)] * 3)
-    for cut, verdict in ((14, "drop_truncated"), (15, "drop_truncated"), (17, "drop_truncated"), (18, "drop_truncated"), (21, "drop_truncated")):
+    for cut, verdict in ((14, "drop_truncated"), (15, "drop_truncated"), (17, "drop_truncated"), (18, "drop_truncated"),
+                         (21, "drop_truncated")):
         table.add(f"frame with tags cut to {cut}", verdict, three[:cut])
     table.add("third tag's type is enough", "pass_vlan", three[:22])
     for cut in (18, 22, 37):
@@ -166,6 +170,7 @@ def bad_lengths():
         table.add(f"IPv6 frame cut to {cut}", f"drop_{verdict}", six[:cut])
     for cut in (34, 54, 73):
         table.add(f"IPv4 frame cut to {cut} inside its options", "drop_truncated", options[:cut])
+    table.add("IPv4 options beyond the frame before its length", "drop_truncated", edited(length4(four, 40), 14, b"\x4f"))
     table.add("IPv4 frame cut behind its options", "drop_bad_length", options[:74])
     table.add("IPv4 length 0 to another address", "drop_bad_length", length4(frame(tcp(V4.format(99))), 0))
     for dst in (V4.format(53), V6.format(53)):  # no tcp there: the address alone counts
@@ -178,9 +183,11 @@ def bad_lengths():
 
 SOURCES = {4: [("multicast", "224.0.0.0"), ("multicast", "239.255.255.255"), ("broadcast", "255.255.255.255"), ("loopback", "127.0.0.0"),
                ("loopback", "127.255.255.255"), ("unspecified", "0.0.0.0"), ("unspecified", "0.255.255.255")],
-           6: [("multicast", "ff00::"), ("multicast", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), ("multicast", "ff02::1"), ("loopback", "::1"),
+           6: [("multicast", "ff00::"), ("multicast", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), ("multicast", "ff02::1"),
+               ("loopback", "::1"),
                ("unspecified", "::")]}
-GOOD_SOURCES = {4: ["223.255.255.255", "240.0.0.1", "255.255.255.254", "126.255.255.255", "128.0.0.0", "1.0.0.0", "10.1.0.5", "10.1.1.11", "192.0.2.11",
+GOOD_SOURCES = {4: ["223.255.255.255", "240.0.0.1", "255.255.255.254", "126.255.255.255", "128.0.0.0", "1.0.0.0", "10.1.0.5",
+                    "10.1.1.11", "192.0.2.11",
                     "169.254.1.1"],
                 6: ["::2", "fe80::1", "feff::", "::7f00:1", "2001:db8:1::5", "2001:db8:1:1::11", "2001:db8:2::11", "1::"]}
 
@@ -189,8 +196,10 @@ def sources():
     for version, bad in SOURCES.items():
         address = V4 if version == 4 else V6
         for name, src in [*bad, ("vip", None)]:
-            for kind, given in (("tcp", tcp(address.format(10), src=src or address.format(10))), ("udp", udp(address.format(10), src=src or address.format(10))),
-                                ("l2dsr", tcp(address.format(31), src=src or address.format(31))), ("gue", udp(address.format(30), src=src or address.format(30))),
+            for kind, given in (("tcp", tcp(address.format(10), src=src or address.format(10))),
+                                ("udp", udp(address.format(10), src=src or address.format(10))),
+                                ("l2dsr", tcp(address.format(31), src=src or address.format(31))),
+                                ("gue", udp(address.format(30), src=src or address.format(30))),
                                 ("echo", request(address.format(10), src=src or address.format(10))),
                                 ("forwarded echo", request(address.format(41), src=src or address.format(41))),
                                 ("echo reply", message(address.format(10), 129 if version == 6 else 0, src=src or address.format(10))),
@@ -198,7 +207,8 @@ def sources():
                                     "nh" if version == 6 else "proto": 6}) / Raw(bytes(19))),
                                 ("later fragment", later(address.format(10), 6, src=src or address.format(10)))):
                 table.add(f"{kind} {version} from {src or 'the VIP'}", f"drop_source_{name}", frame(given))
-            table.add(f"host's echo from {src or 'the VIP'} {version}", "pass_icmp", frame(request(address.format(46), src=src or address.format(46))))
+            table.add(f"host's echo from {src or 'the VIP'} {version}", "pass_icmp",
+                      frame(request(address.format(46), src=src or address.format(46))))
         for src in GOOD_SOURCES[version]:
             table.forward(f"tcp from {src}", frame(tcp(address.format(10), src=src)), b4(0, 13 if version == 6 else 11),
                           (src, 40000, address.format(10), 80, 6))
@@ -206,13 +216,15 @@ def sources():
     table.add("bad source comes before unreachable", "drop_source_vip", frame(tcp(V4.format(13), src=V4.format(13))))
     table.add("bad source comes before ttl", "drop_source_unspecified", frame(tcp(V4.format(10), src="0.0.0.0", ttl=1)))
     table.add("the source is the destination in a prefix", "drop_source_vip", frame(tcp("20.9.9.9", src="20.9.9.9")))
-    table.forward("the source is another address of the prefix", frame(tcp("20.9.9.9", src="20.9.9.8")), b4(0, 51), ("20.9.9.8", 40000, "20.9.9.9", 80, 6))
+    table.forward("the source is another address of the prefix", frame(tcp("20.9.9.9", src="20.9.9.8")), b4(0, 51),
+                  ("20.9.9.8", 40000, "20.9.9.9", 80, 6))
 
 
 def loops():
     """Own packets that come back, wherever they are for."""
     inner4, inner6 = tcp(V4.format(10)), tcp(V6.format(10))
-    for where4, where6, name in ((V4.format(10), V6.format(10), "a VIP"), (b4(0, 11), b6(0, 11), "a backend"), ("198.18.0.1", "2001:db8:ffff::1", "nowhere"),
+    for where4, where6, name in ((V4.format(10), V6.format(10), "a VIP"), (b4(0, 11), b6(0, 11), "a backend"),
+                                 ("198.18.0.1", "2001:db8:ffff::1", "nowhere"),
                                  (SOURCE[4], SOURCE[6], "itself"), ("20.9.9.9", "3fff:9::9", "a prefix")):
         for inner, protocol in ((inner4, 4), (inner6, 41)):
             table.add(f"own ipip {protocol} in IPv4 to {name}", "drop_loop", frame(ip_for(where4, src=SOURCE[4], proto=protocol) / inner))
@@ -235,24 +247,28 @@ def loops():
     table.add("gue of a stranger to a backend", "pass_no_vip", frame(udp(b4(0, 11), 6080, src="10.1.0.4", payload=bytes(inner4))))
     for version, source in ((4, "172.16.5.5"), (6, "2001:db8:e::5")):
         where = (V4 if version == 4 else V6).format(10)
-        table.add(f"the prefix of another world is a stranger's {version}", "pass_protocol", frame(ip_for(where, src=source) / (inner4 if version == 4 else inner6)))
+        table.add(f"the prefix of another world is a stranger's {version}", "pass_protocol",
+                  frame(ip_for(where, src=source) / (inner4 if version == 4 else inner6)))
     for name, dst, dport, make, protocol, backend, mode in L2DSR + FAR[4:]:
         own_mac = PORTS[port_to(backend)]["mac"]
         table.add(f"{name} from the MAC of the port it would leave by", "drop_loop", frame(make(dst, dport), src=own_mac))
-        table.add(f"{name} from that MAC, by port 1, with a tag", "drop_loop", frame(make(dst, dport), src=own_mac, in_port=1, tags=PCP_TAGS[2]), in_port=1)
+        table.add(f"{name} from that MAC, by port 1, with a tag", "drop_loop",
+                  frame(make(dst, dport), src=own_mac, in_port=1, tags=PCP_TAGS[2]), in_port=1)
         other = PORTS[1 - port_to(backend)]["mac"]
         table.forward(f"{name} from another port's MAC", frame(make(dst, dport), src=other), backend, flow(dst, dport, protocol), mode)
         ttl = {"hlim" if ":" in dst else "ttl": 0}
         table.add(f"{name} from that MAC, before ttl", "drop_loop", frame(make(dst, dport, **ttl), src=own_mac))
     for name, dst, dport, make, protocol, backend, mode in (MIXES[0], MIXES[7], GUE[0]):
-        table.forward(f"{name} from the own MAC is no loop", frame(make(dst, dport), src=PORTS[0]["mac"]), backend, flow(dst, dport, protocol), mode)
+        table.forward(f"{name} from the own MAC is no loop", frame(make(dst, dport), src=PORTS[0]["mac"]), backend,
+                      flow(dst, dport, protocol), mode)
     table.add("l2dsr icmp error from that MAC", "drop_loop", frame(error(V4.format(31), quoted(V4.format(31), 80, 6)), src=PORTS[0]["mac"]))
     table.add("l2dsr first fragment from that MAC", "drop_loop", frame(first(V4.format(31), 6, 80), src=PORTS[0]["mac"]))
 
 
 def steps_in_order():
     """Where two rows of the table fit, the earlier one says."""
-    table.add("length before extension headers", "drop_bad_length", edited(frame(chain(V6.format(10), [MOBILITY], 6, b"")), 18, b"\xff\xff"))
+    table.add("length before extension headers", "drop_bad_length",
+              edited(frame(chain(V6.format(10), [MOBILITY], 6, b"")), 18, b"\xff\xff"))
     table.add("mapped address before length", "drop_bad_header", edited(edited(frame(tcp(V6.format(10))), 18, b"\xff\xff"), 38,
                                                                        ipaddress.ip_address("::ffff:1.2.3.4").packed))
     table.add("extension headers before ttl", "drop_ipv6_extension", frame(chain(V6.format(10), [HOP, HOP], 6, bytes(20), hlim=0)))

@@ -67,7 +67,8 @@ def state_file(sets):
     vips = ", ".join(f'"{endpoint(*one)}"' for one in PATTERN_VIPS)
     yield from (SPDX, WRITTEN, AS_IT_IS, f'static const char case_key[] = "{KEY.hex()}";',
                 f'static const char case_source_ipv4[] = "{SOURCE[4]}";', f'static const char case_source_ipv6[] = "{SOURCE[6]}";', "",
-                "/* `vips` of plane.prepare, with ' for \". */", "static const char *const case_vips[] = {", *map(vip_line, STATE), "};", "",
+                "/* `vips` of plane.prepare, with ' for \". */", "static const char *const case_vips[] = {", *map(vip_line, STATE),
+                "};", "",
                 "static const struct case_port case_ports[] = {", *map(port_line, PORTS), "};", "",
                 "/* What else the plane is configured with, by world. */",
                 "static const struct case_world case_worlds[] = {", *map(world_line, WORLDS), "};", "",

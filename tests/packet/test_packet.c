@@ -61,7 +61,7 @@ static uint32_t
 run_engine(const struct engine *engine, struct plane_fixture *fixture)
 {
 	uint32_t count, right = 0;
-	const struct case_frames *cases = case_table(&count);
+	const struct case_frames *cases = case_table(0, &count);
 	struct engine_result *results = calloc(count, sizeof *results);
 	bool *wrong = calloc(count, sizeof *wrong), is_sound = true;
 	uint64_t expected[FL_VERDICT_COUNT] = { 0 };
@@ -100,8 +100,8 @@ main(void)
 	uint32_t count, core, dpdk, checks, failed;
 
 	eal_start();
-	case_tables_open(&fixture);
-	case_table(&count);
+	case_tables_open(&fixture, 0);
+	case_table(0, &count);
 	core = run_engine(&engine_core, &fixture);
 	dpdk = run_engine(&engine_dpdk, &fixture);
 	printf("packet: %u cases, engine core: %u, engine dpdk: %u\n", count, core, dpdk);

@@ -162,7 +162,7 @@ static void
 put_cases(struct bench *bench)
 {
 	uint32_t count;
-	const struct case_frames *cases = case_table(&count);
+	const struct case_frames *cases = case_table(0, &count);
 
 	for (uint32_t i = 0; i < count; i++)
 		put_frame(bench, bench->ports[0].rx, cases[i].in, cases[i].in_bytes);
@@ -212,7 +212,7 @@ static void
 expect_forwarded(struct bench *bench, const char *scenario)
 {
 	uint32_t count, wrong = 0;
-	const struct case_frames *cases = case_table(&count);
+	const struct case_frames *cases = case_table(0, &count);
 
 	for (uint32_t i = 0; i < count; i++)
 		if (cases[i].verdict == FL_FORWARD &&
@@ -228,7 +228,7 @@ count_cases(bool (*is_counted)(enum fl_verdict verdict))
 {
 	uint32_t count;
 	uint64_t counted = 0;
-	const struct case_frames *cases = case_table(&count);
+	const struct case_frames *cases = case_table(0, &count);
 
 	for (uint32_t i = 0; i < count; i++)
 		counted += is_counted(cases[i].verdict);
@@ -260,7 +260,7 @@ static void
 expect_counted(const struct bench *bench, const struct plane_fixture *fixture, const char *scenario)
 {
 	uint32_t count;
-	const struct case_frames *cases = case_table(&count);
+	const struct case_frames *cases = case_table(0, &count);
 	struct fl_counter expected = { 0 }, vips = { 0 }, backends = { 0 };
 
 	for (uint32_t i = 0; i < count; i++)
@@ -306,7 +306,7 @@ scenario_tap(struct plane_fixture *fixture)
 {
 	const char *name = "with a TAP";
 	uint32_t count, wrong = 0;
-	const struct case_frames *cases = case_table(&count);
+	const struct case_frames *cases = case_table(0, &count);
 	struct bench bench;
 
 	bench_open(&bench, fixture, RING_SLOTS);
@@ -371,7 +371,7 @@ scenario_no_room(struct plane_fixture *fixture)
 {
 	const char *name = "no room";
 	uint32_t count, forwards = 0;
-	const struct case_frames *cases = case_table(&count);
+	const struct case_frames *cases = case_table(0, &count);
 	struct bench bench;
 
 	bench_open(&bench, fixture, RING_SLOTS);

@@ -83,7 +83,8 @@ START_TEST(test_config_reads_every_member)
 		      "'encap_entropy_ipv4':'10.64.0.0/10','encap_entropy_ipv6':'fd00:1::/64',"
 		      "'icmp_rate':7,'icmp_burst':8,"
 		      "'limits':{'vips':1,'backends':2,'rows':251,'fragments':9},"
-		      "'ports':[{'name':'x','vlan':[4094,1],'device':'net_af_xdp7,start_queue=3,iface=e1',"
+		      "'ports':[{'name':'x','vlan':[4094,1],'device':'net_af_xdp7,start_queue=3,"
+		      "iface=e1',"
 		      "'descriptors':64},{'name':'y','device':'net_ring0','host':'drop',"
 		      "'gateway_mac':'02:00:5E:00:00:01','gateway_for':['10.0.0.0/8','fd00::/8']},"
 		      "{'name':'z','device':'net_memif0','tap':'tz'}]}"),

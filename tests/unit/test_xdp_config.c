@@ -54,8 +54,8 @@ parse_port_with(const char *member)
 {
 	char text[1024];
 
-	(void)snprintf(text, sizeof text,
-		       HEAD SRC "'ports':[{'name':'a','interface':'eth0',%s}]}", member);
+	(void)snprintf(text, sizeof text, HEAD SRC "'ports':[{'name':'a','interface':'eth0',%s}]}",
+		       member);
 	(void)parse(text);
 	ck_assert_uint_le(errors.count, 1);
 	return errors.count == 0 ? "" : errors.items[0].pointer;
@@ -128,12 +128,12 @@ START_TEST(test_xdp_config_takes_entropy_in_its_bounds)
 					    "'encap_entropy_ipv6':'fd00::/32'",
 					    "'encap_entropy_ipv6':'fd00::4/126'" };
 	static const char *const bad[] = {
-		"'encap_entropy_ipv4':'10.0.0.0/7'",   "'encap_entropy_ipv4':'10.0.0.4/31'",
-		"'encap_entropy_ipv4':'10.0.0.1/24'",  "'encap_entropy_ipv4':'10.0.0.1'",
-		"'encap_entropy_ipv4':'fd00::/64'",    "'encap_entropy_ipv4':'224.0.0.0/8'",
-		"'encap_entropy_ipv6':'fd00::/31'",    "'encap_entropy_ipv6':'fd00::4/127'",
-		"'encap_entropy_ipv6':'fd00::1/64'",   "'encap_entropy_ipv6':'10.0.0.0/24'",
-		"'encap_entropy_ipv6':'ff00::/64'",    "'encap_entropy_ipv6':'fd00::'",
+		"'encap_entropy_ipv4':'10.0.0.0/7'",  "'encap_entropy_ipv4':'10.0.0.4/31'",
+		"'encap_entropy_ipv4':'10.0.0.1/24'", "'encap_entropy_ipv4':'10.0.0.1'",
+		"'encap_entropy_ipv4':'fd00::/64'",   "'encap_entropy_ipv4':'224.0.0.0/8'",
+		"'encap_entropy_ipv6':'fd00::/31'",   "'encap_entropy_ipv6':'fd00::4/127'",
+		"'encap_entropy_ipv6':'fd00::1/64'",  "'encap_entropy_ipv6':'10.0.0.0/24'",
+		"'encap_entropy_ipv6':'ff00::/64'",   "'encap_entropy_ipv6':'fd00::'",
 		"'encap_entropy_ipv6':'fd00::/64 '",
 	};
 
@@ -144,8 +144,10 @@ START_TEST(test_xdp_config_takes_entropy_in_its_bounds)
 
 		ck_assert_msg(strncmp(pointer + 1, bad[i] + 1, 18) == 0, "%s: %s", bad[i], pointer);
 	}
-	ck_assert_int_eq(parse(HEAD "'encap_source_ipv6':'fd00::5','encap_entropy_ipv4':'10.0.0.0/8',"
-				    PORTS "}"), -EINVAL);
+	ck_assert_int_eq(
+		parse(HEAD "'encap_source_ipv6':'fd00::5','encap_entropy_ipv4':'10.0.0.0/8'," PORTS
+			   "}"),
+		-EINVAL);
 	ck_assert_str_eq(errors.items[0].pointer, "/encap_entropy_ipv4");
 }
 END_TEST
@@ -168,10 +170,10 @@ END_TEST
 
 START_TEST(test_xdp_config_reads_tags)
 {
-	static const char *const bad[] = { "'vlan':0",	   "'vlan':4095",   "'vlan':'drop'",
-					   "'vlan':[]",	   "'vlan':[1]",    "'vlan':[1,2,3]",
+	static const char *const bad[] = { "'vlan':0",	   "'vlan':4095",     "'vlan':'drop'",
+					   "'vlan':[]",	   "'vlan':[1]",      "'vlan':[1,2,3]",
 					   "'vlan':[1,0]", "'vlan':[4095,1]", "'vlan':true",
-					   "'vlan':null",  "'vlan':'1'",    "'vlan':[1,'2']" };
+					   "'vlan':null",  "'vlan':'1'",      "'vlan':[1,'2']" };
 
 	ck_assert_str_eq(parse_port_with("'vlan':'keep'"), "");
 	ck_assert_uint_eq(config.ports[0].common.tag[0], FL_TAG_KEEP);

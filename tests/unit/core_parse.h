@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * fl_parse() on frames that end at an unmapped page. The test that includes this has parse.h of
+ * dataplane/core and run.h.
+ */
+#ifndef TESTS_UNIT_CORE_PARSE_H
+#define TESTS_UNIT_CORE_PARSE_H
+
+#include "core_frames.h"
+
+static struct edge edge;
+
+/** Parse a frame of @p frame_bytes of which the first @p bytes can be read. */
+static inline enum fl_verdict
+parse_cut(const struct frame *frame, uint32_t bytes, uint32_t frame_bytes,
+	  struct fl_packet *ret_packet)
+{
+	const uint8_t *start = edge_put(&edge, frame->data, bytes);
+	struct fl_cursor cursor = { .pos = start, .end = start + bytes };
+
+	memset(ret_packet, 0, sizeof *ret_packet);
+	return fl_parse(&cursor, frame_bytes, ret_packet);
+}
+
+static inline enum fl_verdict
+parse(const struct frame *frame, struct fl_packet *ret_packet)
+{
+	return parse_cut(frame, frame->bytes, frame->bytes, ret_packet);
+}
+
+/** A frame that is forwarded, of which ever fewer bytes can be read: what is found is what the
+ * whole frame has, or marked as cut. */
+static inline void
+parse_check_every_cut(const struct frame *frame)
+{
+	struct fl_packet whole, packet;
+	bool was_whole = false;
+
+	CHECK(parse(frame, &whole) == FL_FORWARD);
+	for (uint32_t bytes = 0; bytes <= frame->bytes; bytes++) {
+		enum fl_verdict verdict = parse_cut(frame, bytes, frame->bytes, &packet);
+		bool is_whole = verdict == FL_FORWARD && memcmp(&packet, &whole, sizeof whole) == 0;
+
+		CHECK(verdict == FL_FORWARD || verdict == FL_DROP_TRUNCATED);
+		/* nothing is found in fewer bytes that is not found in more */
+		CHECK(is_whole || !was_whole);
+		if (verdict == FL_FORWARD && !is_whole)
+			CHECK(packet.on_vip == FL_DROP_TRUNCATED ||
+			      packet.on_vip == FL_DROP_ICMP_QUOTE);
+		was_whole = is_whole;
+	}
+}
+
+/**
+ * Every length that the IP header may say: what is behind it is padding, whose bytes must not
+ * matter; the packet read is the same whatever they are.
+ */
+static inline void
+parse_check_every_length(const struct frame *frame)
+{
+	bool is_ipv6 = frame->data[frame->l3] >> 4 == 6;
+	struct frame one = *frame, other;
+	struct fl_packet packet[2];
+	uint8_t *field;
+
+	field = one.data + one.l3 + (is_ipv6 ? 4 : 2);
+	for (uint32_t l3 = is_ipv6 ? 40 : 20; l3 < one.bytes - one.l3; l3++) {
+		enum fl_verdict verdict[2];
+
+		frame_put16(field, is_ipv6 ? l3 - 40 : l3);
+		other = one;
+		memset(other.data + one.l3 + l3, 0xa5, one.bytes - one.l3 - l3);
+		verdict[0] = parse(&one, &packet[0]);
+		verdict[1] = parse(&other, &packet[1]);
+		CHECK(verdict[0] == verdict[1]);
+		CHECK(memcmp(&packet[0], &packet[1], sizeof packet[0]) == 0);
+	}
+}
+
+/** run_tests() with the unmapped pages in place. */
+static inline int
+parse_run_tests(const char *name, const TTest *const *tests)
+{
+	int status;
+
+	edge = edge_create();
+	status = run_tests(name, tests);
+	edge_destroy(&edge);
+	return status;
+}
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A test run's frame comes by the loopback interface of the process's network namespace. So the
+ * port it shall come by is, for the run, the one with that interface; the others have one that no
+ * frame comes by, and a packet for them is redirected.
+ */
+#include "xdp_fixture.h"
+
+#include <err.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "fairlead_xdp.skel.h"
+
+enum { LOOPBACK = 1, NOWHERE = 0x7fffffff };
+
+static int
+print_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	return 0;
+}
+
+static void
+set_size(struct bpf_map *map, uint32_t entries)
+{
+	if (bpf_map__set_max_entries(map, entries) != 0)
+		errx(1, "map %s: no %u entries", bpf_map__name(map), entries);
+}
+
+static void
+set_sizes(const struct xdp_fixture *fixture)
+{
+	struct fairlead_xdp *program = fixture->program;
+	const struct plane_tables_size *size = &fixture->size;
+
+	set_size(program->maps.vip_buckets, size->vip_bucket_count);
+	set_size(program->maps.vips, size->vip_count);
+	set_size(program->maps.backends, size->backend_count);
+	set_size(program->maps.rows, size->row_count);
+	set_size(program->maps.ports, FL_PORTS_MAX);
+	set_size(program->maps.fragments, size->fragment_bucket_count);
+	set_size(program->maps.cores, fixture->cpu_count);
+	set_size(program->maps.vip_counters, fixture->cpu_count * size->vip_count);
+	set_size(program->maps.backend_counters, fixture->cpu_count * size->backend_count);
+}
+
+static size_t
+map_bytes(const struct bpf_map *map)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t bytes = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
+
+	return (bytes + page - 1) / page * page;
+}
+
+static void *
+map_memory(const struct bpf_map *map)
+{
+	void *memory =
+		mmap(NULL, map_bytes(map), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	if (memory == MAP_FAILED)
+		err(1, "map %s", bpf_map__name(map));
+	return memory;
+}
+
+/* All of a table at once. */
+static void
+copy_table(const struct bpf_map *map, const void *from)
+{
+	void *memory = map_memory(map);
+
+	memcpy(memory, from, (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map));
+	(void)munmap(memory, map_bytes(map));
+}
+
+void
+xdp_fixture_copy(struct xdp_fixture *fixture, const struct plane_fixture *plane)
+{
+	const struct plane_tables *tables = &plane->tables;
+	struct fairlead_xdp *program = fixture->program;
+
+	fixture->config->core = *tables->config;
+	copy_table(program->maps.backends, tables->backends);
+	copy_table(program->maps.rows, tables->rows);
+	copy_table(program->maps.ports, tables->ports);
+	copy_table(program->maps.vips, tables->vips);
+	copy_table(program->maps.vip_buckets, tables->vip_buckets);
+}
+
+void
+xdp_fixture_open(struct xdp_fixture *fixture, const struct plane_fixture *plane)
+{
+	uint32_t loopback = LOOPBACK;
+	int r;
+
+	*fixture = (struct xdp_fixture){ .size = plane->size };
+	libbpf_set_print(print_nothing);
+	fixture->cpu_count = (uint32_t)libbpf_num_possible_cpus();
+	fixture->program = fairlead_xdp__open();
+	if (fixture->program == NULL)
+		err(1, "the XDP program does not open");
+	set_sizes(fixture);
+	r = fairlead_xdp__load(fixture->program);
+	if (r < 0)
+		errx(1, "the XDP program does not load: %s", strerror(-r));
+	fixture->program_fd = bpf_program__fd(fixture->program->progs.fairlead_xdp);
+	fixture->config = map_memory(fixture->program->maps.config);
+	fixture->cores = map_memory(fixture->program->maps.cores);
+	fixture->fragments = map_memory(fixture->program->maps.fragments);
+	fixture->vip_counters = map_memory(fixture->program->maps.vip_counters);
+	fixture->backend_counters = map_memory(fixture->program->maps.backend_counters);
+	fixture->config->vip_count = fixture->size.vip_count;
+	fixture->config->backend_count = fixture->size.backend_count;
+	fixture->config->cpu_count = fixture->cpu_count;
+	for (uint32_t i = 0; i < FL_PORTS_MAX; i++) {
+		fixture->config->ifindex[i] = NOWHERE;
+		if (bpf_map_update_elem(bpf_map__fd(fixture->program->maps.tx_ports), &i, &loopback,
+					BPF_ANY) != 0)
+			err(1, "port %u", i);
+	}
+	xdp_fixture_copy(fixture, plane);
+}
+
+struct xdp_fixture_result
+xdp_fixture_run(struct xdp_fixture *fixture, uint32_t in_port, const uint8_t *frame, uint32_t bytes,
+		uint8_t *out)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = bytes,
+		    .data_out = out, .data_size_out = bytes + FL_HEAD_BYTES_MAX, .repeat = 1);
+	struct xdp_fixture_result result;
+
+	fixture->config->ifindex[in_port] = LOOPBACK;
+	if (bpf_prog_test_run_opts(fixture->program_fd, &opts) != 0)
+		err(1, "a test run of %u bytes", bytes);
+	fixture->config->ifindex[in_port] = NOWHERE;
+	result.action = opts.retval;
+	result.bytes = opts.data_size_out;
+	result.duration_ns = opts.duration;
+	return result;
+}
+
+void
+xdp_fixture_counters(const struct xdp_fixture *fixture, uint64_t ret_verdicts[FL_VERDICT_COUNT],
+		     uint64_t *ret_events)
+{
+	memset(ret_verdicts, 0, FL_VERDICT_COUNT * sizeof ret_verdicts[0]);
+	if (ret_events != NULL)
+		memset(ret_events, 0, FL_EVENT_COUNT * sizeof ret_events[0]);
+	for (uint32_t cpu = 0; cpu < fixture->cpu_count; cpu++) {
+		for (uint32_t i = 0; i < FL_VERDICT_COUNT; i++)
+			ret_verdicts[i] += FL_READ_ONCE(fixture->cores[cpu].verdicts[i]);
+		for (uint32_t i = 0; ret_events != NULL && i < FL_EVENT_COUNT; i++)
+			ret_events[i] += FL_READ_ONCE(fixture->cores[cpu].events[i]);
+	}
+}
+
+void
+xdp_fixture_close(struct xdp_fixture *fixture)
+{
+	struct fairlead_xdp *program = fixture->program;
+
+	(void)munmap(fixture->config, map_bytes(program->maps.config));
+	(void)munmap(fixture->cores, map_bytes(program->maps.cores));
+	(void)munmap(fixture->fragments, map_bytes(program->maps.fragments));
+	(void)munmap(fixture->vip_counters, map_bytes(program->maps.vip_counters));
+	(void)munmap(fixture->backend_counters, map_bytes(program->maps.backend_counters));
+	fairlead_xdp__destroy(program);
+}
