@@ -147,8 +147,9 @@ remember_fragment(const struct fl_packet *packet, uint32_t slot)
 	return 0;
 }
 
+/** Where code size matters more than time. */
 FL_INLINE const struct fl_vip *
-find_vip(void *user, const struct fl_vip_key *key, uint32_t *ret_record)
+find_vip_by_call(void *user, const struct fl_vip_key *key, uint32_t *ret_record)
 {
 	uint32_t found = find_record(key->address.half[0], key->address.half[1], key->rest);
 
@@ -198,6 +199,14 @@ get_in_port(void *user)
 			return i;
 	return FL_PORTS_MAX;
 }
+
+FL_INLINE const struct fl_vip *
+find_vip(void *user, const struct fl_vip_key *key, uint32_t *ret_record)
+{
+	return fl_vip_find(&vip_access, user, key, ret_record);
+}
+
+static const struct fl_access call_access = { .find = find_vip_by_call };
 
 static const struct fl_access map_access = {
 	.find = find_vip,
@@ -270,7 +279,7 @@ parse_l3(struct xdp_md *ctx, struct fl_packet *packet)
 
 	if (packet == NULL)
 		return FL_DROP_BUG;
-	return fl_parse_l3(&cursor, (uint32_t)(ctx->data_end - ctx->data), packet);
+	return fl_parse_l3(&cursor, (uint32_t)(ctx->data_end - ctx->data), packet, false);
 }
 
 __attribute__((noinline)) uint32_t
@@ -285,14 +294,13 @@ parse_l4(struct xdp_md *ctx, struct fl_packet *packet)
 	if (offset > FL_READ_BYTES_MAX)
 		return FL_DROP_BUG;
 	cursor.pos = (const uint8_t *)(long)ctx->data + offset;
-	fl_parse_l4(&cursor, packet);
-	return FL_FORWARD;
+	return fl_parse_l4(&cursor, packet, false);
 }
 
 __attribute__((noinline)) uint32_t
 admit_packet(struct fl_packet *packet, uint32_t *ret_record)
 {
-	struct fl_view view = { .access = &map_access };
+	struct fl_view view = { .access = &call_access };
 	struct fl_decision decision = { 0 };
 	const struct xdp_config *settings;
 	uint32_t zero = 0, verdict;
@@ -301,21 +309,39 @@ admit_packet(struct fl_packet *packet, uint32_t *ret_record)
 	if (packet == NULL || ret_record == NULL || settings == NULL)
 		return FL_DROP_BUG;
 	view.config = &settings->core;
-	verdict = fl_admit(&view, packet, &decision);
+	verdict = fl_admit(&view, packet, &decision, false);
 	*ret_record = decision.record;
 	return verdict;
 }
 
-/** fl_parse() and fl_admit(). @param ret_record of the VIP, when FL_FORWARD. */
+/** fl_parse(): plain packets here, others by the functions above. */
 FL_INLINE enum fl_verdict
-read_packet(struct xdp_md *ctx, struct fl_packet *packet, uint32_t *ret_record)
+read_packet(struct xdp_md *ctx, struct fl_packet *packet)
 {
-	enum fl_verdict verdict = parse_l3(ctx, packet);
+	struct fl_cursor cursor = { .pos = (const uint8_t *)(long)ctx->data,
+				    .end = (const uint8_t *)(long)ctx->data_end };
+	enum fl_verdict verdict =
+		fl_parse_plain(&cursor, (uint32_t)(ctx->data_end - ctx->data), packet);
 
-	if (verdict == FL_FORWARD)
-		verdict = parse_l4(ctx, packet);
-	if (verdict == FL_FORWARD)
-		verdict = admit_packet(packet, ret_record);
+	if (FL_LIKELY(verdict != FL_NOT_PLAIN))
+		return verdict;
+	*packet = (struct fl_packet){ 0 };
+	verdict = parse_l3(ctx, packet);
+	return verdict == FL_FORWARD ? parse_l4(ctx, packet) : verdict;
+}
+
+/** fl_admit(), likewise. */
+FL_INLINE enum fl_verdict
+admit(const struct fl_view *view, struct fl_packet *packet, struct fl_decision *decision)
+{
+	enum fl_verdict verdict = FL_NOT_PLAIN;
+
+	if (FL_LIKELY(packet->to.ip_proto != 0))
+		verdict = fl_admit(view, packet, decision, true);
+	if (FL_LIKELY(verdict != FL_NOT_PLAIN))
+		return verdict;
+	verdict = admit_packet(packet, &decision->record);
+	decision->vip = get_vip(NULL, decision->record);
 	return verdict;
 }
 
@@ -333,11 +359,11 @@ fairlead_xdp(struct xdp_md *ctx)
 	if (!start_run(&run))
 		return XDP_ABORTED;
 	view.config = &run.config->core;
-	decision.verdict = read_packet(ctx, &packet, &decision.record);
-	if (decision.verdict == FL_FORWARD) {
-		decision.vip = get_vip(NULL, decision.record);
+	decision.verdict = read_packet(ctx, &packet);
+	if (decision.verdict == FL_FORWARD)
+		decision.verdict = admit(&view, &packet, &decision);
+	if (decision.verdict == FL_FORWARD)
 		decision.verdict = fl_decide_admitted(&view, &packet, &decision);
-	}
 	verdict = fl_conclude(&view, &packet, &decision);
 	if (fl_verdict_is_send(verdict))
 		verdict = make_frame(ctx, &packet, &decision);

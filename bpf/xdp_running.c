@@ -99,32 +99,8 @@ static int
 open_plane(struct xdp_running *running, struct failure *failure)
 {
 	const struct xdp_config_file *config = running->config;
-	const struct plane_file *file = &config->file;
+	struct plane_options options = process_plane_options(&config->file);
 	struct plane_failure why = { "" };
-	const struct plane_options options = {
-		.name = file->name,
-		.kind = "xdp",
-		.socket_path = file->socket_path,
-		.control_user = file->control_user,
-		.group = PROCESS_CONTROL_GROUP,
-		.limits = file->limits,
-		.tables = &running->engine.tables,
-		.has_source_ipv4 = file->has_source_ipv4,
-		.has_source_ipv6 = file->has_source_ipv6,
-		.source_ipv4 = file->source_ipv4,
-		.source_ipv6 = file->source_ipv6,
-		.has_entropy_ipv4 = file->has_entropy_ipv4,
-		.has_entropy_ipv6 = file->has_entropy_ipv6,
-		.entropy_ipv4 = file->entropy_ipv4,
-		.entropy_ipv6 = file->entropy_ipv6,
-		.icmp_rate = file->icmp_rate,
-		.icmp_burst = file->icmp_burst,
-		.adopt = running->program.is_adopted,
-		.ports = running->plane_ports,
-		.port_count = config->port_count,
-		.engine = xdp_engine_functions(&running->engine),
-		.log = log_line,
-	};
 	int r;
 
 	for (uint32_t i = 0; i < config->port_count; i++) {
@@ -132,6 +108,12 @@ open_plane(struct xdp_running *running, struct failure *failure)
 				  &running->plane_ports[i], failure) < 0)
 			return -1;
 	}
+	options.kind = "xdp";
+	options.tables = &running->engine.tables;
+	options.adopt = running->program.is_adopted;
+	options.ports = running->plane_ports;
+	options.port_count = config->port_count;
+	options.engine = xdp_engine_functions(&running->engine);
 	r = plane_create(&options, &running->plane, &why);
 	if (r == -EBADMSG)
 		return failure_set(failure, EXIT_UNAVAILABLE,

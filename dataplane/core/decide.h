@@ -84,63 +84,75 @@ fl_rest_with(uint64_t rest, fl_be16 port, enum fl_vip_kind kind)
 
 /**
  * The VIP whose range has the packet's port, else the one of all ports.
- * @param key the packet's address and port, masked to a prefix length; is changed.
+ * @param key of the address record; is changed.
+ * @param decision whose vip is the address record; gets vip and record.
+ * @return false: there is none.
  */
-FL_INLINE const struct fl_vip *
+FL_INLINE bool
 fl_find_range(const struct fl_view *view, const struct fl_packet *packet, struct fl_vip_key *key,
-	      uint32_t *ret_record)
+	      struct fl_decision *decision)
 {
-	uint64_t wanted = key->rest, rest = fl_rest_with(wanted, 0, FL_VIP_ANY);
-	const struct fl_vip *found;
-	uint32_t pages;
+	uint64_t wanted = key->rest | fl_vip_rest(0, packet->to.ip_proto);
+	uint64_t rest = fl_rest_with(wanted, 0, FL_VIP_ANY);
+	uint32_t pages = decision->vip->address.pages[packet->to.ip_proto == FL_IPPROTO_UDP];
 
-	key->rest = wanted ^ packet->to.rest; /* the address record: the prefix length alone */
-	found = view->access->find(view->user, key, ret_record);
-	if (found == NULL)
-		return NULL;
-	pages = found->address.pages[packet->to.ip_proto == FL_IPPROTO_UDP];
 	for (uint32_t i = 0; i < FL_VIP_RANGES_MAX / FL_VIP_PAGE_RANGES && i < pages; i++) {
+		const struct fl_vip *page;
 		uint16_t first;
 
 		key->rest = fl_rest_with(wanted, (uint16_t)i, FL_VIP_PAGE);
-		found = view->access->find(view->user, key, ret_record);
-		if (found == NULL)
+		page = view->access->find(view->user, key, &decision->record);
+		if (page == NULL)
 			break;
-		if (fl_page_find(&found->page, fl_from_be16(packet->to.port), &first)) {
+		if (fl_page_find(&page->page, fl_from_be16(packet->to.port), &first)) {
 			rest = fl_rest_with(wanted, fl_to_be16(first), FL_VIP_RANGE);
 			break;
 		}
 	}
 	key->rest = rest;
-	return view->access->find(view->user, key, ret_record);
+	decision->vip = view->access->find(view->user, key, &decision->record);
+	return decision->vip != NULL;
 }
 
 /**
  * The record that a packet is for: longest prefix first; in one prefix the VIP of its port, then of
  * its range. Of a packet without ports, the address record.
- * @return NULL: none; the packet is the host's.
+ * @param plain a constant: FL_NOT_PLAIN where there are several prefix lengths, or ranges would
+ * have to be looked at.
+ * @param decision gets vip and record.
+ * @return FL_FORWARD; FL_PASS_NO_VIP: none, the packet is the host's.
  */
-FL_INLINE const struct fl_vip *
-fl_find(const struct fl_view *view, const struct fl_packet *packet, uint32_t *ret_record)
+FL_INLINE enum fl_verdict
+fl_find(const struct fl_view *view, const struct fl_packet *packet, struct fl_decision *decision,
+	bool plain)
 {
 	uint64_t lengths = FL_READ_ONCE(view->config->lengths[packet->is_ipv6 ? 1 : 0]);
 
-	for (uint32_t i = 0; i < FL_VIP_LENGTHS_MAX && (lengths & 0xff) != 0; i++) {
+	if (plain && FL_UNLIKELY(lengths > 0xff))
+		return FL_NOT_PLAIN;
+	for (uint32_t i = 0; i < (plain ? 1 : FL_VIP_LENGTHS_MAX) && (lengths & 0xff) != 0; i++) {
 		uint8_t bits = (uint8_t)lengths;
 		struct fl_vip_key key = { .address = packet->to.address };
-		const struct fl_vip *vip;
 
 		lengths >>= 8;
 		if (FL_UNLIKELY(bits < 128))
 			key.address = fl_addr_masked(&packet->to.address, bits);
 		key.rest = packet->to.rest | (uint64_t)bits << FL_VIP_REST_BITS_SHIFT;
-		vip = view->access->find(view->user, &key, ret_record);
-		if (vip == NULL && packet->to.ip_proto != 0)
-			vip = fl_find_range(view, packet, &key, ret_record);
-		if (vip != NULL)
-			return vip;
+		decision->vip = view->access->find(view->user, &key, &decision->record);
+		if (decision->vip != NULL)
+			return FL_FORWARD;
+		if (packet->to.ip_proto == 0)
+			continue;
+		key.rest ^= packet->to.rest; /* the address record: the prefix length alone */
+		decision->vip = view->access->find(view->user, &key, &decision->record);
+		if (decision->vip == NULL)
+			continue;
+		if (plain)
+			return FL_NOT_PLAIN;
+		if (fl_find_range(view, packet, &key, decision))
+			return FL_FORWARD;
 	}
-	return NULL;
+	return FL_PASS_NO_VIP;
 }
 
 /** Echo requests are forwarded as the flow {source, destination, identifier, 0, protocol} of one
@@ -191,28 +203,35 @@ fl_admit_portless(const struct fl_view *view, struct fl_packet *packet,
  * @param packet as fl_parse() left it; an echo request or a later fragment that goes on becomes a
  *        flow without (destination) ports.
  * @param decision zeroed by the caller.
+ * @param plain a constant: FL_NOT_PLAIN where it takes more than to find the VIP of the packet's
+ *        port, or none.
  * @return FL_FORWARD, FL_ANSWER_ECHO, or a pass or drop verdict. Needs access->find alone.
  */
 FL_INLINE enum fl_verdict
-fl_admit(const struct fl_view *view, struct fl_packet *packet, struct fl_decision *decision)
+fl_admit(const struct fl_view *view, struct fl_packet *packet, struct fl_decision *decision,
+	 bool plain)
 {
-	const struct fl_vip *vip;
+	enum fl_verdict verdict;
 
-	if (FL_UNLIKELY(packet->is_tunnel) && fl_is_own_source(view->config, &packet->src))
-		return FL_DROP_LOOP;
-	vip = fl_find(view, packet, &decision->record);
-	if (vip == NULL)
-		return FL_PASS_NO_VIP;
-	if (FL_UNLIKELY(packet->to.ip_proto == 0))
-		return fl_admit_portless(view, packet, vip, decision);
+	if (FL_UNLIKELY(packet->is_tunnel)) {
+		if (plain)
+			return FL_NOT_PLAIN;
+		if (fl_is_own_source(view->config, &packet->src))
+			return FL_DROP_LOOP;
+	}
+	verdict = fl_find(view, packet, decision, plain);
+	if (verdict != FL_FORWARD)
+		return verdict;
+	if (!plain && FL_UNLIKELY(packet->to.ip_proto == 0))
+		return fl_admit_portless(view, packet, decision->vip, decision);
 	if (FL_UNLIKELY(packet->on_vip != FL_FORWARD))
 		return (enum fl_verdict)packet->on_vip;
-	decision->vip = vip;
-	if (FL_LIKELY(vip->service.flags == 0))
+	if (FL_LIKELY(decision->vip->service.flags == 0))
 		return FL_FORWARD;
-	if (packet->shape == FL_SHAPE_FIRST && (vip->service.flags & FL_VIP_FRAGMENTS_DROP))
+	if (packet->shape == FL_SHAPE_FIRST &&
+	    (decision->vip->service.flags & FL_VIP_FRAGMENTS_DROP))
 		return FL_DROP_FRAGMENT;
-	return vip->service.flags & FL_VIP_TO_HOST ? FL_PASS_NO_BACKEND : FL_FORWARD;
+	return decision->vip->service.flags & FL_VIP_TO_HOST ? FL_PASS_NO_BACKEND : FL_FORWARD;
 }
 
 /* --- choose: which backend? --- */
@@ -435,7 +454,7 @@ fl_decide_admitted(const struct fl_view *view, const struct fl_packet *packet,
 FL_INLINE enum fl_verdict
 fl_decide(const struct fl_view *view, struct fl_packet *packet, struct fl_decision *decision)
 {
-	decision->verdict = fl_admit(view, packet, decision);
+	decision->verdict = fl_admit(view, packet, decision, false);
 	if (FL_LIKELY(decision->verdict == FL_FORWARD))
 		decision->verdict = fl_decide_admitted(view, packet, decision);
 	return fl_conclude(view, packet, decision);

@@ -26,6 +26,15 @@ fl_emit_l2_bytes(const struct fl_decision *decision)
 	       (decision->tag[1] != 0 ? (uint32_t)FL_TAG_BYTES : 0);
 }
 
+/** Bytes of outer headers that go before the packet. */
+FL_INLINE uint32_t
+fl_emit_outer_bytes(const struct fl_decision *decision)
+{
+	return decision->verdict == FL_FORWARD && decision->backend != NULL
+		       ? decision->backend->header_bytes
+		       : 0;
+}
+
 /**
  * @param decision whose verdict is fl_verdict_is_send().
  * @param frame_bytes of the frame as it came.
@@ -35,13 +44,12 @@ fl_emit_resize(const struct fl_packet *packet, const struct fl_decision *decisio
 	       uint32_t frame_bytes)
 {
 	uint32_t ip_bytes = packet->is_ipv6 ? FL_IPV6_BYTES : FL_IPV4_BYTES;
-	uint32_t l2_bytes = fl_emit_l2_bytes(decision), added = 0;
+	uint32_t l2_bytes = fl_emit_l2_bytes(decision);
+	uint32_t added = fl_emit_outer_bytes(decision);
 	struct fl_resize resize;
 
 	if (decision->verdict == FL_ANSWER_TOO_BIG)
 		added = ip_bytes + FL_ICMP_BYTES;
-	else if (decision->verdict == FL_FORWARD)
-		added = decision->backend->header_bytes;
 	resize.head = (int32_t)(l2_bytes + added) - packet->l2_bytes;
 	if (decision->verdict == FL_ANSWER_TOO_BIG)
 		resize.bytes = l2_bytes + added + FL_QUOTE_BYTES;
@@ -91,10 +99,9 @@ fl_emit_l2(struct fl_writer *writer, const struct fl_decision *decision, uint16_
 FL_INLINE uint16_t
 fl_emit_type(const struct fl_packet *packet, const struct fl_decision *decision)
 {
-	bool is_ipv6 = packet->is_ipv6;
+	uint32_t outer_bytes = fl_emit_outer_bytes(decision);
+	bool is_ipv6 = outer_bytes > 0 ? outer_bytes >= FL_IPV6_BYTES : packet->is_ipv6;
 
-	if (decision->verdict == FL_FORWARD && decision->backend->header_bytes > 0)
-		is_ipv6 = decision->backend->header_bytes >= FL_IPV6_BYTES;
 	return is_ipv6 ? FL_ETHERTYPE_IPV6 : FL_ETHERTYPE_IPV4;
 }
 
@@ -115,7 +122,7 @@ fl_emit(struct fl_writer *writer, const struct fl_packet *packet,
 		fine = fine && fl_answer_echo(writer, packet);
 	else if (decision->verdict == FL_ANSWER_TOO_BIG)
 		fine = fine && fl_answer_too_big(writer, packet, decision->mtu);
-	else if (decision->backend->header_bytes > 0)
+	else if (fl_emit_outer_bytes(decision) > 0)
 		fine = fine && fl_encap_write(writer, decision->backend, packet, decision->hash);
 	return fine ? decision->verdict : FL_DROP_BUG;
 }

@@ -49,7 +49,7 @@ fl_source_verdict(const struct fl_addr *source, const struct fl_addr *destinatio
 /* --- IP headers --- */
 
 FL_INLINE enum fl_verdict
-fl_parse_ipv4(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *packet)
+fl_parse_ipv4(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *packet, bool plain)
 {
 	const struct fl_wire_ipv4 *ip = fl_pull(cursor, sizeof *ip);
 	uint32_t header_bytes, total_bytes, fragment;
@@ -60,9 +60,12 @@ fl_parse_ipv4(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *pack
 	total_bytes = fl_from_be16(ip->total_bytes);
 	if (ip->version_ihl >> 4 != 4 || header_bytes < sizeof *ip)
 		return FL_DROP_BAD_HEADER;
-	if (FL_UNLIKELY(header_bytes > sizeof *ip) &&
-	    fl_peek(cursor, 0, header_bytes - sizeof *ip) == NULL)
-		return FL_DROP_TRUNCATED;
+	if (FL_UNLIKELY(header_bytes > sizeof *ip)) {
+		if (plain)
+			return FL_NOT_PLAIN;
+		if (fl_peek(cursor, 0, header_bytes - sizeof *ip) == NULL)
+			return FL_DROP_TRUNCATED;
+	}
 	if (total_bytes < header_bytes || total_bytes > l3_room)
 		return FL_DROP_BAD_LENGTH;
 	packet->src = fl_addr_from_ipv4(ip->src);
@@ -75,6 +78,8 @@ fl_parse_ipv4(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *pack
 	packet->fragment_id = ip->id;
 	packet->fragment_proto = ip->ip_proto;
 	fragment = fl_from_be16(ip->fragment);
+	if (plain && FL_UNLIKELY(fragment & (FL_IPV4_OFFSET_MASK | FL_IPV4_MORE_FRAGMENTS)))
+		return FL_NOT_PLAIN;
 	if (FL_UNLIKELY(fragment & FL_IPV4_OFFSET_MASK))
 		packet->fragment = FL_FRAGMENT_LATER;
 	else if (FL_UNLIKELY(fragment & FL_IPV4_MORE_FRAGMENTS))
@@ -186,7 +191,7 @@ fl_parse_extensions(const struct fl_cursor *cursor, struct fl_packet *packet)
 }
 
 FL_INLINE enum fl_verdict
-fl_parse_ipv6(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *packet)
+fl_parse_ipv6(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *packet, bool plain)
 {
 	const struct fl_wire_ipv6 *ip = fl_pull(cursor, sizeof *ip);
 	uint32_t first_word, payload_bytes;
@@ -213,8 +218,11 @@ fl_parse_ipv6(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *pack
 	packet->ip_proto = ip->next_header;
 	packet->is_ipv6 = true;
 	packet->source = (uint8_t)fl_source_verdict(&packet->src, &packet->to.address, true);
-	if (FL_UNLIKELY(fl_is_ipv6_extension(ip->next_header)))
+	if (FL_UNLIKELY(fl_is_ipv6_extension(ip->next_header))) {
+		if (plain)
+			return FL_NOT_PLAIN;
 		fl_parse_extensions(cursor, packet);
+	}
 	return FL_FORWARD;
 }
 
@@ -243,9 +251,12 @@ fl_parse_tags(struct fl_cursor *cursor, fl_be16 *type, struct fl_packet *packet)
 	return fl_is_tag_type(*type) ? FL_PASS_VLAN : FL_FORWARD;
 }
 
-/** The first half of fl_parse(): up to what is behind the IP headers. */
+/**
+ * The first half of fl_parse(): up to what is behind the IP headers.
+ * @param plain a constant: FL_NOT_PLAIN for tags, IPv4 options, fragments, extension headers.
+ */
 FL_INLINE enum fl_verdict
-fl_parse_l3(struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_packet *packet)
+fl_parse_l3(struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_packet *packet, bool plain)
 {
 	const struct fl_wire_ethernet *ethernet = fl_pull(cursor, sizeof *ethernet);
 	fl_be16 type;
@@ -257,15 +268,16 @@ fl_parse_l3(struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_packet *pa
 	packet->src_mac = (uint64_t)ethernet->src[0] | (uint64_t)ethernet->src[1] << 16 |
 			  (uint64_t)ethernet->src[2] << 32;
 	if (FL_UNLIKELY(fl_is_tag_type(type))) {
-		enum fl_verdict verdict = fl_parse_tags(cursor, &type, packet);
+		enum fl_verdict verdict =
+			plain ? FL_NOT_PLAIN : fl_parse_tags(cursor, &type, packet);
 
 		if (verdict != FL_FORWARD)
 			return verdict;
 	}
 	if (type == fl_to_be16(FL_ETHERTYPE_IPV4))
-		return fl_parse_ipv4(cursor, frame_bytes - packet->l2_bytes, packet);
+		return fl_parse_ipv4(cursor, frame_bytes - packet->l2_bytes, packet, plain);
 	if (type == fl_to_be16(FL_ETHERTYPE_IPV6))
-		return fl_parse_ipv6(cursor, frame_bytes - packet->l2_bytes, packet);
+		return fl_parse_ipv6(cursor, frame_bytes - packet->l2_bytes, packet, plain);
 	return FL_PASS_NOT_IP;
 }
 
@@ -289,24 +301,13 @@ fl_parse_ports(struct fl_cursor *cursor, struct fl_packet *packet)
 	packet->is_tunnel = !is_tcp && ports->dst == fl_to_be16(FL_UDP_PORT_GUE);
 }
 
-/**
- * The second half of fl_parse(): what is behind the IP headers.
- * @param cursor there: packet->l2_bytes + packet->l4_offset from the frame's first byte.
- */
+/** What is neither TCP nor UDP. */
 FL_INLINE void
-fl_parse_l4(struct fl_cursor *cursor, struct fl_packet *packet)
+fl_parse_other(struct fl_cursor *cursor, struct fl_packet *packet)
 {
-	uint8_t icmp = packet->is_ipv6 ? FL_IPPROTO_ICMPV6 : FL_IPPROTO_ICMP;
 	uint8_t ip_proto = packet->ip_proto;
 
-	if (FL_UNLIKELY(packet->on_vip != FL_FORWARD)) {
-		/* the extension headers said it all */
-	} else if (FL_LIKELY(ip_proto == FL_IPPROTO_TCP || ip_proto == FL_IPPROTO_UDP)) {
-		if (FL_UNLIKELY(packet->fragment == FL_FRAGMENT_LATER))
-			packet->shape = FL_SHAPE_LATER;
-		else
-			fl_parse_ports(cursor, packet);
-	} else if (ip_proto == icmp) {
+	if (ip_proto == (packet->is_ipv6 ? FL_IPPROTO_ICMPV6 : FL_IPPROTO_ICMP)) {
 		if (packet->fragment != FL_FRAGMENT_NONE)
 			packet->shape = FL_SHAPE_ICMP_FRAGMENT;
 		else
@@ -316,9 +317,45 @@ fl_parse_l4(struct fl_cursor *cursor, struct fl_packet *packet)
 		packet->is_tunnel = packet->fragment != FL_FRAGMENT_LATER &&
 				    (ip_proto == FL_IPPROTO_IPV4 || ip_proto == FL_IPPROTO_IPV6);
 	}
+}
+
+/**
+ * The second half of fl_parse(): what is behind the IP headers.
+ * @param cursor there: packet->l2_bytes + packet->l4_offset from the frame's first byte.
+ * @param plain a constant: FL_NOT_PLAIN for all but TCP and UDP.
+ * @return FL_FORWARD or FL_NOT_PLAIN.
+ */
+FL_INLINE enum fl_verdict
+fl_parse_l4(struct fl_cursor *cursor, struct fl_packet *packet, bool plain)
+{
+	if (FL_UNLIKELY(packet->on_vip != FL_FORWARD)) {
+		/* the extension headers said it all */
+	} else if (FL_LIKELY(packet->ip_proto == FL_IPPROTO_TCP ||
+			     packet->ip_proto == FL_IPPROTO_UDP)) {
+		if (FL_UNLIKELY(packet->fragment == FL_FRAGMENT_LATER))
+			packet->shape = FL_SHAPE_LATER;
+		else
+			fl_parse_ports(cursor, packet);
+	} else if (plain) {
+		return FL_NOT_PLAIN;
+	} else {
+		fl_parse_other(cursor, packet);
+	}
 	if (FL_UNLIKELY(packet->source != FL_FORWARD) &&
 	    !fl_verdict_is_pass((enum fl_verdict)packet->on_vip))
 		packet->on_vip = packet->source;
+	return FL_FORWARD;
+}
+
+/** fl_parse() of plain packets: TCP and UDP without anything between. @return FL_NOT_PLAIN for
+ * others; packet must be zeroed again then. */
+FL_INLINE enum fl_verdict
+fl_parse_plain(const struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_packet *packet)
+{
+	struct fl_cursor at = *cursor;
+	enum fl_verdict verdict = fl_parse_l3(&at, frame_bytes, packet, true);
+
+	return FL_LIKELY(verdict == FL_FORWARD) ? fl_parse_l4(&at, packet, true) : verdict;
 }
 
 /**
@@ -334,13 +371,12 @@ FL_INLINE enum fl_verdict
 fl_parse(const struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_packet *packet)
 {
 	struct fl_cursor l2 = *cursor, l4 = *cursor;
-	enum fl_verdict verdict = fl_parse_l3(&l2, frame_bytes, packet);
+	enum fl_verdict verdict = fl_parse_l3(&l2, frame_bytes, packet, false);
 
 	if (FL_UNLIKELY(verdict != FL_FORWARD))
 		return verdict;
 	l4.pos += packet->l2_bytes + packet->l4_offset;
-	fl_parse_l4(&l4, packet);
-	return FL_FORWARD;
+	return fl_parse_l4(&l4, packet, false);
 }
 
 #endif

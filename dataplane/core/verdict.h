@@ -69,6 +69,14 @@ enum fl_verdict {
 		FL_VERDICT_COUNT
 };
 
+/**
+ * Not a verdict: a step that was asked for plain packets alone found another. It has decided
+ * nothing; the same step asked for all packets will. Where code is far apart for the processor
+ * (calls from one BPF function to another cost more than what they do), an engine asks for plain
+ * packets first.
+ */
+#define FL_NOT_PLAIN FL_VERDICT_COUNT
+
 /** X(constant, name in JSON, what it means). */
 #define FL_EVENTS(X)                                                                             \
 	X(FL_EVENT_FRAGMENT_EVICTED, "fragment_evicted",                                         \

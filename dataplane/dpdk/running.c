@@ -80,29 +80,17 @@ describe_port(const struct port *port, struct plane_port *ret_port)
 static int
 open_plane(struct running *running, struct failure *failure)
 {
-	const struct config *config = running->config;
+	struct plane_options options = process_plane_options(&running->config->file);
 	struct plane_failure why = { "" };
-	const struct plane_options options = {
-		.name = config->file.name,
-		.kind = "dpdk",
-		.socket_path = config->file.socket_path,
-		.control_user = config->file.control_user,
-		.group = PROCESS_CONTROL_GROUP,
-		.limits = config->file.limits,
-		.tables = &running->engine.tables,
-		.has_source_ipv4 = config->file.has_source_ipv4,
-		.has_source_ipv6 = config->file.has_source_ipv6,
-		.source_ipv4 = config->file.source_ipv4,
-		.source_ipv6 = config->file.source_ipv6,
-		.ports = running->plane_ports,
-		.port_count = running->ports.count,
-		.engine = engine_functions(&running->engine),
-		.log = log_line,
-	};
 	int r;
 
 	for (uint32_t i = 0; i < running->ports.count; i++)
 		describe_port(&running->ports.items[i], &running->plane_ports[i]);
+	options.kind = "dpdk";
+	options.tables = &running->engine.tables;
+	options.ports = running->plane_ports;
+	options.port_count = running->ports.count;
+	options.engine = engine_functions(&running->engine);
 	r = plane_create(&options, &running->plane, &why);
 	return r < 0 ? process_plane_failed(r, &why, failure) : 0;
 }

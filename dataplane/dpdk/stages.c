@@ -78,7 +78,7 @@ fl_stage_admit(struct fl_worker *worker, struct fl_burst *burst)
 		struct fl_decision *decision = &burst->decision[i];
 
 		if (decision->verdict == FL_FORWARD)
-			decision->verdict = fl_admit(&view, &burst->packet[i], decision);
+			decision->verdict = fl_admit(&view, &burst->packet[i], decision, false);
 	}
 }
 

@@ -25,13 +25,19 @@ struct change_item {
 	struct state_vip *old;	     /**< NULL when added */
 	struct state_vip *new;	     /**< NULL when removed or the same */
 	uint32_t next_index;	     /**< of `new` in the next set */
-	bool in_place;		     /**< new has the ranges and the record of old */
-	bool has_record;	     /**< reserved for new, to be given back when dropped */
-	bool has_rows;
+	bool in_place;		     /**< new has the ranges of old */
+	bool has_rows;		     /**< reserved for new, to be given back when dropped */
 	bool has_slots;
+	bool is_repair; /**< what is wanted is what old has, but old is adopted */
 	uint16_t *owners;      /**< of new's rows: slot indexes */
 	uint32_t rows_moved;   /**< rows whose owner changes; nobody is an owner too */
 	uint32_t rows_minimum; /**< what any table would have to move */
+};
+
+/** A record that the next set does not have. */
+struct change_drop {
+	struct fl_vip_key key;
+	uint32_t record;
 };
 
 struct change {
@@ -41,12 +47,18 @@ struct change {
 	struct change_item *items; /**< by endpoint */
 	uint32_t item_count;
 	struct state_set next;
-	uint32_t new_address_count; /**< of next.addresses, marked by fresh */
-	bool *fresh;		    /**< by index in next.addresses: its record was taken for it */
-	struct fl_vip_key *added;   /**< what the engine is told */
-	uint32_t added_count;
-	struct fl_vip_key *removed;
+	/** Records to write and publish: VIPs, then the pages of an address, then the address. */
+	struct fl_vip *puts;
+	uint32_t *put_records;
+	uint32_t put_count;
+	/** Records to retire: pages and addresses, then VIPs. One whose key is put too is replaced.
+	 */
+	struct change_drop *drops;
+	uint32_t drop_count;
+	bool pages_move; /**< ranges go to another page: first there, then away */
+	struct fl_vip_key *removed; /**< keys that no record has any more */
 	uint32_t removed_count;
+	uint64_t lengths[2]; /**< of the served and the next set */
 };
 
 /** @return 0; -ENOMEM. */
@@ -69,14 +81,39 @@ int change_build(struct change *change, struct json_errors *errors);
  */
 int change_commit(struct change *change);
 
-const char *change_kind_name(enum change_kind kind);
+/** "added", "changed", "removed" or "same". */
+const char *change_name(const struct change_item *item);
 
-/* --- between change.c, change_reserve.c and change_build.c --- */
+/**
+ * Make the records of addresses in the tables what the served VIPs need, and retire others: after
+ * an adoption.
+ * @param drops records that nobody can reach. @return 0; -EBADMSG: what is served breaks a limit;
+ * -ENOMEM; the engine's errno.
+ */
+int change_repair(struct state *state, const struct change_drop *drops, uint32_t drop_count);
+
+/* --- between change.c and change_*.c --- */
+
+/** The checks that need served and wanted VIPs, and change_find_addresses(). @return 0; -EINVAL;
+ * -ENOMEM. */
+int change_check(struct change *change, struct json_errors *errors);
+
+/** The addresses of change->next (their records come with change_plan_records()), and the prefix
+ * lengths. @return 0; -EINVAL: too many lengths. */
+int change_find_addresses(struct change *change, struct json_errors *errors);
+
+/** The VIP of the change that change->next.vips[i] is, NULL: it stays as it is. @param cursor
+ * change->items at first, for ascending i. */
+const struct change_item *change_item_of(const struct change *change, uint32_t i,
+					 const struct change_item **cursor);
 
 /** Make item->new with its backends and their slot indexes. @return 0; -ENOMEM. */
 int change_plan_vip(struct change *change, struct change_item *item);
 
-/** Take ranges and records for every new incarnation, and draw up the VIP buckets. @return 0;
+/** Find out which records the next set needs: puts and drops. Their ranges are taken. */
+void change_plan_records(struct change *change);
+
+/** Take ranges for every new incarnation and records, and draw up the VIP buckets. @return 0;
  * -EINVAL; -ENOMEM. */
 int change_reserve(struct change *change, struct json_errors *errors);
 

@@ -10,6 +10,9 @@
 #include "log.h"
 #include "process.h"
 
+/* Of the plane socket, where it exists. */
+#define CONTROL_GROUP "fairlead"
+
 enum mode {
 	MODE_RUN,
 	MODE_CHECK,
@@ -172,6 +175,29 @@ process_check_socket_directory(const struct plane_file *file, struct failure *fa
 		"the directory %s of the plane socket cannot be written to: %s; make it, give "
 		"the plane's user the right, or change \"socket\"",
 		directory, strerror(errno));
+}
+
+struct plane_options
+process_plane_options(const struct plane_file *file)
+{
+	return (struct plane_options){
+		.name = file->name,
+		.socket_path = file->socket_path,
+		.control_user = file->control_user,
+		.group = CONTROL_GROUP,
+		.limits = file->limits,
+		.has_source_ipv4 = file->has_source_ipv4,
+		.has_source_ipv6 = file->has_source_ipv6,
+		.source_ipv4 = file->source_ipv4,
+		.source_ipv6 = file->source_ipv6,
+		.has_entropy_ipv4 = file->has_entropy_ipv4,
+		.has_entropy_ipv6 = file->has_entropy_ipv6,
+		.entropy_ipv4 = file->entropy_ipv4,
+		.entropy_ipv6 = file->entropy_ipv6,
+		.icmp_rate = file->icmp_rate,
+		.icmp_burst = file->icmp_burst,
+		.log = log_line,
+	};
 }
 
 int

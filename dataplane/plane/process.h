@@ -10,9 +10,6 @@
 #include "failure.h"
 #include "plane_file.h"
 
-/** Group of the plane socket, where it exists. */
-#define PROCESS_CONTROL_GROUP "fairlead"
-
 /** What one kind of plane brings. The functions get @p config. */
 struct process_program {
 	const char *documentation; /**< of --help: "Run a plane ...\vExamples: ..." */
@@ -34,6 +31,9 @@ int process_main(const struct process_program *program, int argc, char **argv);
 
 /** Can the plane socket be made? @return 0; -1. */
 int process_check_socket_directory(const struct plane_file *file, struct failure *failure);
+
+/** What the file says of a plane; the rest of the options is zero. Borrows @p file. */
+struct plane_options process_plane_options(const struct plane_file *file);
 
 /** plane_create() failed with @p error. @return -1. */
 int process_plane_failed(int error, const struct plane_failure *why, struct failure *failure);

@@ -73,6 +73,14 @@ START_TEST(test_flowhash_ignores_what_is_not_the_flow)
 	packet.traffic_class = 0xff;
 	packet.is_ipv6 = true;
 	packet.on_vip = FL_DROP_FRAGMENT;
+	packet.ip_proto = 99;
+	packet.ttl = 1;
+	packet.fragment_id = 12345;
+	packet.fragment_proto = 7;
+	packet.src_mac = 1;
+	packet.tag[0] = packet.tag[1] = 5;
+	packet.to.bits = 24;
+	packet.to.kind = FL_VIP_RANGE;
 	ck_assert_uint_eq(fl_flow_hash(&key, &packet), known[0].hash);
 }
 END_TEST
@@ -144,6 +152,63 @@ START_TEST(test_flowhash_tells_directions_apart)
 }
 END_TEST
 
+/* What all fragments of a packet have: source, destination, id and protocol; byte 37 is 1. */
+START_TEST(test_flowhash_of_fragments_is_siphash_of_what_they_have)
+{
+	struct fl_packet packet = packet_of(&known[0]);
+
+	/* IPv4 has 16 bits of id */
+	packet.fragment_id = htons(0x1234);
+	packet.fragment_proto = 17;
+	ck_assert_uint_eq(fl_fragment_hash(&key, &packet), 0xda576cead71b707f);
+	packet.src = address("2001:db8::c");
+	packet.to.address = address("2001:db8::a");
+	packet.fragment_id = htonl(0x89abcdef);
+	packet.fragment_proto = 6;
+	ck_assert_uint_eq(fl_fragment_hash(&key, &packet), 0x7cb10e4b86a0c69c);
+}
+END_TEST
+
+START_TEST(test_flowhash_of_fragments_turns_with_what_they_have)
+{
+	struct fl_packet packet = packet_of(&known[0]), other;
+	uint64_t hash;
+
+	packet.fragment_id = htons(0x1234);
+	packet.fragment_proto = 17;
+	hash = fl_fragment_hash(&key, &packet);
+	for (uint32_t bit = 0; bit < 2 * 128 + 32 + 8; bit++) {
+		other = packet;
+		if (bit < 128)
+			other.src.word[bit / 32] ^= 1u << bit % 32;
+		else if (bit < 256)
+			other.to.address.word[bit / 32 - 4] ^= 1u << bit % 32;
+		else if (bit < 288)
+			other.fragment_id ^= 1u << bit % 32;
+		else
+			other.fragment_proto ^= (uint8_t)(1u << bit % 8);
+		ck_assert_int_ge(__builtin_popcountll(fl_fragment_hash(&key, &other) ^ hash), 8);
+	}
+	/* the ports, which later fragments have not, do not count */
+	other = packet;
+	other.src_port = 1;
+	other.to.port = 2;
+	other.to.ip_proto = 17;
+	ck_assert_uint_eq(fl_fragment_hash(&key, &other), hash);
+}
+END_TEST
+
+/* The same bytes as ports and as an id must not meet. */
+START_TEST(test_flowhash_tells_flows_and_fragments_apart)
+{
+	struct fl_packet packet = packet_of(&known[0]);
+
+	packet.fragment_id = (uint32_t)packet.src_port | (uint32_t)packet.to.port << 16;
+	packet.fragment_proto = 6;
+	check_turned(fl_fragment_hash(&key, &packet));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -152,6 +217,9 @@ main(void)
 				       test_flowhash_turns_with_every_bit_of_the_flow,
 				       test_flowhash_turns_with_every_bit_of_the_key,
 				       test_flowhash_tells_directions_apart,
+				       test_flowhash_of_fragments_is_siphash_of_what_they_have,
+				       test_flowhash_of_fragments_turns_with_what_they_have,
+				       test_flowhash_tells_flows_and_fragments_apart,
 				       NULL };
 
 	return run_tests("flowhash", tests);
