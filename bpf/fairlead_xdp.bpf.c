@@ -22,6 +22,7 @@ TABLE(config, struct xdp_config);
 TABLE(vip_buckets, struct fl_vip_bucket);
 TABLE(vips, struct fl_vip);
 TABLE(backends, struct fl_backend);
+TABLE(owners, struct fl_owners);
 TABLE(rows, struct fl_row);
 TABLE(ports, struct fl_port);
 TABLE(fragments, struct fl_fragments);
@@ -159,6 +160,12 @@ find_vip_by_call(void *user, const struct fl_vip_key *key, uint32_t *ret_record)
 	return get_vip(user, found - 1);
 }
 
+FL_INLINE const struct fl_owners *
+get_owners(void *user, uint32_t index)
+{
+	return bpf_map_lookup_elem(&owners, &index);
+}
+
 FL_INLINE const struct fl_row *
 get_row(void *user, uint32_t index)
 {
@@ -211,6 +218,7 @@ static const struct fl_access call_access = { .find = find_vip_by_call };
 static const struct fl_access map_access = {
 	.find = find_vip,
 	.vip = get_vip,
+	.owners = get_owners,
 	.row = get_row,
 	.backend = get_backend,
 	.port = get_port,

@@ -17,8 +17,6 @@
 #include "../dataplane/plane/log.h"
 #include "backend_netlink.h"
 
-enum { NS_PER_S = 1000000000 };
-
 _Static_assert(sizeof(struct xdp_ledger) == sizeof(struct plane_ledger), "one shape");
 
 /* --- memory --- */
@@ -77,42 +75,6 @@ map_tables(struct xdp_engine *engine, const struct xdp_program *program, struct 
 }
 
 /* --- what the program is told --- */
-
-static void
-set_own(struct fl_own *own, const struct addr_prefix *prefix)
-{
-	uint8_t address[16], mask[16];
-
-	for (uint32_t i = 0; i < 16; i++) {
-		uint32_t bits = prefix->bits > 8 * i ? prefix->bits - 8 * i : 0;
-
-		mask[i] = bits >= 8 ? 0xff : (uint8_t)(0xff00u >> bits);
-		address[i] = prefix->address.bytes[i] & mask[i];
-	}
-	memcpy(&own->address, address, sizeof address);
-	memcpy(&own->mask, mask, sizeof mask);
-}
-
-/** Outer sources that are ours; those not configured match nothing. */
-static void
-set_sources(struct fl_config *config, const struct plane_file *file)
-{
-	const struct addr_prefix ipv4 = { file->source_ipv4, ADDR_BITS };
-	const struct addr_prefix ipv6 = { file->source_ipv6, ADDR_BITS };
-
-	for (uint32_t i = 0; i < FL_OWN_COUNT; i++) {
-		memset(&config->own[i].address, 0xff, sizeof config->own[i].address);
-		memset(&config->own[i].mask, 0, sizeof config->own[i].mask);
-	}
-	if (file->has_source_ipv4)
-		set_own(&config->own[0], &ipv4);
-	if (file->has_entropy_ipv4)
-		set_own(&config->own[1], &file->entropy_ipv4);
-	if (file->has_source_ipv6)
-		set_own(&config->own[2], &ipv6);
-	if (file->has_entropy_ipv6)
-		set_own(&config->own[3], &file->entropy_ipv6);
-}
 
 /** A port's new number by the interface that the old one had; FL_PORTS_MAX: it is gone. */
 static uint32_t
@@ -181,23 +143,31 @@ set_ports(struct xdp_engine *engine, const struct xdp_program *program,
 	return 0;
 }
 
-/** All that the packets' way needs besides the tables' contents. */
+/** Where VIPs lie in adopted tables depends on the key: under another one, none would be found. */
+static int
+check_key(const struct xdp_engine *engine, const struct xdp_engine_parts *parts,
+	  struct failure *failure)
+{
+	if (!parts->program->is_adopted ||
+	    memcmp(&engine->config->core.key, parts->key, sizeof *parts->key) == 0)
+		return 0;
+	return failure_set(failure, EXIT_UNAVAILABLE,
+			   "key_file %s holds another key than the one that the running tables are "
+			   "made with; put that one back, or run fairlead-xdp --detach with this "
+			   "configuration, which ends forwarding until the next start",
+			   parts->config->file.key_file);
+}
+
+/** What plane_create() leaves to the engine. */
 static void
-set_config(struct xdp_engine *engine, const struct plane_file *file, const struct fl_key *key,
-	   bool is_adopted)
+set_config(struct xdp_engine *engine, const struct plane_file *file, const struct fl_key *key)
 {
 	struct plane_tables_size size = plane_tables_size(&file->limits);
 	struct fl_config *core = &engine->config->core;
 
-	if (is_adopted && memcmp(&core->key, key, sizeof *key) != 0)
-		log_message(LOG_WARNING,
-			    "the hash key is another than before: flows move to other backends");
 	core->key = *key;
 	core->vip_bucket_mask = size.vip_bucket_count - 1;
 	core->fragment_bucket_mask = size.fragment_bucket_count - 1;
-	core->answer_interval_ns = NS_PER_S / file->icmp_rate;
-	core->answer_burst_ns = core->answer_interval_ns * file->icmp_burst;
-	set_sources(core, file);
 	engine->config->vip_count = engine->vip_stride;
 	engine->config->backend_count = engine->backend_stride;
 	engine->config->cpu_count = engine->cpu_count;
@@ -224,9 +194,10 @@ xdp_engine_open(struct xdp_engine *engine, const struct xdp_engine_parts *parts,
 	engine->backend_stride = size.backend_count;
 	for (uint32_t i = 0; i < config->port_count; i++)
 		engine->ifindex[i] = if_nametoindex(config->ports[i].interface);
-	if (map_tables(engine, parts->program, failure) < 0)
+	if (map_tables(engine, parts->program, failure) < 0 ||
+	    check_key(engine, parts, failure) < 0)
 		return -1;
-	set_config(engine, &config->file, parts->key, parts->program->is_adopted);
+	set_config(engine, &config->file, parts->key);
 	if (set_ports(engine, parts->program, config, failure) < 0)
 		return -1;
 	mark(engine, parts->program);

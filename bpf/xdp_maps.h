@@ -11,6 +11,7 @@
  * | vip_buckets       | struct fl_vip_bucket | plane_tables_size()                           |
  * | vips              | struct fl_vip        | plane_tables_size()                           |
  * | backends          | struct fl_backend    | limits.backends                               |
+ * | owners            | struct fl_owners     | limits.rows / 4, rounded up                   |
  * | rows              | struct fl_row        | limits.rows                                   |
  * | ports             | struct fl_port       | FL_PORTS_MAX                                  |
  * | fragments         | struct fl_fragments  | limits.fragments / 8, a power of two          |

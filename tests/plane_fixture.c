@@ -92,6 +92,7 @@ take_tables(struct plane_fixture *fixture, const struct plane_fixture_spec *spec
 	tables->vip_buckets = take(size.vip_bucket_count, sizeof *tables->vip_buckets);
 	tables->vips = take(size.vip_count, sizeof *tables->vips);
 	tables->backends = take(size.backend_count, sizeof *tables->backends);
+	tables->owners = take(size.owners_count, sizeof *tables->owners);
 	tables->rows = take(size.row_count, sizeof *tables->rows);
 	tables->ports = take(FL_PORTS_MAX, sizeof *tables->ports);
 }
@@ -220,6 +221,7 @@ plane_fixture_close(struct plane_fixture *fixture)
 	free(fixture->tables.vip_buckets);
 	free(fixture->tables.vips);
 	free(fixture->tables.backends);
+	free(fixture->tables.owners);
 	free(fixture->tables.rows);
 	free(fixture->tables.ports);
 }

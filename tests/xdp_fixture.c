@@ -40,6 +40,7 @@ set_sizes(const struct xdp_fixture *fixture)
 	set_size(program->maps.vip_buckets, size->vip_bucket_count);
 	set_size(program->maps.vips, size->vip_count);
 	set_size(program->maps.backends, size->backend_count);
+	set_size(program->maps.owners, size->owners_count);
 	set_size(program->maps.rows, size->row_count);
 	set_size(program->maps.ports, FL_PORTS_MAX);
 	set_size(program->maps.fragments, size->fragment_bucket_count);
@@ -86,6 +87,7 @@ xdp_fixture_copy(struct xdp_fixture *fixture, const struct plane_fixture *plane)
 
 	fixture->config->core = *tables->config;
 	copy_table(program->maps.backends, tables->backends);
+	copy_table(program->maps.owners, tables->owners);
 	copy_table(program->maps.rows, tables->rows);
 	copy_table(program->maps.ports, tables->ports);
 	copy_table(program->maps.vips, tables->vips);

@@ -18,6 +18,7 @@ struct fl_access {
 	const struct fl_vip *(*find)(void *user, const struct fl_vip_key *key,
 				     uint32_t *ret_record);
 	const struct fl_vip *(*vip)(void *user, uint32_t record);
+	const struct fl_owners *(*owners)(void *user, uint32_t index); /**< of rows 4 x index ... */
 	const struct fl_row *(*row)(void *user, uint32_t index);
 	const struct fl_backend *(*backend)(void *user, uint32_t slot);
 	const struct fl_port *(*port)(void *user, uint32_t index);

@@ -32,7 +32,6 @@ struct fl_decision {
 	uint32_t record;	  /**< its index, with it: the VIP's counter */
 	uint32_t row_index;	  /**< choose, from the VIP's row_base; not for later fragments */
 	uint64_t hash;		  /**< fl_flow_hash() */
-	uint64_t row;		  /**< choose; not for later fragments */
 	uint32_t slot;		  /**< choose: the backend's counter */
 	uint32_t port;		  /**< it leaves by: route; reply */
 	const struct fl_backend *backend; /**< route */
@@ -265,6 +264,23 @@ fl_choose_fragment(const struct fl_view *view, const struct fl_packet *packet,
 	return FL_FORWARD;
 }
 
+/** Whose packets the row's are: an index in the VIP; FL_ROW_NONE. */
+FL_INLINE uint32_t
+fl_row_owner(const struct fl_view *view, uint32_t index)
+{
+	const struct fl_owners *owners = view->access->owners(view->user, index / 4);
+	const struct fl_row *row;
+	uint32_t owner;
+
+	if (owners == NULL)
+		return FL_OWNER_LOOK;
+	owner = FL_READ_ONCE(owners->cur[index & 3]);
+	if (FL_LIKELY(owner != FL_OWNER_LOOK))
+		return owner;
+	row = view->access->row(view->user, index);
+	return row == NULL ? FL_OWNER_LOOK : fl_row_cur(FL_READ_ONCE(row->word));
+}
+
 /**
  * The backend's slot: of the flow's row, or what the first fragment left.
  * @param decision with vip and hash.
@@ -273,8 +289,7 @@ FL_INLINE enum fl_verdict
 fl_choose(const struct fl_view *view, const struct fl_packet *packet, struct fl_decision *decision)
 {
 	const struct fl_vip_service *service;
-	const struct fl_row *row;
-	uint32_t cur;
+	uint32_t owner;
 
 	if (FL_UNLIKELY(packet->shape == FL_SHAPE_LATER))
 		return fl_choose_fragment(view, packet, decision);
@@ -282,14 +297,10 @@ fl_choose(const struct fl_view *view, const struct fl_packet *packet, struct fl_
 		return FL_DROP_BUG;
 	service = &decision->vip->service;
 	decision->row_index = fl_row_index(decision->hash, service->row_count);
-	row = view->access->row(view->user, service->row_base + decision->row_index);
-	if (row == NULL)
-		return FL_DROP_BUG;
-	decision->row = FL_READ_ONCE(row->word);
-	cur = fl_row_cur(decision->row);
-	if (FL_UNLIKELY(cur >= service->slot_count))
-		return cur == FL_ROW_NONE ? FL_DROP_NO_BACKEND : FL_DROP_BUG;
-	decision->slot = service->slot_base + cur;
+	owner = fl_row_owner(view, service->row_base + decision->row_index);
+	if (FL_UNLIKELY(owner >= service->slot_count))
+		return owner == FL_ROW_NONE ? FL_DROP_NO_BACKEND : FL_DROP_BUG;
+	decision->slot = service->slot_base + owner;
 	return FL_FORWARD;
 }
 

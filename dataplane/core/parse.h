@@ -88,15 +88,27 @@ fl_parse_ipv4(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *pack
 	return FL_FORWARD;
 }
 
-/** A next header value that is an extension header (IANA registry, "IPv6 Extension Header Types").
+/** Extension headers with a number below 64 that are stepped over, as bits. */
+#define FL_EXTENSIONS_KNOWN                                                                      \
+	(1ull << FL_IPPROTO_HOPOPTS | 1ull << FL_IPPROTO_ROUTING | 1ull << FL_IPPROTO_FRAGMENT | \
+	 1ull << FL_IPPROTO_AH | 1ull << FL_IPPROTO_DSTOPTS)
+
+/** The others, as bits from the first: nobody steps over them. */
+#define FL_EXTENSIONS_OTHER                                  \
+	(1u | 1u << (FL_IPPROTO_HIP - FL_IPPROTO_MOBILITY) | \
+	 1u << (FL_IPPROTO_SHIM6 - FL_IPPROTO_MOBILITY))
+
+/**
+ * A next header value that is an extension header (IANA registry, "IPv6 Extension Header Types").
+ * Bits, not comparisons: the BPF verifier follows every comparison both ways.
  */
 FL_INLINE bool
 fl_is_ipv6_extension(uint8_t next_header)
 {
-	return next_header == FL_IPPROTO_HOPOPTS || next_header == FL_IPPROTO_ROUTING ||
-	       next_header == FL_IPPROTO_FRAGMENT || next_header == FL_IPPROTO_AH ||
-	       next_header == FL_IPPROTO_DSTOPTS || next_header == FL_IPPROTO_MOBILITY ||
-	       next_header == FL_IPPROTO_HIP || next_header == FL_IPPROTO_SHIM6;
+	if (next_header < 64)
+		return FL_EXTENSIONS_KNOWN >> next_header & 1;
+	return next_header >= FL_IPPROTO_MOBILITY && next_header <= FL_IPPROTO_SHIM6 &&
+	       (FL_EXTENSIONS_OTHER >> (next_header - FL_IPPROTO_MOBILITY) & 1);
 }
 
 /** A walk over extension headers. */
@@ -143,7 +155,7 @@ fl_parse_extension(const struct fl_cursor *cursor, struct fl_packet *packet,
 	const struct fl_wire_extension *extension;
 	uint8_t kind = walk->next_header;
 
-	if (kind == FL_IPPROTO_MOBILITY || kind == FL_IPPROTO_HIP || kind == FL_IPPROTO_SHIM6)
+	if (kind >= FL_IPPROTO_MOBILITY)
 		return FL_DROP_IPV6_EXTENSION;
 	extension = fl_peek(cursor, walk->bytes, sizeof *extension);
 	if (extension == NULL || walk->bytes + sizeof *extension > room)

@@ -2,40 +2,61 @@
 /*
  * The guard of an AF_XDP port: a tc ingress program that drops VIP traffic which reaches the host's
  * stack, because the port's XDP program is away or does not know the VIP (a start, an exchange). It
- * stays when the plane stops; its map is pinned.
+ * stays when the plane stops; its maps are pinned.
  */
-#include <linux/bpf.h>
+#define STEPS_CONTEXT struct __sk_buff
+
 #include <linux/pkt_cls.h>
-#include <bpf/bpf_helpers.h>
 
-#include "steering.h"
+#include "steering_program.h"
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, STEERING_KEYS_MAX);
-	__type(key, struct fl_vip_key);
-	__type(value, uint32_t);
-} fl_guard_vips SEC(".maps");
+/** Where nearly all headers lie. */
+#define FIRST_BYTES 256u
+
+/**
+ * Make the first @p bytes readable: merged packets (GRO) may have their headers outside the linear
+ * part. On failure what is there is parsed.
+ */
+FL_INLINE void
+pull(struct __sk_buff *skb, uint32_t bytes)
+{
+	const uint8_t *frame = (const uint8_t *)(long)skb->data;
+	const uint8_t *end = (const uint8_t *)(long)skb->data_end;
+
+	if (frame + bytes > end)
+		(void)bpf_skb_pull_data(skb, skb->len < bytes ? skb->len : bytes);
+}
+
+/** @return the verdict; what no host could make sense of is the host's: its stack drops it too. */
+FL_INLINE uint32_t
+read_packet(struct __sk_buff *skb, struct fl_packet *packet)
+{
+	*packet = (struct fl_packet){ 0 };
+	if (parse_l3(skb, packet, skb->len) != FL_FORWARD)
+		return FL_PASS_NOT_IP;
+	return parse_l4(skb, packet);
+}
 
 SEC("tc")
 int
 fl_guard(struct __sk_buff *skb)
 {
-	struct steering_want want;
-	const uint8_t *frame, *end;
+	struct fl_packet packet;
+	uint32_t verdict;
 
-	/* merged packets (GRO) may have their headers outside the linear part; on failure what is
-	 * there is parsed */
-	if (skb->data + STEERING_HEADER_BYTES > skb->data_end)
-		(void)bpf_skb_pull_data(
-			skb, skb->len < STEERING_HEADER_BYTES ? skb->len : STEERING_HEADER_BYTES);
-	frame = (const uint8_t *)(long)skb->data;
-	end = (const uint8_t *)(long)skb->data_end;
-	steering_read(frame, end, skb->len, &want);
-	if (want.known && bpf_map_lookup_elem(&fl_guard_vips, &want.packet.to) != NULL)
-		return TC_ACT_SHOT;
-	return TC_ACT_UNSPEC; /* on to the filters of others */
+	pull(skb, FIRST_BYTES);
+	verdict = read_packet(skb, &packet);
+	if (packet.shape != FL_SHAPE_FLOW && skb->len > FIRST_BYTES) {
+		pull(skb, FL_READ_BYTES_MAX);
+		verdict = read_packet(skb, &packet);
+	}
+	/* one tag is not in the frame any more */
+	if (skb->vlan_present && packet.tag[1] != 0)
+		verdict = FL_PASS_VLAN;
+	if (verdict == FL_FORWARD)
+		verdict = admit_packet(&packet);
+	return fl_verdict_is_pass(verdict) ? TC_ACT_UNSPEC /* on to the filters of others */
+					   : TC_ACT_SHOT;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -14,16 +14,6 @@
 /** In `translated`: a backend of the old incarnation that the new one does not have. */
 #define GONE UINT32_MAX
 
-static struct fl_vip_key
-endpoint_key(const struct addr_endpoint *endpoint)
-{
-	struct fl_vip_key key = { .port = fl_to_be16(endpoint->port),
-				  .ip_proto = endpoint->protocol };
-
-	memcpy(&key.address, endpoint->address.bytes, sizeof key.address);
-	return key;
-}
-
 /** The backends as wanted. Their next hops are looked up from here on, so that a commit finds them.
  */
 static int
@@ -35,7 +25,8 @@ take_backends(struct state *state, const struct want_vip *want, struct state_vip
 
 		backend->address = want->backends[i].address;
 		backend->weight = want->backends[i].weight;
-		r = nexthop_take(state->nexthops, &backend->address, &backend->hop);
+		r = nexthop_take(state->nexthops, &backend->address,
+				 want->policy.mode == VIP_MODE_L2DSR, &backend->hop);
 		if (r < 0)
 			return r;
 	}
@@ -47,7 +38,9 @@ fits_in_place(const struct state_vip *old, const struct want_vip *want)
 {
 	uint32_t added = 0;
 
-	if (old == NULL || old->row_count != want->table_size)
+	/* another mode is another template, and a slot's template never changes */
+	if (old == NULL || old->row_count != want->table_size ||
+	    old->policy.mode != want->policy.mode || old->is_outdated)
 		return false;
 	for (uint32_t i = 0; i < want->backend_count; i++)
 		added += state_find_backend(old, &want->backends[i].address) == NULL;
@@ -137,6 +130,8 @@ rows_digest(struct state *state, const struct change_item *item)
 		identities[vip->backends[i].slot_index] = digest_address(&vip->backends[i].address);
 	return digest_vip(&(struct digest_table){
 		.key = &vip->key,
+		.port_last = vip->endpoint.port_last,
+		.policy = state_policy_byte(&vip->policy),
 		.row_count = vip->row_count,
 		.owners = item->owners,
 		.identities = identities,
@@ -231,14 +226,14 @@ change_plan_vip(struct change *change, struct change_item *item)
 		return r;
 	vip = item->new;
 	vip->endpoint = want->endpoint;
-	vip->key = endpoint_key(&want->endpoint);
+	vip->policy = want->policy;
+	vip->key = state_vip_key(&want->endpoint);
 	vip->row_count = want->table_size;
 	r = take_backends(state, want, vip);
 	if (r < 0)
 		return r;
 	item->in_place = fits_in_place(item->old, want);
 	if (item->in_place) {
-		vip->record = item->old->record;
 		vip->row_base = item->old->row_base;
 		vip->slot_base = item->old->slot_base;
 		vip->slot_count = item->old->slot_count;

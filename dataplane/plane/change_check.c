@@ -58,7 +58,6 @@ change_find_addresses(struct change *change, struct json_errors *errors)
 {
 	struct state_set *next = &change->next;
 	const struct change_item *cursor = change->items;
-	uint32_t count[2] = { 0 };
 	int r;
 
 	for (uint32_t i = 0; i < next->vip_count; i++) {
@@ -70,11 +69,10 @@ change_find_addresses(struct change *change, struct json_errors *errors)
 		if (at > 0 && state_compare_prefixes(&next->addresses[at - 1].to, to) == 0)
 			continue;
 		next->addresses[next->address_count++].to = *to;
-		count[family] = state_merge_lengths(next->lengths[family], to->bits,
-						    &next->lengths[family]);
+		if (state_merge_lengths(next->lengths[family], to->bits, &next->lengths[family]) >
+		    FL_VIP_LENGTHS_MAX)
+			return -EINVAL; /* change_check() has found them one by one */
 	}
-	if (count[0] > FL_VIP_LENGTHS_MAX || count[1] > FL_VIP_LENGTHS_MAX)
-		return -EINVAL; /* change_check() has found them one by one */
 	r = check_lengths(change, errors);
 	for (uint32_t family = 0; family < 2; family++)
 		(void)state_merge_lengths(change->state->set.lengths[family], next->lengths[family],

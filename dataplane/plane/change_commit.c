@@ -3,13 +3,18 @@
  * Applying a change, so that no packet sees a row that names a slot which is not set, nor half a
  * record:
  *
- *  1. the engine steers the new VIPs' packets here (the only step that can fail, and the first);
- *  2. new slots, rows and records are written where no packet looks yet;
- *  3. the VIP buckets publish and retire records, one word each;
- *  4. the changed rows of VIPs that stay where they are, one word each;
+ *  1. the engine steers the new records' packets here (the only step that can fail, and the first);
+ *  2. new slots, rows and records are written where no packet looks yet; new prefix lengths;
+ *  3. the VIP buckets publish VIPs, pages, addresses, and retire pages, addresses, VIPs, one word
+ *     each;
+ *  4. the changed rows of VIPs that stay where they are, one word each; their slots name their
+ *     present record;
  *  5. every packet core passes: nobody looks at what was retired;
- *  6. dead slots are cleared, the engine forgets the removed VIPs;
- *  7. every packet core passes again, and what was retired may be used again.
+ *  6. dead slots are cleared, the engine forgets the removed records, prefix lengths go;
+ *  7. every packet core passes again, and what was retired may be used again;
+ *  8. the generation.
+ *
+ * The process may end between any two stores: state_adopt.c reads what that leaves.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -33,73 +38,69 @@ synchronize(const struct change *change)
 
 /* --- counters --- */
 
-/** What is counted from now on is the new owner's. */
+/**
+ * What is counted from now on is the new owner's. What the former incarnation counted until now is
+ * carried; the rest follows with carry_counters().
+ */
 static void
-start_counters(const struct change *change, struct state_vip *vip)
+start_vip_counter(const struct change *change, const struct change_item *item)
 {
 	const struct plane_engine *engine = engine_of(change);
+	const struct state_vip *vip = item->new;
+	struct plane_ledger ledger = { .base = engine->vip_counter(engine->user, vip->record) };
 
-	vip->counter.base = engine->vip_counter(engine->user, vip->record);
-	for (uint32_t i = 0; i < vip->backend_count; i++)
-		vip->backends[i].counter.base = engine->backend_counter(
-			engine->user, vip->slot_base + vip->backends[i].slot_index);
+	if (item->old != NULL)
+		ledger.carry = state_vip_count(change->state, item->old);
+	change->state->tables->vip_ledger[vip->record] = ledger;
 }
 
-/** In place: who stays goes on counting where he is; a new one starts. */
 static void
-keep_counters(const struct change *change, const struct state_vip *old, struct state_vip *new)
+start_backend_counter(const struct change *change, const struct change_item *item,
+		      const struct state_backend *backend)
 {
-	start_counters(change, new);
-	new->counter = old->counter;
-	for (uint32_t i = 0; i < new->backend_count; i++) {
+	const struct plane_engine *engine = engine_of(change);
+	const struct state_backend *before =
+		item->old != NULL ? state_find_backend(item->old, &backend->address) : NULL;
+	uint32_t slot = item->new->slot_base + backend->slot_index;
+	struct plane_ledger ledger = { .base = engine->backend_counter(engine->user, slot) };
+
+	if (before != NULL)
+		ledger.carry = state_backend_count(change->state, item->old, before);
+	change->state->tables->backend_ledger[slot] = ledger;
+}
+
+/** A new record or slot takes over what the old one counted, once no packet core counts for that
+ * any more. */
+static void
+carry_counters(const struct change *change, const struct change_item *item)
+{
+	const struct state_vip *old = item->old, *new = item->new;
+	struct plane_tables *tables = change->state->tables;
+
+	if (old->record != new->record)
+		tables->vip_ledger[new->record].carry = state_vip_count(change->state, old);
+	for (uint32_t i = 0; !item->in_place && i < new->backend_count; i++) {
 		const struct state_backend *before =
 			state_find_backend(old, &new->backends[i].address);
 
 		if (before != NULL)
-			new->backends[i].counter = before->counter;
-	}
-}
-
-/** A new incarnation takes over what the old one counted, once no packet core counts for that any
- * more. */
-static void
-carry_counters(const struct change *change, const struct state_vip *old, struct state_vip *new)
-{
-	new->counter.carry = state_vip_count(change->state, old);
-	for (uint32_t i = 0; i < new->backend_count; i++) {
-		const struct state_backend *before =
-			state_find_backend(old, &new->backends[i].address);
-
-		if (before != NULL)
-			new->backends[i].counter.carry =
+			tables->backend_ledger[new->slot_base + new->backends[i].slot_index].carry =
 				state_backend_count(change->state, old, before);
 	}
 }
 
 /* --- before the change is visible --- */
 
-static struct fl_addr
-to_fl_addr(const struct addr *address)
-{
-	struct fl_addr words;
-
-	memcpy(&words, address->bytes, sizeof words);
-	return words;
-}
-
-/** Set a slot that no row names yet. The next hop writes its link word. */
+/** Set a slot that no row names yet. The next hop writes its link word, the last of it. */
 static void
-write_slot(const struct change *change, const struct state_vip *vip, struct state_backend *backend)
+write_slot(const struct change *change, const struct change_item *item,
+	   struct state_backend *backend)
 {
-	const struct plane_options *options = change->state->options;
+	const struct state_vip *vip = item->new;
 	uint32_t slot = vip->slot_base + backend->slot_index;
-	struct fl_backend *record = &change->state->tables->backends[slot];
-	struct fl_addr target = to_fl_addr(&backend->address);
-	struct fl_addr source = to_fl_addr(addr_is_ipv4(&backend->address) ? &options->source_ipv4
-									   : &options->source_ipv6);
 
-	record->vip = vip->record;
-	fl_encap_template(record, &source, &target, !addr_is_ipv4(&vip->endpoint.address));
+	start_backend_counter(change, item, backend);
+	change->state->tables->backends[slot] = state_slot(change->state, vip, backend);
 	backend->user.slot = slot;
 	nexthop_attach(change->state->nexthops, backend->hop, &backend->user);
 }
@@ -111,18 +112,9 @@ write_incarnation(const struct change *change, struct change_item *item)
 	struct state_vip *vip = item->new;
 
 	for (uint32_t i = 0; i < vip->backend_count; i++)
-		write_slot(change, vip, &vip->backends[i]);
+		write_slot(change, item, &vip->backends[i]);
 	for (uint32_t row = 0; row < vip->row_count; row++)
-		__atomic_store_n(&tables->rows[vip->row_base + row].word,
-				 fl_row_stable(item->owners[row]), __ATOMIC_RELAXED);
-	tables->vips[vip->record] = (struct fl_vip){
-		.key = vip->key,
-		.row_base = vip->row_base,
-		.row_count = vip->row_count,
-		.slot_base = vip->slot_base,
-		.slot_count = vip->slot_count,
-	};
-	start_counters(change, vip);
+		plane_row_store(tables, vip->row_base + row, fl_row_stable(item->owners[row]));
 }
 
 /** The backends that stay are followed by the new set's; the new ones get their slots. */
@@ -136,14 +128,23 @@ write_slots_in_place(const struct change *change, struct change_item *item)
 		struct state_backend *before = state_find_backend(item->old, &backend->address);
 
 		if (before == NULL) {
-			write_slot(change, vip, backend);
+			write_slot(change, item, backend);
 			continue;
 		}
-		nexthop_detach(&before->user);
 		backend->user.slot = vip->slot_base + backend->slot_index;
-		nexthop_attach(change->state->nexthops, backend->hop, &backend->user);
+		nexthop_replace(&before->user, &backend->user);
 	}
-	keep_counters(change, item->old, vip);
+}
+
+static void
+write_lengths(const struct change *change, const uint64_t lengths[2])
+{
+	struct fl_config *config = change->state->tables->config;
+
+	for (uint32_t family = 0; family < 2; family++)
+		if (config->lengths[family] != lengths[family])
+			__atomic_store_n(&config->lengths[family], lengths[family],
+					 __ATOMIC_RELEASE);
 }
 
 static void
@@ -154,19 +155,18 @@ write_unseen(struct change *change)
 	for (uint32_t i = 0; i < change->item_count; i++) {
 		struct change_item *item = &change->items[i];
 
-		if (item->new != NULL && item->in_place)
+		if (item->new == NULL)
+			continue;
+		if (item->old == NULL || item->old->record != item->new->record)
+			start_vip_counter(change, item);
+		if (item->in_place)
 			write_slots_in_place(change, item);
-		else if (item->new != NULL)
+		else
 			write_incarnation(change, item);
 	}
-	for (uint32_t i = 0; i < change->next.address_count; i++) {
-		const struct state_address *address = &change->next.addresses[i];
-
-		if (change->fresh[i])
-			tables->vips[address->record] = (struct fl_vip){
-				.key = { .address = to_fl_addr(&address->address) },
-			};
-	}
+	for (uint32_t i = 0; i < change->put_count; i++)
+		tables->vips[change->put_records[i]] = change->puts[i];
+	write_lengths(change, change->lengths);
 }
 
 /* --- visible --- */
@@ -174,14 +174,46 @@ write_unseen(struct change *change)
 static void
 write_rows(const struct change *change, const struct change_item *item)
 {
+	const struct plane_tables *tables = change->state->tables;
 	const struct state_vip *vip = item->new;
-	struct fl_row *rows = &change->state->tables->rows[vip->row_base];
 
 	for (uint32_t row = 0; row < vip->row_count; row++)
-		if (fl_row_cur(rows[row].word) != item->owners[row])
-			/* release: who reads the row finds the slot it names written */
-			__atomic_store_n(&rows[row].word, fl_row_stable(item->owners[row]),
-					 __ATOMIC_RELEASE);
+		if (fl_row_cur(tables->rows[vip->row_base + row].word) != item->owners[row])
+			plane_row_store(tables, vip->row_base + row,
+					fl_row_stable(item->owners[row]));
+}
+
+/** While packets do not come to the rows, and before they do. */
+static void
+write_rows_of_hosts(const struct change *change)
+{
+	const struct plane_tables *tables = change->state->tables;
+
+	for (uint32_t i = 0; i < change->item_count; i++) {
+		const struct change_item *item = &change->items[i];
+
+		if (item->new != NULL && item->in_place &&
+		    (tables->vips[item->old->record].service.flags & FL_VIP_TO_HOST))
+			write_rows(change, item);
+	}
+}
+
+static void
+write_in_place(const struct change *change, const struct change_item *item)
+{
+	const struct state_vip *vip = item->new;
+
+	write_rows(change, item);
+	for (uint32_t i = 0; i < vip->backend_count; i++) {
+		uint32_t slot = vip->slot_base + vip->backends[i].slot_index;
+		struct fl_backend *record = &change->state->tables->backends[slot];
+
+		if (record->vip != vip->record)
+			__atomic_store_n(&record->vip, vip->record, __ATOMIC_RELEASE);
+		if (record->weight != vip->backends[i].weight)
+			__atomic_store_n(&record->weight, vip->backends[i].weight,
+					 __ATOMIC_RELAXED);
+	}
 }
 
 /* --- after every packet core has passed --- */
@@ -213,15 +245,18 @@ retire(struct change *change)
 	const struct plane_engine *engine = engine_of(change);
 
 	for (uint32_t i = 0; i < change->item_count; i++) {
-		const struct change_item *item = &change->items[i];
+		struct change_item *item = &change->items[i];
 
-		if (item->kind == CHANGE_CHANGED && !item->in_place)
-			carry_counters(change, item->old, item->new);
-		if (item->kind == CHANGE_CHANGED || item->kind == CHANGE_REMOVED)
-			clear_dead(change, item);
+		if (item->old == NULL || item->kind == CHANGE_SAME)
+			continue;
+		if (item->new != NULL)
+			carry_counters(change, item);
+		clear_dead(change, item);
 	}
+	write_lengths(change, change->next.lengths);
 	if (change->removed_count > 0)
-		engine->vips_remove(engine->user, change->removed, change->removed_count);
+		engine->vips_remove(engine->user, change->removed, change->removed_count,
+				    change->next.lengths);
 }
 
 /** Give back what the old set had and the new one has not. */
@@ -238,13 +273,11 @@ release_old(struct change *change)
 		if (!item->in_place) {
 			ranges_give(state->rows, item->old->row_base, item->old->row_count);
 			ranges_give(state->slots, item->old->slot_base, item->old->slot_count);
-			state_record_give(state, item->old->record);
 		}
 		state_vip_destroy(state, item->old);
 	}
-	for (uint32_t i = 0; i < state->set.address_count; i++)
-		if (!state_has_address(&change->next, &state->set.addresses[i].address))
-			state_record_give(state, state->set.addresses[i].record);
+	for (uint32_t i = 0; i < change->drop_count; i++)
+		state_record_give(state, change->drops[i].record);
 	free(state->set.vips);
 	free(state->set.addresses);
 }
@@ -260,6 +293,8 @@ hand_over(struct change *change)
 		change->items[i] = (struct change_item){ 0 };
 	}
 	change->item_count = 0;
+	change->put_count = 0;
+	change->drop_count = 0;
 	change->built = false;
 }
 
@@ -270,19 +305,23 @@ change_commit(struct change *change)
 	int r = 0;
 
 	assert(change->built);
-	if (change->added_count > 0)
-		r = engine->vips_add(engine->user, change->added, change->added_count);
+	if (change->put_count > 0)
+		r = engine->vips_add(engine->user, change->puts, change->put_count,
+				     change->lengths);
 	if (r < 0)
 		return r;
 	write_unseen(change);
+	write_rows_of_hosts(change);
 	vips_apply(change->state->vips, engine->synchronize, engine->user);
 	for (uint32_t i = 0; i < change->item_count; i++)
 		if (change->items[i].new != NULL && change->items[i].in_place)
-			write_rows(change, &change->items[i]);
+			write_in_place(change, &change->items[i]);
 	synchronize(change);
 	retire(change);
 	synchronize(change);
 	release_old(change);
 	hand_over(change);
+	__atomic_store_n(change->state->tables->generation, change->state->set.generation,
+			 __ATOMIC_RELEASE);
 	return 0;
 }

@@ -113,8 +113,6 @@ take_ranges(struct change *change, const struct need *need, struct json_errors *
 
 		if (!needs_ranges(item))
 			continue;
-		vip->record = state_record_take(state);
-		item->has_record = true;
 		if (ranges_take(state->rows, vip->row_count, &vip->row_base) < 0) {
 			add_pieces_error("rows", limits->rows, vip->row_count, errors);
 			return -EINVAL;
@@ -149,49 +147,29 @@ publish(struct change *change, const struct fl_vip_key *key, uint32_t record,
 	return -EINVAL;
 }
 
-static struct fl_vip_key
-address_key(const struct addr *address)
-{
-	struct fl_vip_key key = { 0 };
-
-	memcpy(&key.address, address->bytes, sizeof key.address);
-	return key;
-}
-
 static int
 publish_all(struct change *change, struct json_errors *errors)
 {
 	int r = 0;
 
-	for (uint32_t i = 0; r == 0 && i < change->next.address_count; i++) {
-		struct fl_vip_key key = address_key(&change->next.addresses[i].address);
-
-		if (change->fresh[i])
-			r = publish(change, &key, change->next.addresses[i].record, errors);
-	}
-	for (uint32_t i = 0; r == 0 && i < change->item_count; i++) {
-		const struct change_item *item = &change->items[i];
-
-		if (needs_ranges(item))
-			r = publish(change, &item->new->key, item->new->record, errors);
-	}
+	for (uint32_t i = 0; r == 0 && i < change->put_count; i++)
+		r = publish(change, &change->puts[i].key, change->put_records[i], errors);
 	return r;
 }
 
 static int
 retire_all(struct change *change)
 {
-	const struct state *state = change->state;
+	struct vips *vips = change->state->vips;
 	int r = 0;
 
-	for (uint32_t i = 0; r == 0 && i < change->item_count; i++)
-		if (change->items[i].kind == CHANGE_REMOVED)
-			r = vips_retire(state->vips, &change->items[i].old->key);
-	for (uint32_t i = 0; r == 0 && i < state->set.address_count; i++) {
-		struct fl_vip_key key = address_key(&state->set.addresses[i].address);
+	for (uint32_t i = 0; r == 0 && i < change->drop_count; i++) {
+		const struct change_drop *drop = &change->drops[i];
 
-		if (!state_has_address(&change->next, &state->set.addresses[i].address))
-			r = vips_retire(state->vips, &key);
+		if (vips_find(vips, &drop->key) != drop->record)
+			continue; /* replaced */
+		r = vips_retire(vips, &drop->key);
+		change->removed[change->removed_count++] = drop->key;
 	}
 	return r;
 }
@@ -213,9 +191,12 @@ change_reserve(struct change *change, struct json_errors *errors)
 		r = take_ranges(change, &need, errors);
 	if (r < 0)
 		return r;
+	change_plan_records(change);
 	vips_begin(change->state->vips);
 	/* first the new ones: a VIP that is replaced is never gone in between */
 	r = publish_all(change, errors);
+	if (change->pages_move)
+		vips_barrier(change->state->vips);
 	if (r == 0)
 		r = retire_all(change);
 	return r;

@@ -35,17 +35,20 @@ digest_vip(const struct digest_table *table)
 	uint64_t v[4];
 
 	fl_sip_start(&digest_key, v);
-	FL_SIP_ABSORB(v, fl_addr_half(&table->key->address, 0));
-	FL_SIP_ABSORB(v, fl_addr_half(&table->key->address, 1));
+	FL_SIP_ABSORB(v, table->key->address.half[0]);
+	FL_SIP_ABSORB(v, table->key->address.half[1]);
 	FL_SIP_ABSORB(v, (uint64_t)table->key->port | (uint64_t)table->key->ip_proto << 16 |
-				 (uint64_t)table->row_count << 32);
+				 (uint64_t)table->key->bits << 24 |
+				 (uint64_t)table->key->kind << 32 |
+				 (uint64_t)table->policy << 40 | (uint64_t)table->port_last << 48);
+	FL_SIP_ABSORB(v, (uint64_t)table->row_count);
 	for (uint32_t row = 0; row < table->row_count; row++) {
 		uint32_t owner = table->owners[row];
 		uint64_t identity = owner == FL_ROW_NONE ? 0 : table->identities[owner];
 
 		FL_SIP_ABSORB(v, identity);
 	}
-	return finish(v, 3 + (uint64_t)table->row_count);
+	return finish(v, 4 + (uint64_t)table->row_count);
 }
 
 uint64_t

@@ -4,9 +4,11 @@
  * The state digest: 64 bits that are equal on every plane and node that would answer every packet
  * alike.
  *
- * It depends on what the tables mean (which VIPs, how many rows, the address of each row's owner),
- * not on where they lie: no slots, no record numbers, no order, no hash key. Part of the plane
- * protocol: planes of different versions compare it.
+ * It depends on what the tables mean: what names each VIP (prefix, ports, protocol, kind of record),
+ * its policy (mode, fragments, icmp_echo, no_backend), how many rows, the address of each row's
+ * owner. Not on where they lie: no slots, no record numbers, no order, no hash key; nor on what each
+ * plane has of its own: encapsulation sources, next hops. Part of the plane protocol: planes of
+ * different versions compare it.
  */
 #ifndef PLANE_DIGEST_H
 #define PLANE_DIGEST_H
@@ -20,6 +22,8 @@ uint64_t digest_address(const struct addr *address);
 /** One VIP's table. */
 struct digest_table {
 	const struct fl_vip_key *key;
+	uint16_t port_last; /**< host byte order */
+	uint8_t policy;	    /**< state_policy_byte() */
 	uint32_t row_count;
 	const uint16_t *owners;	    /**< of each row: an index into identities, or FL_ROW_NONE */
 	const uint64_t *identities; /**< digest_address() by owner index */

@@ -11,17 +11,6 @@ gateway_mac_usable(const uint8_t mac[6])
 	return (mac[0] & 1) == 0 && memcmp(mac, zero, sizeof zero) != 0;
 }
 
-static bool
-prefix_has(const struct plane_prefix *prefix, const struct addr *address)
-{
-	uint32_t whole = prefix->bits / 8, rest = prefix->bits % 8;
-
-	if (memcmp(prefix->address.bytes, address->bytes, whole) != 0)
-		return false;
-	return rest == 0 ||
-	       (prefix->address.bytes[whole] ^ address->bytes[whole]) >> (8 - rest) == 0;
-}
-
 /** How well the port's gateway fits: bits of its longest prefix that has the address, and 1; 0: not
  * at all. */
 static uint32_t
@@ -34,9 +23,9 @@ fit(const struct plane_port *port, const struct addr *address)
 	if (port->gateway_for_count == 0)
 		return 1; /* every backend: as a prefix of no bits */
 	for (uint32_t i = 0; i < port->gateway_for_count; i++) {
-		const struct plane_prefix *prefix = &port->gateway_for[i];
+		const struct addr_prefix *prefix = &port->gateway_for[i];
 
-		if (prefix->bits + 1u > best && prefix_has(prefix, address))
+		if (prefix->bits + 1u > best && addr_prefix_has(prefix, address))
 			best = prefix->bits + 1u;
 	}
 	return best;
@@ -56,4 +45,13 @@ gateway_port(const struct plane_port *ports, uint32_t port_count, const struct a
 		}
 	}
 	return best_port;
+}
+
+uint32_t
+gateway_port_exact(const struct plane_port *ports, uint32_t port_count, const struct addr *address)
+{
+	for (uint32_t i = 0; i < port_count; i++)
+		if (fit(&ports[i], address) == ADDR_BITS + 1)
+			return i;
+	return GATEWAY_NONE;
 }

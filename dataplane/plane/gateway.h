@@ -9,7 +9,7 @@
 
 #include "plane.h"
 
-/** gateway_port(): no port has a gateway for the address. */
+/** No port has a gateway for the address. */
 #define GATEWAY_NONE UINT32_MAX
 
 /** May a frame be sent to this MAC? Not to the zero, a multicast or the broadcast one. */
@@ -19,5 +19,10 @@ bool gateway_mac_usable(const uint8_t mac[6]);
  */
 uint32_t
 gateway_port(const struct plane_port *ports, uint32_t port_count, const struct addr *address);
+
+/** The port whose gateway is configured for exactly this address (as a /32 or /128), and so is the
+ * address's own machine; the first. */
+uint32_t
+gateway_port_exact(const struct plane_port *ports, uint32_t port_count, const struct addr *address);
 
 #endif

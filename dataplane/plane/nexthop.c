@@ -19,82 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <syslog.h>
-#include <linux/neighbour.h>
 
 #include "gateway.h"
-#include "nexthop.h"
-#include "rtnl.h"
-
-/* an insert that finds no memory is undone and the element's hh.tbl stays NULL: no exit() */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
-enum {
-	TICK_MS = 250,
-	WHEEL_TICKS = 64, /* a turn of the wheel: longer than any delay here */
-	PORT_NONE = 0xff,
-	/* states in which the kernel itself would send to the MAC */
-	NUD_USABLE = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP,
-	NUD_NEVER_PROBED = NUD_PERMANENT | NUD_NOARP,
-};
-
-_Static_assert(NEXTHOP_CONFIRM_MS < TICK_MS * (WHEEL_TICKS - 1), "delays fit the wheel");
-_Static_assert(NEXTHOP_RETRY_MS_MAX < TICK_MS * (WHEEL_TICKS - 1), "delays fit the wheel");
-
-struct neighbour_key {
-	struct addr address;
-	uint32_t ifindex;
-};
-
-struct neighbour {
-	struct neighbour_key key;
-	UT_hash_handle hh;
-	LIST_HEAD(, nexthop) hops;
-	TAILQ_ENTRY(neighbour) timer;
-	uint32_t timer_at; /* where it stands: a tick of the wheel, or WHEEL_TICKS when it is due */
-	bool usable;
-	uint8_t mac[6];
-	uint32_t failures; /* in a row */
-};
-
-struct nexthop {
-	struct addr address;
-	UT_hash_handle hh;
-	uint32_t references;
-	struct nexthop_user *users;
-	bool is_queued;
-	TAILQ_ENTRY(nexthop) queue;
-	struct neighbour *neighbour; /* NULL: by a gateway, or by nobody */
-	LIST_ENTRY(nexthop) of_neighbour;
-	uint8_t port;  /* PORT_NONE: no route to a port */
-	uint64_t link; /* without LIVE; 0: unreachable */
-};
-
-struct port {
-	bool is_up;
-	uint8_t mac[6];
-	uint16_t mtu;
-};
-
-TAILQ_HEAD(neighbour_list, neighbour);
-
-struct nexthops {
-	struct nexthop_options options;
-	struct port ports[FL_PORTS_MAX];
-	bool has_kernel; /* some port has an interface: rtnl is open */
-	struct rtnl rtnl;
-	struct nexthop *hops;
-	struct neighbour *neighbours;
-	TAILQ_HEAD(, nexthop) queue;
-	struct neighbour_list wheel[WHEEL_TICKS + 1]; /* the last: due */
-	int64_t now_ms;
-	int64_t tick; /* the wheel is done up to here */
-	bool routes_changed;
-	int64_t rescan_at_ms;
-	bool must_resync;
-};
+#include "nexthop_private.h"
 
 /* --- link words --- */
 
@@ -107,12 +35,16 @@ write_link(struct nexthops *nexthops, const struct nexthop_user *user)
 			 __ATOMIC_RELEASE);
 }
 
-/** Work out the hop's link word, and write it where it is another. */
-static void
-update_hop(struct nexthops *nexthops, struct nexthop *hop)
+void
+nexthop_update(struct nexthops *nexthops, struct nexthop *hop)
 {
+	bool was_known = hop->is_known;
 	uint64_t link = 0;
 
+	hop->is_known = was_known || hop->neighbour == NULL || hop->neighbour->is_known ||
+			!nexthops->ports[hop->port].is_up;
+	if (!hop->is_known)
+		return;
 	if (hop->port != PORT_NONE && nexthops->ports[hop->port].is_up) {
 		const struct plane_port *port = &nexthops->options.ports[hop->port];
 
@@ -123,139 +55,11 @@ update_hop(struct nexthops *nexthops, struct nexthop *hop)
 			link = fl_link_word(fl_mac_word(hop->neighbour->mac), hop->port,
 					    FL_LINK_REACHABLE);
 	}
-	if (link == hop->link)
+	if (link == hop->link && was_known)
 		return;
 	hop->link = link;
 	for (struct nexthop_user *user = hop->users; user != NULL; user = user->next)
 		write_link(nexthops, user);
-}
-
-/* --- timers --- */
-
-static void
-timer_set(struct nexthops *nexthops, struct neighbour *neighbour, int64_t delay_ms)
-{
-	int64_t at = (nexthops->now_ms + delay_ms) / TICK_MS + 1;
-
-	assert(delay_ms < TICK_MS * (WHEEL_TICKS - 1));
-	TAILQ_REMOVE(&nexthops->wheel[neighbour->timer_at], neighbour, timer);
-	neighbour->timer_at = (uint32_t)(at % WHEEL_TICKS);
-	TAILQ_INSERT_TAIL(&nexthops->wheel[neighbour->timer_at], neighbour, timer);
-}
-
-static void
-timer_due(struct nexthops *nexthops, struct neighbour *neighbour)
-{
-	TAILQ_REMOVE(&nexthops->wheel[neighbour->timer_at], neighbour, timer);
-	neighbour->timer_at = WHEEL_TICKS;
-	TAILQ_INSERT_TAIL(&nexthops->wheel[WHEEL_TICKS], neighbour, timer);
-}
-
-static void
-wheel_turn(struct nexthops *nexthops)
-{
-	int64_t now = nexthops->now_ms / TICK_MS;
-
-	if (now - nexthops->tick > WHEEL_TICKS)
-		nexthops->tick = now - WHEEL_TICKS; /* once round is everything */
-	while (nexthops->tick < now) {
-		struct neighbour_list *list = &nexthops->wheel[++nexthops->tick % WHEEL_TICKS];
-
-		while (!TAILQ_EMPTY(list))
-			timer_due(nexthops, TAILQ_FIRST(list));
-	}
-}
-
-/* --- neighbours --- */
-
-static struct neighbour *
-neighbour_find(const struct nexthops *nexthops, uint32_t ifindex, const struct addr *address)
-{
-	struct neighbour_key key = { .address = *address, .ifindex = ifindex };
-	struct neighbour *neighbour;
-
-	HASH_FIND(hh, nexthops->neighbours, &key, sizeof key, neighbour);
-	return neighbour;
-}
-
-/** @return NULL: no memory. */
-static struct neighbour *
-neighbour_create(struct nexthops *nexthops, uint32_t ifindex, const struct addr *address)
-{
-	struct neighbour *neighbour = calloc(1, sizeof *neighbour);
-
-	if (neighbour == NULL)
-		return NULL;
-	neighbour->key = (struct neighbour_key){ .address = *address, .ifindex = ifindex };
-	LIST_INIT(&neighbour->hops);
-	HASH_ADD(hh, nexthops->neighbours, key, sizeof neighbour->key, neighbour);
-	if (neighbour->hh.tbl == NULL) {
-		free(neighbour);
-		return NULL;
-	}
-	neighbour->timer_at = WHEEL_TICKS;
-	TAILQ_INSERT_TAIL(&nexthops->wheel[WHEEL_TICKS], neighbour, timer);
-	return neighbour;
-}
-
-static void
-neighbour_destroy(struct nexthops *nexthops, struct neighbour *neighbour)
-{
-	TAILQ_REMOVE(&nexthops->wheel[neighbour->timer_at], neighbour, timer);
-	HASH_DEL(nexthops->neighbours, neighbour);
-	free(neighbour);
-}
-
-/** What the kernel knows now. */
-static void
-neighbour_learn(struct nexthops *nexthops, struct neighbour *neighbour,
-		const struct rtnl_neighbour *known)
-{
-	bool usable = known != NULL && (known->state & NUD_USABLE) != 0 && known->has_mac;
-	struct nexthop *hop;
-
-	if (usable)
-		neighbour->failures = 0;
-	if (usable == neighbour->usable &&
-	    (!usable || memcmp(neighbour->mac, known->mac, sizeof neighbour->mac) == 0))
-		return;
-	/* it just answered, or just failed: look again after the shortest time that makes sense */
-	timer_set(nexthops, neighbour, usable ? NEXTHOP_CONFIRM_MS : NEXTHOP_RETRY_MS_MIN);
-	neighbour->usable = usable;
-	if (usable)
-		memcpy(neighbour->mac, known->mac, sizeof neighbour->mac);
-	LIST_FOREACH (hop, &neighbour->hops, of_neighbour)
-		update_hop(nexthops, hop);
-}
-
-static int64_t
-retry_delay(uint32_t failures)
-{
-	int64_t delay_ms = NEXTHOP_RETRY_MS_MIN;
-
-	while (failures-- > 1 && delay_ms < NEXTHOP_RETRY_MS_MAX)
-		delay_ms *= 2;
-	return delay_ms < NEXTHOP_RETRY_MS_MAX ? delay_ms : NEXTHOP_RETRY_MS_MAX;
-}
-
-/** Read the entry, have the kernel confirm it or look for it, and come back later. */
-static void
-neighbour_confirm(struct nexthops *nexthops, struct neighbour *neighbour)
-{
-	const struct neighbour_key *key = &neighbour->key;
-	struct rtnl_neighbour known = { 0 };
-	int r = rtnl_neighbour_get(&nexthops->rtnl, key->ifindex, &key->address, &known);
-
-	neighbour_learn(nexthops, neighbour, r == 0 ? &known : NULL);
-	if (r < 0 || (known.state & NUD_NEVER_PROBED) == 0)
-		/* why it may fail (the interface went, no memory) may pass: it is tried again */
-		(void)rtnl_neighbour_use(&nexthops->rtnl, key->ifindex, &key->address);
-	if (neighbour->usable) {
-		timer_set(nexthops, neighbour, NEXTHOP_CONFIRM_MS);
-	} else {
-		neighbour->failures += neighbour->failures < UINT32_MAX;
-		timer_set(nexthops, neighbour, retry_delay(neighbour->failures));
-	}
 }
 
 /* --- routes --- */
@@ -330,6 +134,19 @@ look_up_route(struct nexthops *nexthops, const struct addr *address, struct rtnl
 	return r;
 }
 
+/** The port whose configured gateway is the way. */
+static uint8_t
+port_of_gateway(const struct nexthops *nexthops, const struct nexthop *hop)
+{
+	const struct nexthop_options *options = &nexthops->options;
+	uint32_t port = hop->key.on_link ? gateway_port_exact(options->ports, options->port_count,
+							      &hop->key.address)
+					 : gateway_port(options->ports, options->port_count,
+							&hop->key.address);
+
+	return port == GATEWAY_NONE ? PORT_NONE : (uint8_t)port;
+}
+
 /** Tie the hop to a neighbour and a port by today's routes. */
 static void
 resolve_hop(struct nexthops *nexthops, struct nexthop *hop)
@@ -337,10 +154,20 @@ resolve_hop(struct nexthops *nexthops, struct nexthop *hop)
 	struct rtnl_route route;
 	struct neighbour *neighbour = NULL;
 	uint8_t port = PORT_NONE;
+	int r;
 
-	if (look_up_route(nexthops, &hop->address, &route) == 0)
+	r = look_up_route(nexthops, &hop->key.address, &route);
+	if (!hop->is_known && (r == -ETIMEDOUT || r == -ENOBUFS || r == -ENOMEM)) {
+		nexthops->routes_changed = true; /* no answer: what was adopted holds meanwhile */
+		return;
+	}
+	if (r == 0)
 		port = port_of_ifindex(nexthops, route.ifindex);
-	if (port != PORT_NONE) {
+	if (port == PORT_NONE) {
+		port = port_of_gateway(nexthops, hop);
+	} else if (hop->key.on_link && route.has_gateway) {
+		port = PORT_NONE;
+	} else {
 		neighbour = neighbour_find(nexthops, route.ifindex, &route.next_hop);
 		if (neighbour == NULL)
 			neighbour = neighbour_create(nexthops, route.ifindex, &route.next_hop);
@@ -348,15 +175,10 @@ resolve_hop(struct nexthops *nexthops, struct nexthop *hop)
 			port = PORT_NONE; /* no memory now: unreachable, and tried again */
 			nexthops->routes_changed = true;
 		}
-	} else {
-		uint32_t by_gateway = gateway_port(nexthops->options.ports,
-						   nexthops->options.port_count, &hop->address);
-
-		port = by_gateway == GATEWAY_NONE ? PORT_NONE : (uint8_t)by_gateway;
 	}
 	hop->port = port;
 	hang(nexthops, hop, neighbour);
-	update_hop(nexthops, hop);
+	nexthop_update(nexthops, hop);
 }
 
 /* --- ports --- */
@@ -380,9 +202,9 @@ update_port_hops(struct nexthops *nexthops, uint8_t port)
 			continue;
 		if (nexthops->ports[port].is_up && hop->neighbour != NULL) {
 			hop->neighbour->failures = 0;
-			timer_due(nexthops, hop->neighbour);
+			neighbour_is_due(nexthops, hop->neighbour);
 		}
-		update_hop(nexthops, hop);
+		nexthop_update(nexthops, hop);
 	}
 }
 
@@ -453,7 +275,7 @@ static void
 resync(struct nexthops *nexthops)
 {
 	for (struct neighbour *n = nexthops->neighbours; n != NULL; n = n->hh.next)
-		timer_due(nexthops, n);
+		neighbour_is_due(nexthops, n);
 	read_links(nexthops);
 	nexthops->must_resync = false;
 }
@@ -489,7 +311,9 @@ start_ports(struct nexthops *nexthops)
 		known->mtu = port->mtu;
 		known->is_up = port->ifindex == 0;
 		nexthops->has_kernel = nexthops->has_kernel || port->ifindex != 0;
-		write_port(nexthops, i);
+		/* the others are written when the kernel was asked: their words may be in use */
+		if (port->ifindex == 0)
+			write_port(nexthops, i);
 	}
 }
 
@@ -574,7 +398,7 @@ nexthops_turn(struct nexthops *nexthops, int64_t now_ms)
 			resync(nexthops);
 		queue_all(nexthops);
 	}
-	wheel_turn(nexthops);
+	neighbour_wheel_turn(nexthops);
 	look_up(nexthops);
 }
 
@@ -596,18 +420,20 @@ nexthops_due_ms(const struct nexthops *nexthops)
 }
 
 int
-nexthop_take(struct nexthops *nexthops, const struct addr *address, struct nexthop **ret_hop)
+nexthop_take(struct nexthops *nexthops, const struct addr *address, bool on_link,
+	     struct nexthop **ret_hop)
 {
+	const struct nexthop_key key = { *address, on_link };
 	struct nexthop *hop;
 
-	HASH_FIND(hh, nexthops->hops, address, sizeof *address, hop);
+	HASH_FIND(hh, nexthops->hops, &key, sizeof key, hop);
 	if (hop == NULL) {
 		hop = calloc(1, sizeof *hop);
 		if (hop == NULL)
 			return -ENOMEM;
-		hop->address = *address;
+		hop->key = key;
 		hop->port = PORT_NONE;
-		HASH_ADD(hh, nexthops->hops, address, sizeof hop->address, hop);
+		HASH_ADD(hh, nexthops->hops, key, sizeof hop->key, hop);
 		if (hop->hh.tbl == NULL) {
 			free(hop);
 			return -ENOMEM;
@@ -632,8 +458,8 @@ nexthop_give(struct nexthops *nexthops, struct nexthop *hop)
 	free(hop);
 }
 
-void
-nexthop_attach(struct nexthops *nexthops, struct nexthop *hop, struct nexthop_user *user)
+static void
+follow(struct nexthop *hop, struct nexthop_user *user)
 {
 	assert(user->hop == NULL);
 	user->hop = hop;
@@ -642,7 +468,37 @@ nexthop_attach(struct nexthops *nexthops, struct nexthop *hop, struct nexthop_us
 	if (hop->users != NULL)
 		hop->users->previous = user;
 	hop->users = user;
+}
+
+void
+nexthop_attach(struct nexthops *nexthops, struct nexthop *hop, struct nexthop_user *user)
+{
+	follow(hop, user);
 	write_link(nexthops, user);
+}
+
+void
+nexthop_adopt(struct nexthops *nexthops, struct nexthop *hop, struct nexthop_user *user)
+{
+	uint64_t link = nexthops->options.tables->backends[user->slot].link;
+
+	follow(hop, user);
+	if (!(fl_link_flags(link) & FL_LINK_REACHABLE))
+		return;
+	if (fl_link_port(link) >= nexthops->options.port_count)
+		write_link(nexthops, user); /* the plane has fewer ports now */
+	else if (!hop->is_known)
+		hop->link = link & ~fl_link_word(0, 0, FL_LINK_LIVE); /* believed meanwhile */
+}
+
+void
+nexthop_replace(struct nexthop_user *before, struct nexthop_user *after)
+{
+	struct nexthop *hop = before->hop;
+
+	assert(hop != NULL && before->slot == after->slot);
+	nexthop_detach(before);
+	follow(hop, after);
 }
 
 void

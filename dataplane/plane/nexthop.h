@@ -3,7 +3,8 @@
  * @file
  * Next hops: for each backend address the MAC to send to and the port to send by, from the kernel's
  * routes and neighbours, or a configured gateway; kept current, and written into the link words of
- * all slots of the address.
+ * all slots of the address. A backend that gets packets unchanged (FL_MODE_L2DSR) must itself be
+ * the next hop: `on_link`.
  *
  * A backend is reachable only while its neighbour's MAC is known and not refuted: else its packets
  * get a verdict of their own. One thread. A turn does a bounded number of look-ups; the rest waits
@@ -22,10 +23,11 @@ enum {
 	NEXTHOP_RETRY_MS_MAX = 15000,
 	NEXTHOP_RESCAN_MS =
 		200, /**< routes may change more often; they are looked up again this often */
+	NEXTHOP_DOUBTS_MAX = 4, /**< looks in vain after which what was adopted does not hold */
 };
 
 struct nexthops;
-struct nexthop; /* of one backend address */
+struct nexthop; /* of one backend address, on the link or not */
 
 /** A slot whose link word follows a next hop. Zero-initialise; stays where it is while attached. */
 struct nexthop_user {
@@ -70,13 +72,23 @@ void nexthops_turn(struct nexthops *nexthops, int64_t now_ms);
  */
 int64_t nexthops_due_ms(const struct nexthops *nexthops);
 
-/** The next hop of an address, looked up from now on. Counted: nexthop_give() as often. @return 0;
- * -ENOMEM. */
-int nexthop_take(struct nexthops *nexthops, const struct addr *address, struct nexthop **ret_hop);
+/** The next hop of an address, looked up from now on. @param on_link a gateway will not do. Counted:
+ * nexthop_give() as often. @return 0; -ENOMEM. */
+int nexthop_take(struct nexthops *nexthops, const struct addr *address, bool on_link,
+		 struct nexthop **ret_hop);
 void nexthop_give(struct nexthops *nexthops, struct nexthop *hop);
 
 /** Write the link word of user->slot, LIVE, now and at every change. Cannot fail. */
 void nexthop_attach(struct nexthops *nexthops, struct nexthop *hop, struct nexthop_user *user);
+
+/**
+ * Follow, but leave the link word of user->slot, which an earlier process wrote, as it is until
+ * the kernel says that it is another. Before anything else of the hop is attached.
+ */
+void nexthop_adopt(struct nexthops *nexthops, struct nexthop *hop, struct nexthop_user *user);
+
+/** @p after follows in the place of @p before, of the same slot and hop; the link word stays. */
+void nexthop_replace(struct nexthop_user *before, struct nexthop_user *after);
 
 /** Stop following; the link word stays as it is. Not attached is fine. */
 void nexthop_detach(struct nexthop_user *user);

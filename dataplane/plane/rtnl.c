@@ -177,6 +177,7 @@ parse_route(const struct nlmsghdr *message, struct rtnl_route *route)
 		case RTA_GATEWAY:
 			if (!take_address(header->rtm_family, bytes, size, &route->next_hop))
 				return false;
+			route->has_gateway = true;
 			break;
 		case RTA_VIA: /* a gateway of the other family */
 			if (size < sizeof via)
@@ -185,6 +186,7 @@ parse_route(const struct nlmsghdr *message, struct rtnl_route *route)
 			if (!take_address((uint8_t)via.rtvia_family, bytes + sizeof via,
 					  size - sizeof via, &route->next_hop))
 				return false;
+			route->has_gateway = true;
 			break;
 		default:
 			break;

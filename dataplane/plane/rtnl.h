@@ -26,6 +26,7 @@ struct rtnl {
 struct rtnl_route {
 	uint32_t ifindex;     /**< it leads out of this */
 	struct addr next_hop; /**< the gateway, or the destination itself when it is on the link */
+	bool has_gateway;     /**< next_hop is the gateway */
 };
 
 struct rtnl_neighbour {

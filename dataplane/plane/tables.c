@@ -20,6 +20,7 @@ plane_tables_size(const struct plane_limits *limits)
 		.vip_count = 6 * limits->vips,
 		.backend_count = limits->backends,
 		.row_count = limits->rows,
+		.owners_count = (limits->rows + 3) / 4,
 		.fragment_bucket_count = 1,
 	};
 

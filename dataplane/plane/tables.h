@@ -36,6 +36,7 @@ struct plane_tables {
 	struct fl_vip_bucket *vip_buckets; /**< 64-byte aligned, as all of them */
 	struct fl_vip *vips;		   /**< VIPs, address records, pages */
 	struct fl_backend *backends;	   /**< limits.backends slots */
+	struct fl_owners *owners;	   /**< of rows, four each; plane_row_store() */
 	struct fl_row *rows;		   /**< limits.rows */
 	struct fl_port *ports;		   /**< FL_PORTS_MAX; tags set by the engine */
 	struct fl_fragments *fragments;
@@ -53,9 +54,23 @@ struct plane_tables_size {
 	uint32_t vip_count;
 	uint32_t backend_count;
 	uint32_t row_count;
+	uint32_t owners_count; /**< row_count / 4, rounded up */
 	uint32_t fragment_bucket_count;
 };
 struct plane_tables_size plane_tables_size(const struct plane_limits *limits);
+
+/**
+ * Store a row's word, whole, and its owner; what the word names is written. The plane's thread.
+ * A packet core that reads the owner between the two stores sees the row as it was before.
+ */
+static inline void
+plane_row_store(const struct plane_tables *tables, uint32_t row, uint64_t word)
+{
+	/* release: who reads the row finds the slot it names written */
+	__atomic_store_n(&tables->rows[row].word, word, __ATOMIC_RELEASE);
+	__atomic_store_n(&tables->owners[row / 4].cur[row % 4], (uint16_t)fl_row_cur(word),
+			 __ATOMIC_RELEASE);
+}
 
 /** What one packet core hands to the core's functions: a borrowed view of the tables. */
 struct plane_run {

@@ -43,6 +43,14 @@ plane_find_vip(void *user, const struct fl_vip_key *key, uint32_t *ret_record)
 	return fl_vip_find(&plane_vip_access, user, key, ret_record);
 }
 
+FL_INLINE const struct fl_owners *
+plane_get_owners(void *user, uint32_t index)
+{
+	const struct plane_run *run = user;
+
+	return index < run->size.owners_count ? &run->tables->owners[index] : NULL;
+}
+
 FL_INLINE const struct fl_row *
 plane_get_row(void *user, uint32_t index)
 {
@@ -115,6 +123,7 @@ plane_remember_fragment(void *user, const struct fl_packet *packet, uint32_t slo
 static const struct fl_access plane_access = {
 	.find = plane_find_vip,
 	.vip = plane_get_vip,
+	.owners = plane_get_owners,
 	.row = plane_get_row,
 	.backend = plane_get_backend,
 	.port = plane_get_port,

@@ -276,20 +276,18 @@ def test_what_the_program_is_told(lab):
     core = config[120:]
     assert core[:16].hex() == KEY
     fragment_mask, interval, burst = struct.unpack_from("<36xI2Q", core)
-    assert (fragment_mask, interval, burst) == (LIMITS["fragments"] // 8 - 1, 2000000, 6000000)
+    assert (fragment_mask, interval, burst) == (LIMITS["fragments"] // 8 - 1, 2000000, 4000000)
     mapped, nothing = bytes(10) + b"\xff\xff", b"\xff" * 16 + bytes(16)
     assert core[64:96] == mapped + bytes([10, 78, 0, 5]) + b"\xff" * 16
-    assert core[96:128] == mapped + bytes([10, 64, 0, 0]) + b"\xff" * 13 + b"\xc0\0\0"
-    assert core[128:192] == nothing * 2
+    assert core[128:160] == mapped + bytes([10, 64, 0, 0]) + b"\xff" * 13 + b"\xc0\0\0"
+    assert core[96:128] == core[160:192] == nothing
     assert lab.map_bytes("ports", 0)[8:] == bytes([0x88, 0xa8, 0, 7, 0x81, 0, 0, 8])
     assert lab.map_bytes("ports", 1)[8:] == b"\xff" * 8
     # another start says other things
     lab.kill(process)
-    lab.key.write_text("ff" + KEY[2:])
     process, _ = lab.start(**more | {"ports": [PORT], "icmp_rate": 1000})
     config = lab.map_bytes("config")
     assert list(struct.unpack_from("<16I", config, 24)) == index[:1] + [0] * 15
-    assert config[120] == 0xff and "<4>the hash key is another" in lab.log(process.log)
     assert struct.unpack_from("<Q", config, 120 + 40) == (1000000,)
     assert lab.map_bytes("ports", 0)[8:12] == bytes(4)
     assert lab.stop(process) == 0
@@ -366,6 +364,20 @@ def test_interface_was_made_again(lab):
     lab.pair("lb", "eth0", "peer", "eth0")
     process, _ = lab.start()
     assert lab.xdp_mode() == "xdp"
+    assert lab.stop(process) == 0
+
+
+def test_another_key_is_refused(lab):
+    """VIPs lie in the running tables by the old one."""
+    process, _ = lab.start()
+    lab.kill(process)
+    (lab.dir / "xdp0.sock").unlink()
+    lab.key.write_text("ff" + KEY[2:])
+    refused(lab, 69, f"key_file {lab.key} holds another key", "fairlead-xdp --detach")
+    assert lab.map_bytes("config")[120:136].hex() == KEY
+    lab.detach()
+    process, _ = lab.start()
+    assert lab.map_bytes("config")[120] == 0xff
     assert lab.stop(process) == 0
 
 

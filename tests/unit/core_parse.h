@@ -11,16 +11,39 @@
 
 static struct edge edge;
 
-/** Parse a frame of @p frame_bytes of which the first @p bytes can be read. */
+/**
+ * Parse a frame of @p frame_bytes of which the first @p bytes can be read. Who asks for plain
+ * packets first must get the same, or be told that it is none.
+ */
 static inline enum fl_verdict
 parse_cut(const struct frame *frame, uint32_t bytes, uint32_t frame_bytes,
 	  struct fl_packet *ret_packet)
 {
 	const uint8_t *start = edge_put(&edge, frame->data, bytes);
 	struct fl_cursor cursor = { .pos = start, .end = start + bytes };
+	enum fl_verdict verdict, plain_verdict;
+	struct fl_packet plain;
 
 	memset(ret_packet, 0, sizeof *ret_packet);
-	return fl_parse(&cursor, frame_bytes, ret_packet);
+	verdict = fl_parse(&cursor, frame_bytes, ret_packet);
+	CHECK(cursor.pos == start && cursor.end == start + bytes);
+	memset(&plain, 0, sizeof plain);
+	plain_verdict = fl_parse_plain(&cursor, frame_bytes, &plain);
+	CHECK(plain_verdict == verdict || plain_verdict == FL_NOT_PLAIN);
+	if (plain_verdict == FL_FORWARD)
+		CHECK(memcmp(&plain, ret_packet, sizeof plain) == 0);
+	return verdict;
+}
+
+/** Does the whole frame count as plain? */
+static inline bool
+parse_is_plain(const struct frame *frame)
+{
+	const uint8_t *start = edge_put(&edge, frame->data, frame->bytes);
+	struct fl_cursor cursor = { .pos = start, .end = start + frame->bytes };
+	struct fl_packet packet = { 0 };
+
+	return fl_parse_plain(&cursor, frame->bytes, &packet) != FL_NOT_PLAIN;
 }
 
 static inline enum fl_verdict

@@ -26,7 +26,7 @@ address(const char *text)
 
 	if (inet_pton(AF_INET, text, &word) == 1)
 		return fl_addr_from_ipv4(word);
-	frame_put_address(AF_INET6, text, (uint8_t *)result.word);
+	frame_put_address(AF_INET6, text, (uint8_t *)result.half);
 	return result;
 }
 
@@ -103,10 +103,10 @@ START_TEST(test_flowhash_turns_with_every_bit_of_the_flow)
 
 	for (uint32_t bit = 0; bit < 128; bit++) {
 		other = packet;
-		other.src.word[bit / 32] ^= 1u << bit % 32;
+		other.src.half[bit / 64] ^= 1ull << bit % 64;
 		check_turned(fl_flow_hash(&key, &other));
 		other = packet;
-		other.to.address.word[bit / 32] ^= 1u << bit % 32;
+		other.to.address.half[bit / 64] ^= 1ull << bit % 64;
 		check_turned(fl_flow_hash(&key, &other));
 	}
 	for (uint32_t bit = 0; bit < 16; bit++) {
@@ -180,9 +180,9 @@ START_TEST(test_flowhash_of_fragments_turns_with_what_they_have)
 	for (uint32_t bit = 0; bit < 2 * 128 + 32 + 8; bit++) {
 		other = packet;
 		if (bit < 128)
-			other.src.word[bit / 32] ^= 1u << bit % 32;
+			other.src.half[bit / 64] ^= 1ull << bit % 64;
 		else if (bit < 256)
-			other.to.address.word[bit / 32 - 4] ^= 1u << bit % 32;
+			other.to.address.half[bit / 64 - 2] ^= 1ull << bit % 64;
 		else if (bit < 288)
 			other.fragment_id ^= 1u << bit % 32;
 		else

@@ -54,11 +54,11 @@ is_believed(const struct frame *frame, uint8_t ip_proto)
 
 	CHECK(parse(frame, &packet) == FL_FORWARD);
 	frame_address_bytes(from_vip[is_ipv6].src, vip);
-	CHECK(memcmp(packet.to.address.word, vip, 16) == 0);
+	CHECK(memcmp(&packet.to.address, vip, 16) == 0);
 	if (packet.shape == FL_SHAPE_ERROR) {
 		frame_address_bytes(from_vip[is_ipv6].dst, client);
 		CHECK(packet.on_vip == FL_FORWARD);
-		CHECK(memcmp(packet.src.word, client, 16) == 0);
+		CHECK(memcmp(&packet.src, client, 16) == 0);
 		CHECK(ntohs(packet.src_port) == 40000 && ntohs(packet.to.port) == 80);
 		CHECK(packet.to.ip_proto == ip_proto);
 		return true;
@@ -66,7 +66,7 @@ is_believed(const struct frame *frame, uint8_t ip_proto)
 	CHECK(packet.shape == FL_SHAPE_OTHER && packet.on_vip == FL_DROP_ICMP_QUOTE);
 	CHECK(packet.to.port == 0 && packet.to.ip_proto == 0 && packet.src_port == 0);
 	frame_address_bytes(to_vip[is_ipv6].src, client);
-	CHECK(memcmp(packet.src.word, client, 16) == 0);
+	CHECK(memcmp(&packet.src, client, 16) == 0);
 	return false;
 }
 

@@ -35,7 +35,7 @@ check_address(const struct fl_addr *address, const char *text)
 	uint8_t bytes[16];
 
 	frame_address_bytes(text, bytes);
-	ck_assert_mem_eq(address->word, bytes, 16);
+	ck_assert_mem_eq(address, bytes, 16);
 }
 
 static void
@@ -121,7 +121,7 @@ START_TEST(test_parse_refuses_every_cut)
 				frame = frame_of(&spec);
 				for (uint32_t tag = 0; tag < tags; tag++)
 					frame_add_tag(&frame, tag ? 0x88a8 : 0x8100, 5);
-				check_cut_frame(&frame, i == 0 ? 20 : 40);
+				check_cut_frame(&frame, i == 0 ? 20 + 4u * words : 40);
 			}
 }
 END_TEST
@@ -262,7 +262,7 @@ START_TEST(test_parse_refuses_every_wrong_version_and_header_length)
 		if (first >> 4 != 4 || (first & 15) < 5)
 			expected = FL_DROP_BAD_HEADER;
 		else if ((first & 15) * 4 > frame.bytes - 14)
-			expected = FL_DROP_BAD_LENGTH;
+			expected = FL_DROP_TRUNCATED;
 		CHECK(parse(&frame, &packet) == expected);
 		if (expected == FL_FORWARD)
 			CHECK(packet.on_vip == ((first & 15) * 4 + 20 > frame.bytes - 14
@@ -513,6 +513,41 @@ START_TEST(test_parse_names_the_source_before_what_it_drops)
 }
 END_TEST
 
+/* TCP and UDP with nothing between: what an engine may do without the rest of the parser. */
+START_TEST(test_parse_knows_plain_packets)
+{
+	for (uint32_t family = 0; family < 2; family++)
+		for (uint32_t protocol = 0; protocol <= 0xff; protocol++) {
+			bool has_ports = protocol == 6 || protocol == 17;
+			struct frame_spec spec = *families[family];
+			struct frame frame = frame_of(&spec);
+
+			frame.data[family ? 20 : 23] = (uint8_t)protocol;
+			ck_assert_int_eq(parse_is_plain(&frame), has_ports);
+			if (!has_ports)
+				continue;
+			frame_add_tag(&frame, 0x8100, 5);
+			ck_assert(!parse_is_plain(&frame));
+			spec.ip_proto = (uint8_t)protocol;
+			frame = frame_of(&spec);
+			if (family == 1) {
+				frame_add_extension(&frame, 60, 8);
+				ck_assert(!parse_is_plain(&frame));
+				continue;
+			}
+			spec.option_words = 1;
+			frame = frame_of(&spec);
+			ck_assert(!parse_is_plain(&frame));
+			spec.option_words = 0;
+			for (uint32_t bit = 0; bit < 16; bit++) {
+				spec.fragment = (uint16_t)(1 << bit);
+				frame = frame_of(&spec);
+				ck_assert_int_eq(parse_is_plain(&frame), bit >= 14);
+			}
+		}
+}
+END_TEST
+
 START_TEST(test_parse_takes_bytes_up_to_the_end)
 {
 	uint8_t bytes[256] = { 0 };
@@ -554,6 +589,7 @@ main(void)
 				       test_parse_judges_every_ipv4_source,
 				       test_parse_judges_every_kind_of_ipv6_source,
 				       test_parse_names_the_source_before_what_it_drops,
+				       test_parse_knows_plain_packets,
 				       test_parse_takes_bytes_up_to_the_end,
 				       NULL };
 

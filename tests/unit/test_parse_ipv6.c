@@ -78,10 +78,9 @@ START_TEST(test_parse_ipv6_knows_every_next_header)
 		ck_assert_int_eq(parse(&frame, &packet), FL_FORWARD);
 		ck_assert_int_eq(packet.is_tunnel, value == 4 || value == 41);
 
-		/* and behind another one, where hop-by-hop has no place */
+		/* and behind another one */
 		frame_add_extension(&frame, DSTOPTS, 8);
-		ck_assert_int_eq(on_vip(&frame),
-				 value == HOPOPTS ? FL_DROP_IPV6_EXTENSION : expected);
+		ck_assert_int_eq(on_vip(&frame), expected);
 	}
 }
 END_TEST
@@ -133,6 +132,21 @@ START_TEST(test_parse_ipv6_believes_every_length_within_the_packet)
 			CHECK(packet.on_vip ==
 			      (1008 - bytes < 20 ? FL_DROP_TRUNCATED : FL_FORWARD));
 		}
+}
+END_TEST
+
+START_TEST(test_parse_ipv6_takes_hop_by_hop_first_only)
+{
+	static const uint8_t before[] = { HOPOPTS, ROUTING, FRAGMENT, AH, DSTOPTS };
+
+	for (uint32_t i = 0; i < 5; i++) {
+		struct frame frame = frame_of(&tcp6);
+
+		frame_add_extension(&frame, HOPOPTS, 8);
+		ck_assert_int_eq(on_vip(&frame), FL_FORWARD);
+		frame_add_extension(&frame, before[i], before[i] == AH ? 12 : 8);
+		ck_assert_int_eq(on_vip(&frame), FL_DROP_IPV6_EXTENSION);
+	}
 }
 END_TEST
 
@@ -357,6 +371,7 @@ main(void)
 	const TTest *const tests[] = { test_parse_ipv6_knows_every_next_header,
 				       test_parse_ipv6_steps_over_every_kind,
 				       test_parse_ipv6_believes_every_length_within_the_packet,
+				       test_parse_ipv6_takes_hop_by_hop_first_only,
 				       test_parse_ipv6_takes_six_headers,
 				       test_parse_ipv6_takes_2048_bytes_of_headers,
 				       test_parse_ipv6_refuses_what_routes,

@@ -355,6 +355,9 @@ check_end(const struct fl_burst *burst, uint32_t i, const struct frame *frame)
 static void
 run_burst(struct fl_burst *burst, const struct frame *frames)
 {
+	/* what a burst before it may have left */
+	memset(burst->packet, 0xa5, sizeof burst->packet);
+	memset(burst->decision, 0xa5, sizeof burst->decision);
 	fl_worker_decide(&worker, burst);
 	for (uint32_t i = 0; i < burst->count; i++)
 		check_end(burst, i, &frames[i]);

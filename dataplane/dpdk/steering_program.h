@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What the programs that steer and guard a port have in common: whose a packet is, by the core's
+ * own fl_parse() and fl_admit() over a hash map of the VIPs' records.
+ */
+#ifndef DPDK_STEERING_PROGRAM_H
+#define DPDK_STEERING_PROGRAM_H
+
+#include "../../bpf/xdp_steps.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "../core/decide.h"
+#include "steering.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, STEERING_RECORDS_MAX);
+	__type(key, struct fl_vip_key);
+	__type(value, struct fl_vip);
+} fl_records SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct steering_settings);
+} fl_settings SEC(".maps");
+
+FL_INLINE const struct fl_vip *
+find_vip(void *user, const struct fl_vip_key *key, uint32_t *ret_record)
+{
+	*ret_record = 0; /* nobody asks */
+	return bpf_map_lookup_elem(&fl_records, key);
+}
+
+static const struct fl_access record_access = { .find = find_vip };
+
+/** fl_admit(). A global function as those of xdp_steps.h. */
+__attribute__((noinline)) uint32_t
+admit_packet(struct fl_packet *packet)
+{
+	struct fl_view view = { .access = &record_access };
+	struct fl_decision decision = { 0 };
+	const struct steering_settings *settings;
+	uint32_t zero = 0;
+
+	settings = bpf_map_lookup_elem(&fl_settings, &zero);
+	if (packet == NULL || settings == NULL || settings->ready == 0)
+		return FL_PASS_NO_VIP;
+	view.config = &settings->core;
+	return fl_admit(&view, packet, &decision, false);
+}
+
+#endif
