@@ -57,6 +57,7 @@ map_tables(struct xdp_engine *engine, const struct xdp_program *program, struct 
 	if ((tables->vip_buckets = map_memory(engine, program, "vip_buckets", failure)) == NULL ||
 	    (tables->vips = map_memory(engine, program, "vips", failure)) == NULL ||
 	    (tables->backends = map_memory(engine, program, "backends", failure)) == NULL ||
+	    (tables->owners = map_memory(engine, program, "owners", failure)) == NULL ||
 	    (tables->rows = map_memory(engine, program, "rows", failure)) == NULL ||
 	    (tables->ports = map_memory(engine, program, "ports", failure)) == NULL ||
 	    (tables->fragments = map_memory(engine, program, "fragments", failure)) == NULL ||

@@ -40,6 +40,7 @@ take_tables(struct engine *engine, const struct fl_key *key)
 		take("vip buckets", size.vip_bucket_count, sizeof *tables->vip_buckets);
 	tables->vips = take("vips", size.vip_count, sizeof *tables->vips);
 	tables->backends = take("backends", size.backend_count, sizeof *tables->backends);
+	tables->owners = take("owners", size.owners_count, sizeof *tables->owners);
 	tables->rows = take("rows", size.row_count, sizeof *tables->rows);
 	tables->ports = take("ports", FL_PORTS_MAX, sizeof *tables->ports);
 	tables->fragments =
@@ -49,8 +50,8 @@ take_tables(struct engine *engine, const struct fl_key *key)
 		take("backend ledger", size.backend_count, sizeof *tables->backend_ledger);
 	tables->generation = take("generation", 1, sizeof *tables->generation);
 	if (tables->config == NULL || tables->vip_buckets == NULL || tables->vips == NULL ||
-	    tables->backends == NULL || tables->rows == NULL || tables->ports == NULL ||
-	    tables->fragments == NULL || tables->vip_ledger == NULL ||
+	    tables->backends == NULL || tables->owners == NULL || tables->rows == NULL ||
+	    tables->ports == NULL || tables->fragments == NULL || tables->vip_ledger == NULL ||
 	    tables->backend_ledger == NULL || tables->generation == NULL)
 		return -1;
 	tables->config->key = *key;
@@ -71,6 +72,7 @@ free_tables(struct plane_tables *tables)
 	rte_free(tables->vip_buckets);
 	rte_free(tables->vips);
 	rte_free(tables->backends);
+	rte_free(tables->owners);
 	rte_free(tables->rows);
 	rte_free(tables->ports);
 	rte_free(tables->fragments);

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PIN_DIR/NAME/vips        the map
+ * PIN_DIR/NAME/vips        the records
+ * PIN_DIR/NAME/settings    the settings
  * PIN_DIR/NAME/guard_ID    the program with that id; while a start exchanges it, the new one too
  *
  * A filter at our handle is ours when its program is pinned here: pins tell that without the right
  * to look at programs of others, and an id is not given again while its program is pinned.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -23,161 +19,77 @@
 
 #include "../plane/log.h"
 #include "guard.h"
-#include "steering.h"
 
 #pragma GCC diagnostic ignored "-Woverlength-strings" /* the program, in the generated header */
 #include "guard.skel.h"
+
+#define PIN_RECORDS  "vips"
+#define PIN_SETTINGS "settings"
+#define PIN_PROGRAM  "guard_"
 
 /* Before the filters of others: one that accepts would end the chain. */
 enum {
 	FILTER_PRIORITY = 1,
 	FILTER_HANDLE = 0xf1a1,
-	PATH_BYTES_MAX = 512,
 };
 
 struct guard {
-	char directory[PATH_BYTES_MAX];
-	int lock; /* the directory, flock()ed */
+	struct pin_directory directory;
 	struct guard_bpf *bpf;
-	int vips;    /* the map; guard_bpf's */
+	struct steering_maps maps;
 	uint32_t id; /* of the loaded program */
-	bool is_new; /* no map of an earlier start was there */
+	bool is_new; /* no maps of an earlier start were there */
 };
 
 static void
-pin_path(const struct guard *guard, const char *name, char ret_path[PATH_BYTES_MAX])
+program_path(const struct guard *guard, uint32_t id, char ret_path[PIN_PATH_BYTES_MAX])
 {
-	if ((size_t)snprintf(ret_path, PATH_BYTES_MAX, "%s/%s", guard->directory, name) >=
-	    PATH_BYTES_MAX)
-		ret_path[0] = '\0'; /* cannot be: pin_dir and name are shorter */
-}
+	char name[16];
 
-/** Make @p path and what is missing above it. @return 0 or a negative errno. */
-static int
-make_directories(const char *path)
-{
-	char part[PATH_BYTES_MAX];
-
-	for (const char *at = strchr(path + 1, '/');; at = strchr(at + 1, '/')) {
-		size_t bytes = at == NULL ? strlen(path) : (size_t)(at - path);
-
-		if (bytes >= sizeof part)
-			return -ENAMETOOLONG;
-		memcpy(part, path, bytes);
-		part[bytes] = '\0';
-		if (mkdir(part, 0700) < 0 && errno != EEXIST)
-			return -errno;
-		if (at == NULL)
-			return 0;
-	}
-}
-
-/** Is @p path, or the nearest directory above it that exists, on a bpffs? */
-static bool
-is_on_bpffs(const char *path)
-{
-	char part[PATH_BYTES_MAX];
-	struct statfs status;
-
-	(void)snprintf(part, sizeof part, "%s", path);
-	while (statfs(part, &status) < 0) {
-		char *slash = strrchr(part, '/');
-
-		if (errno != ENOENT || slash == NULL || slash == part)
-			return false;
-		*slash = '\0';
-	}
-	return status.f_type == BPF_FS_MAGIC;
-}
-
-static int
-open_directory(struct guard *guard, const char *pin_dir, const char *name, struct failure *failure)
-{
-	int r;
-
-	if (!is_on_bpffs(pin_dir))
-		return failure_set(failure, EXIT_UNAVAILABLE,
-				   "pin_dir %s is not on a BPF file system; run: mount -t bpf bpf "
-				   "/sys/fs/bpf, or set \"pin_dir\" to a directory on one",
-				   pin_dir);
-	r = make_directories(guard->directory);
-	if (r < 0)
-		return failure_set(
-			failure, r == -EACCES || r == -EPERM ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
-			"pin_dir: %s cannot be made: %s", guard->directory, strerror(-r));
-	guard->lock = open(guard->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (guard->lock < 0)
-		return failure_set(failure, EXIT_PERMISSION, "pin_dir: %s cannot be opened: %s",
-				   guard->directory, strerror(errno));
-	if (flock(guard->lock, LOCK_EX | LOCK_NB) < 0)
-		return failure_set(
-			failure, EXIT_UNAVAILABLE,
-			"plane \"%s\" is running already (it holds %s); stop it first, or "
-			"set another \"name\"",
-			name, guard->directory);
-	return 0;
-}
-
-static void
-program_path(const struct guard *guard, uint32_t id, char ret_path[PATH_BYTES_MAX])
-{
-	char name[32];
-
-	(void)snprintf(name, sizeof name, "guard_%u", id);
-	pin_path(guard, name, ret_path);
+	(void)snprintf(name, sizeof name, "%u", id);
+	pin_directory_path(&guard->directory, PIN_PROGRAM, name, ret_path);
 }
 
 static bool
 is_ours(const struct guard *guard, uint32_t id)
 {
-	char path[PATH_BYTES_MAX];
+	char path[PIN_PATH_BYTES_MAX];
 
 	program_path(guard, id, path);
 	return access(path, F_OK) == 0;
 }
 
-/** Remove the directory's entries whose names begin with @p prefix, but not @p kept (NULL: none).
- */
-static void
-remove_pins(const struct guard *guard, const char *prefix, const char *kept)
-{
-	DIR *directory = opendir(guard->directory);
-	const struct dirent *entry;
-
-	if (directory == NULL)
-		return;
-	while ((entry = readdir(directory)) != NULL) {
-		if (entry->d_name[0] == '.' ||
-		    strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
-		    (kept != NULL && strcmp(entry->d_name, kept) == 0))
-			continue;
-		(void)unlinkat(dirfd(directory), entry->d_name, 0);
-	}
-	(void)closedir(directory);
-}
-
-/** Use the map that an earlier start left. @return 0 (also when there is none); -1. */
+/** Has @p fd the shape of @p map? @return 0; -EINVAL: not; or a negative errno. */
 static int
-take_over_map(struct guard *guard, const char *path, struct failure *failure)
+compare_shape(int fd, const struct bpf_map *map)
 {
-	const struct bpf_map *map = guard->bpf->maps.fl_guard_vips;
 	struct bpf_map_info info = { 0 };
 	uint32_t info_bytes = sizeof info;
-	int fd = bpf_obj_get(path);
-	int r;
 
-	guard->is_new = fd < 0 && errno == ENOENT;
-	if (guard->is_new)
+	if (bpf_obj_get_info_by_fd(fd, &info, &info_bytes) < 0)
+		return -errno;
+	return info.type == bpf_map__type(map) && info.key_size == bpf_map__key_size(map) &&
+			       info.value_size == bpf_map__value_size(map) &&
+			       info.max_entries == bpf_map__max_entries(map) &&
+			       info.map_flags == bpf_map__map_flags(map)
+		       ? 0
+		       : -EINVAL;
+}
+
+/** Use the map that an earlier start pinned as @p name. @return 1; 0: there is none; -1. */
+static int
+take_over_map(struct guard *guard, const char *name, struct bpf_map *map, struct failure *failure)
+{
+	char path[PIN_PATH_BYTES_MAX];
+	int fd, r;
+
+	pin_directory_path(&guard->directory, "", name, path);
+	fd = bpf_obj_get(path);
+	if (fd < 0 && errno == ENOENT)
 		return 0;
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &info_bytes) < 0)
-		r = -errno;
-	else if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
-		 info.value_size != bpf_map__value_size(map) ||
-		 info.max_entries != bpf_map__max_entries(map) ||
-		 info.map_flags != bpf_map__map_flags(map))
-		r = -EINVAL;
-	else
-		r = bpf_map__reuse_fd(guard->bpf->maps.fl_guard_vips, fd);
+	r = fd < 0 ? -errno : compare_shape(fd, map);
+	if (r == 0)
+		r = bpf_map__reuse_fd(map, fd);
 	if (fd >= 0)
 		(void)close(fd);
 	if (r == -EINVAL)
@@ -189,6 +101,23 @@ take_over_map(struct guard *guard, const char *path, struct failure *failure)
 		return failure_set(failure,
 				   r == -EPERM || r == -EACCES ? EXIT_PERMISSION : EXIT_UNAVAILABLE,
 				   "%s cannot be opened: %s", path, strerror(-r));
+	return 1;
+}
+
+/** Both maps of an earlier start, or none. @return 0; -1. */
+static int
+take_over_maps(struct guard *guard, struct failure *failure)
+{
+	int records, settings;
+
+	records = take_over_map(guard, PIN_RECORDS, guard->bpf->maps.fl_records, failure);
+	if (records < 0)
+		return -1;
+	settings = take_over_map(guard, PIN_SETTINGS, guard->bpf->maps.fl_settings, failure);
+	if (settings < 0)
+		return -1;
+	/* the settings are pinned last: a start that was killed between the two guarded nothing */
+	guard->is_new = records == 0 || settings == 0;
 	return 0;
 }
 
@@ -216,25 +145,41 @@ pin(int fd, const char *path, struct failure *failure)
 	return 0;
 }
 
+static int
+open_maps(struct guard *guard, struct failure *failure)
+{
+	int records = bpf_map__fd(guard->bpf->maps.fl_records);
+	int settings = bpf_map__fd(guard->bpf->maps.fl_settings);
+	char path[PIN_PATH_BYTES_MAX];
+	int r = steering_maps_open(records, settings, &guard->maps);
+
+	if (r < 0)
+		return failure_set(failure, EXIT_INTERNAL, "the guard's maps cannot be used: %s",
+				   strerror(-r));
+	pin_directory_path(&guard->directory, "", PIN_RECORDS, path);
+	if (pin(records, path, failure) < 0)
+		return -1;
+	pin_directory_path(&guard->directory, "", PIN_SETTINGS, path);
+	return pin(settings, path, failure);
+}
+
 int
 guard_load(struct guard *guard, struct failure *failure)
 {
 	struct bpf_prog_info info = { 0 };
 	uint32_t info_bytes = sizeof info;
-	char path[PATH_BYTES_MAX];
+	char path[PIN_PATH_BYTES_MAX];
 	int program, r;
 
 	guard->bpf = guard_bpf__open();
 	if (guard->bpf == NULL)
 		return load_failed(-errno, failure);
-	pin_path(guard, STEERING_GUARD_VIPS, path);
-	if (take_over_map(guard, path, failure) < 0)
+	if (take_over_maps(guard, failure) < 0)
 		return -1;
 	r = guard_bpf__load(guard->bpf);
 	if (r < 0)
 		return load_failed(r, failure);
-	guard->vips = bpf_map__fd(guard->bpf->maps.fl_guard_vips);
-	if (pin(guard->vips, path, failure) < 0)
+	if (open_maps(guard, failure) < 0)
 		return -1;
 	program = bpf_program__fd(guard->bpf->progs.fl_guard);
 	if (bpf_obj_get_info_by_fd(program, &info, &info_bytes) < 0)
@@ -253,10 +198,7 @@ guard_open(const char *pin_dir, const char *name, struct failure *failure)
 		(void)failure_set(failure, EXIT_INTERNAL, "no memory");
 		return NULL;
 	}
-	guard->lock = -1;
-	guard->vips = -1;
-	(void)snprintf(guard->directory, sizeof guard->directory, "%s/%s", pin_dir, name);
-	if (open_directory(guard, pin_dir, name, failure) < 0) {
+	if (pin_directory_open(pin_dir, name, &guard->directory, failure) < 0) {
 		guard_close(guard);
 		return NULL;
 	}
@@ -339,39 +281,35 @@ guard_attach(struct guard *guard, const char *interface, struct failure *failure
 	return 0;
 }
 
+/** For pin_directory_walk(): remove programs but the loaded one. */
+static void
+remove_old_program(void *user, const char *entry)
+{
+	const struct guard *guard = user;
+	char path[PIN_PATH_BYTES_MAX], kept[PIN_PATH_BYTES_MAX];
+
+	pin_directory_entry(&guard->directory, entry, path);
+	program_path(guard, guard->id, kept);
+	if (strncmp(entry, PIN_PROGRAM, sizeof PIN_PROGRAM - 1) == 0 && strcmp(path, kept) != 0)
+		(void)unlink(path);
+}
+
 void
 guard_settle(struct guard *guard)
 {
-	char name[32];
-
-	(void)snprintf(name, sizeof name, "guard_%u", guard->id);
-	remove_pins(guard, "guard_", name);
+	(void)pin_directory_walk(&guard->directory, remove_old_program, guard);
 }
 
-int
-guard_add(struct guard *guard, const struct fl_vip_key *key)
+struct steering_maps *
+guard_maps(struct guard *guard)
 {
-	const uint32_t value = 1;
-
-	return bpf_map_update_elem(guard->vips, key, &value, BPF_ANY) < 0 ? -errno : 0;
+	return &guard->maps;
 }
 
-void
-guard_remove(struct guard *guard, const struct fl_vip_key *key)
-{
-	(void)bpf_map_delete_elem(guard->vips, key);
-}
-
-bool
-guard_next(struct guard *guard, const struct fl_vip_key *key, struct fl_vip_key *ret_key)
-{
-	return bpf_map_get_next_key(guard->vips, key, ret_key) == 0;
-}
-
-const char *
+const struct pin_directory *
 guard_directory(const struct guard *guard)
 {
-	return guard->directory;
+	return &guard->directory;
 }
 
 bool
@@ -385,9 +323,9 @@ guard_close(struct guard *guard)
 {
 	if (guard == NULL)
 		return;
+	steering_maps_close(&guard->maps);
 	guard_bpf__destroy(guard->bpf);
-	if (guard->lock >= 0)
-		(void)close(guard->lock);
+	pin_directory_close(&guard->directory);
 	free(guard);
 }
 
@@ -413,9 +351,20 @@ guard_detach(struct guard *guard, const char *interface, struct failure *failure
 	return 0;
 }
 
+/** For pin_directory_walk(). */
+static void
+remove_pin(void *user, const char *entry)
+{
+	const struct guard *guard = user;
+	char path[PIN_PATH_BYTES_MAX];
+
+	pin_directory_entry(&guard->directory, entry, path);
+	(void)unlink(path);
+}
+
 void
 guard_remove_pins(struct guard *guard)
 {
-	remove_pins(guard, "", NULL);
-	(void)rmdir(guard->directory);
+	(void)pin_directory_walk(&guard->directory, remove_pin, guard);
+	(void)pin_directory_remove(&guard->directory);
 }

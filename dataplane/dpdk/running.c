@@ -133,8 +133,10 @@ start(struct running *running, struct failure *failure)
 		return -1;
 	running->engine.vips = &running->vips;
 	running->engine.ports = &running->ports;
-	if (open_plane(running, failure) < 0 ||
-	    engine_run(&running->engine, &running->ports, failure) < 0)
+	if (open_plane(running, failure) < 0)
+		return -1;
+	vip_set_start(&running->vips, running->engine.tables.config);
+	if (engine_run(&running->engine, &running->ports, failure) < 0)
 		return -1;
 	privileges_reduce();
 	return 0;
@@ -200,7 +202,7 @@ running_serve(struct running *running, int signals, struct failure *failure)
 
 			settled = true;
 			if (removed > 0)
-				log_message(LOG_INFO, "the guard lets %u old keys go", removed);
+				log_message(LOG_INFO, "the guard lets %u old records go", removed);
 		}
 	}
 	if (r < 0)

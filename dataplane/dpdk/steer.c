@@ -29,16 +29,20 @@
 #pragma GCC diagnostic ignored "-Woverlength-strings" /* the program, in the generated header */
 #include "steer.skel.h"
 
+#define PIN_PROGRAM "steer_"
+
 enum {
-	PATH_BYTES_MAX = 512,
 	MAPS_MAX = 8, /* of one program */
 	TRY_MS = 10,
 };
 
 static void
-pin_path(const char *directory, uint32_t id, char ret_path[PATH_BYTES_MAX])
+pin_path(const struct pin_directory *directory, uint32_t id, char ret_path[PIN_PATH_BYTES_MAX])
 {
-	(void)snprintf(ret_path, PATH_BYTES_MAX, "%.480s/steer_%u", directory, id);
+	char name[16];
+
+	(void)snprintf(name, sizeof name, "%u", id);
+	pin_directory_path(directory, PIN_PROGRAM, name, ret_path);
 }
 
 /** A program that is on an interface. */
@@ -148,11 +152,12 @@ evict_unpinned(const char *interface, const struct present *present, uint32_t qu
 }
 
 int
-steer_evict(const char *interface, const char *directory, uint32_t queue, struct failure *failure)
+steer_evict(const char *interface, const struct pin_directory *directory, uint32_t queue,
+	    struct failure *failure)
 {
 	uint32_t ifindex = if_nametoindex(interface);
 	struct present present;
-	char path[PATH_BYTES_MAX];
+	char path[PIN_PATH_BYTES_MAX];
 	int program, r = query(ifindex, &present);
 
 	if (r < 0)
@@ -177,19 +182,22 @@ steer_evict(const char *interface, const char *directory, uint32_t queue, struct
 	return r;
 }
 
-void
-steer_remove_pins(const char *directory)
+/** For pin_directory_walk(). */
+static void
+remove_pin(void *user, const char *entry)
 {
-	DIR *pins = opendir(directory);
-	const struct dirent *entry;
+	char path[PIN_PATH_BYTES_MAX];
 
-	if (pins == NULL)
+	if (strncmp(entry, PIN_PROGRAM, sizeof PIN_PROGRAM - 1) != 0)
 		return;
-	while ((entry = readdir(pins)) != NULL) {
-		if (strncmp(entry->d_name, "steer_", 6) == 0)
-			(void)unlinkat(dirfd(pins), entry->d_name, 0);
-	}
-	(void)closedir(pins);
+	pin_directory_entry(user, entry, path);
+	(void)unlink(path);
+}
+
+void
+steer_remove_pins(const struct pin_directory *directory)
+{
+	(void)pin_directory_walk(directory, remove_pin, (void *)directory);
 }
 
 int
@@ -263,72 +271,90 @@ is_program(int fd, const void *id)
 	       info.id == *(const uint32_t *)id;
 }
 
-struct program_maps {
-	uint32_t ids[MAPS_MAX];
+/** A map of a program, by its name. */
+struct program_map {
+	const char *name;
+	const uint32_t *ids; /* of the program's maps */
 	uint32_t count;
 };
 
 static bool
-is_vips_of(int fd, const void *maps_of_program)
+is_map(int fd, const void *wanted)
 {
-	const struct program_maps *maps = maps_of_program;
+	const struct program_map *map = wanted;
 	struct bpf_map_info info = { 0 };
 	uint32_t info_bytes = sizeof info;
 
 	if (!is_kind(fd, "anon_inode:bpf-map") ||
-	    bpf_obj_get_info_by_fd(fd, &info, &info_bytes) < 0 ||
-	    strcmp(info.name, STEERING_XDP_VIPS) != 0)
+	    bpf_obj_get_info_by_fd(fd, &info, &info_bytes) < 0 || strcmp(info.name, map->name) != 0)
 		return false;
-	for (uint32_t i = 0; i < maps->count; i++) {
-		if (maps->ids[i] == info.id)
+	for (uint32_t i = 0; i < map->count; i++) {
+		if (map->ids[i] == info.id)
 			return true;
 	}
 	return false;
 }
 
-int
-steer_find(const char *interface, const char *directory, struct steer_port *ret_port,
-	   struct failure *failure)
+/** Find and open the maps of @p program. @return 0 or a negative errno; -ENOENT: it has others. */
+static int
+find_maps(int program, struct steering_maps *ret_maps)
 {
-	struct program_maps maps;
-	struct bpf_prog_info info = { .map_ids = (uintptr_t)maps.ids, .nr_map_ids = MAPS_MAX };
+	uint32_t ids[MAPS_MAX];
+	struct bpf_prog_info info = { .map_ids = (uintptr_t)ids, .nr_map_ids = MAPS_MAX };
+	struct program_map wanted = { .name = STEERING_RECORDS, .ids = ids };
 	uint32_t info_bytes = sizeof info;
+	int records, settings;
+
+	if (bpf_obj_get_info_by_fd(program, &info, &info_bytes) < 0)
+		return -errno;
+	wanted.count = info.nr_map_ids < MAPS_MAX ? info.nr_map_ids : MAPS_MAX;
+	records = find_descriptor(is_map, &wanted);
+	wanted.name = STEERING_SETTINGS;
+	settings = find_descriptor(is_map, &wanted);
+	if (records < 0 || settings < 0)
+		return -ENOENT;
+	return steering_maps_open(records, settings, ret_maps);
+}
+
+int
+steer_find(const char *interface, const struct pin_directory *directory,
+	   struct steer_port *ret_port, struct failure *failure)
+{
+	struct steer_port port = { .maps = { .records = -1 } };
 	struct present present = { 0 };
-	char path[PATH_BYTES_MAX];
+	char path[PIN_PATH_BYTES_MAX];
 	int r = query(if_nametoindex(interface), &present);
 	int program = r < 0 || present.id == 0 ? -1 : find_descriptor(is_program, &present.id);
-	int vips = -1;
 
-	if (program >= 0 && bpf_obj_get_info_by_fd(program, &info, &info_bytes) == 0) {
-		maps.count = info.nr_map_ids < MAPS_MAX ? info.nr_map_ids : MAPS_MAX;
-		vips = find_descriptor(is_vips_of, &maps);
-	}
-	if (vips < 0)
+	r = program < 0 ? -ENOENT : find_maps(program, &port.maps);
+	if (r == -ENOENT)
 		return failure_set(
 			failure, EXIT_INTERNAL,
 			"interface %s: the XDP program is not the one that was given to the "
 			"driver",
 			interface);
+	if (r < 0)
+		return failure_set(failure, EXIT_INTERNAL,
+				   "interface %s: the maps of its XDP program cannot be used: %s",
+				   interface, strerror(-r));
 	pin_path(directory, present.id, path);
-	if (bpf_obj_pin(program, path) < 0)
+	if (bpf_obj_pin(program, path) < 0) {
+		r = errno;
+		steering_maps_close(&port.maps);
 		return failure_set(failure, EXIT_UNAVAILABLE, "%s cannot be pinned: %s", path,
-				   strerror(errno));
-	ret_port->program_id = present.id;
-	ret_port->vips = fcntl(vips, F_DUPFD_CLOEXEC, 3);
-	if (ret_port->vips < 0)
-		return failure_set(failure, EXIT_INTERNAL, "no descriptor is left: %s",
-				   strerror(errno));
+				   strerror(r));
+	}
+	port.program_id = present.id;
+	*ret_port = port;
 	return 0;
 }
 
 void
-steer_forget(const char *directory, struct steer_port *port)
+steer_forget(const struct pin_directory *directory, struct steer_port *port)
 {
-	char path[PATH_BYTES_MAX];
+	char path[PIN_PATH_BYTES_MAX];
 
-	if (port->vips >= 0)
-		(void)close(port->vips);
-	port->vips = -1;
+	steering_maps_close(&port->maps);
 	if (port->program_id != 0) {
 		pin_path(directory, port->program_id, path);
 		(void)unlink(path);

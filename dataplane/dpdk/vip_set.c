@@ -1,150 +1,188 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ports' maps hold the same keys with the same values: the first port's is asked. The value of
- * an address key is the number of VIPs that have the address; that of a VIP's key is 1.
+ * The ports' maps hold the same records: the first port's is asked.
  */
 #include <errno.h>
 #include <stdlib.h>
 
-#include <bpf/bpf.h>
-
-#include "steering.h"
 #include "vip_set.h"
 
-static struct fl_vip_key
-address_key(const struct fl_vip_key *key)
-{
-	return (struct fl_vip_key){ .address = key->address };
-}
+/** What was there before a record was added. */
+struct undo {
+	bool was_guarded, was_steered;
+	struct fl_vip guarded, steered;
+};
 
-/** How often the key is in the set. */
 static uint32_t
-steered(const struct vip_set *set, const struct fl_vip_key *key)
+length_at(uint64_t lengths, uint32_t i)
 {
-	uint32_t value = 0;
-
-	if (bpf_map_lookup_elem(set->ports[0].vips, key, &value) < 0)
-		return 0;
-	return value;
+	return (uint32_t)(lengths >> (8 * i)) & 0xff;
 }
 
-/** @return 0 or a negative errno; then some ports may have the new value. */
-static int
-steer_key(struct vip_set *set, const struct fl_vip_key *key, uint32_t value)
+static bool
+has_length(uint64_t lengths, uint32_t bits)
 {
-	for (uint32_t i = 0; i < set->port_count; i++) {
-		int r = value > 0 ? bpf_map_update_elem(set->ports[i].vips, key, &value, BPF_ANY)
-				  : bpf_map_delete_elem(set->ports[i].vips, key);
-
-		if (r < 0 && !(value == 0 && errno == ENOENT))
-			return -errno;
+	for (uint32_t i = 0; i < FL_VIP_LENGTHS_MAX; i++) {
+		if (length_at(lengths, i) == bits)
+			return true;
 	}
-	return 0;
+	return false;
 }
 
-/** Take one VIP's key, or its address's, out. Less steering first, then less guard. */
-static void
-drop_key(struct vip_set *set, const struct fl_vip_key *key)
+/** Put @p bits in its place, longest first. @param lengths with a free place. */
+static uint64_t
+with_length(uint64_t lengths, uint32_t bits)
 {
-	uint32_t value = steered(set, key);
+	uint32_t i = 0;
+	uint64_t below;
 
-	(void)steer_key(set, key, value > 1 ? value - 1 : 0);
-	if (value <= 1)
-		guard_remove(set->guard, key);
+	while (i < FL_VIP_LENGTHS_MAX - 1 && length_at(lengths, i) > bits)
+		i++;
+	below = ((uint64_t)1 << (8 * i)) - 1;
+	return (lengths & below) | (uint64_t)bits << (8 * i) | (lengths & ~below) << 8;
 }
 
-static int
-add_key(struct vip_set *set, const struct fl_vip_key *key)
+/** The lengths of VIPs that are served, and those of the former life as far as they fit. */
+static uint64_t
+merged(uint64_t served, uint64_t former)
 {
-	uint32_t value = steered(set, key);
-	int r = guard_add(set->guard, key);
+	for (uint32_t i = 0; i < FL_VIP_LENGTHS_MAX; i++) {
+		uint32_t bits = length_at(former, i);
 
-	if (r == 0)
-		r = steer_key(set, key, value + 1);
-	if (r < 0 && value == 0)
-		drop_key(set, key);
-	else if (r < 0)
-		(void)steer_key(set, key, value); /* overwrites what is there: needs no memory */
-	return r;
-}
-
-static int
-add_vip(struct vip_set *set, const struct fl_vip_key *key)
-{
-	const struct fl_vip_key address = address_key(key);
-	int r = add_key(set, key);
-
-	if (r < 0)
-		return r;
-	r = add_key(set, &address);
-	if (r < 0)
-		drop_key(set, key);
-	return r;
+		if (bits != 0 && !has_length(served, bits) &&
+		    length_at(served, FL_VIP_LENGTHS_MAX - 1) == 0)
+			served = with_length(served, bits);
+	}
+	return served;
 }
 
 static void
-remove_vip(struct vip_set *set, const struct fl_vip_key *key)
+guard_lengths(struct vip_set *set, const uint64_t lengths[2])
 {
-	const struct fl_vip_key address = address_key(key);
+	const uint64_t all[2] = { merged(lengths[0], set->former[0]),
+				  merged(lengths[1], set->former[1]) };
 
-	if (steered(set, key) == 0)
+	steering_maps_set_lengths(guard_maps(set->guard), all);
+}
+
+static void
+steer_lengths(struct vip_set *set, const uint64_t lengths[2])
+{
+	for (uint32_t i = 0; i < set->port_count; i++)
+		steering_maps_set_lengths(&set->ports[i].maps, lengths);
+}
+
+void
+vip_set_start(struct vip_set *set, const struct fl_config *config)
+{
+	if (set->guard == NULL)
 		return;
-	drop_key(set, key);
-	drop_key(set, &address);
+	for (uint32_t family = 0; family < 2; family++)
+		set->former[family] = guard_maps(set->guard)->settings->core.lengths[family];
+	steering_maps_start(guard_maps(set->guard), config);
+	for (uint32_t i = 0; i < set->port_count; i++)
+		steering_maps_start(&set->ports[i].maps, config);
+}
+
+/** @return 0 or a negative errno; then some maps may have it. */
+static int
+add_record(struct vip_set *set, const struct fl_vip *record, struct undo *ret_undo)
+{
+	struct steering_maps *guard = guard_maps(set->guard);
+	int r;
+
+	ret_undo->was_guarded = steering_maps_get(guard, &record->key, &ret_undo->guarded);
+	ret_undo->was_steered =
+		steering_maps_get(&set->ports[0].maps, &record->key, &ret_undo->steered);
+	r = steering_maps_put(guard, record);
+	for (uint32_t i = 0; i < set->port_count && r == 0; i++)
+		r = steering_maps_put(&set->ports[i].maps, record);
+	return r;
+}
+
+static void
+put_back(struct steering_maps *maps, const struct fl_vip_key *key, const struct fl_vip *before)
+{
+	if (before != NULL)
+		(void)steering_maps_put(maps, before);
+	else
+		steering_maps_delete(maps, key);
+}
+
+/** As before add_record(), whether that failed or not. Less steering first, then less guard. */
+static void
+undo_record(struct vip_set *set, const struct fl_vip_key *key, const struct undo *undo)
+{
+	for (uint32_t i = 0; i < set->port_count; i++)
+		put_back(&set->ports[i].maps, key, undo->was_steered ? &undo->steered : NULL);
+	put_back(guard_maps(set->guard), key, undo->was_guarded ? &undo->guarded : NULL);
 }
 
 int
-vip_set_add(struct vip_set *set, const struct fl_vip_key *keys, uint32_t count)
+vip_set_add(struct vip_set *set, const struct fl_vip *records, uint32_t count,
+	    const uint64_t lengths[2])
 {
-	bool *added;
+	struct undo *undo;
+	uint32_t tried = 0;
 	int r = 0;
 
 	if (set->guard == NULL || count == 0)
 		return 0;
-	added = calloc(count, sizeof *added);
-	if (added == NULL)
+	undo = calloc(count, sizeof *undo);
+	if (undo == NULL)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < count && r == 0; i++) {
-		if (steered(set, &keys[i]) > 0)
-			continue;
-		r = add_vip(set, &keys[i]);
-		added[i] = r == 0;
+	for (; tried < count && r == 0; tried++)
+		r = add_record(set, &records[tried], &undo[tried]);
+	while (r < 0 && tried-- > 0)
+		undo_record(set, &records[tried].key, &undo[tried]);
+	if (r == 0) {
+		guard_lengths(set, lengths);
+		steer_lengths(set, lengths);
 	}
-	for (uint32_t i = 0; i < count && r < 0; i++) {
-		if (added[i])
-			remove_vip(set, &keys[i]);
-	}
-	free(added);
+	free(undo);
 	return r;
 }
 
 void
-vip_set_remove(struct vip_set *set, const struct fl_vip_key *keys, uint32_t count)
+vip_set_remove(struct vip_set *set, const struct fl_vip_key *keys, uint32_t count,
+	       const uint64_t lengths[2])
 {
 	if (set->guard == NULL)
 		return;
+	for (uint32_t p = 0; p < set->port_count; p++) {
+		for (uint32_t i = 0; i < count; i++)
+			steering_maps_delete(&set->ports[p].maps, &keys[i]);
+	}
+	steer_lengths(set, lengths);
 	for (uint32_t i = 0; i < count; i++)
-		remove_vip(set, &keys[i]);
+		steering_maps_delete(guard_maps(set->guard), &keys[i]);
+	guard_lengths(set, lengths);
 }
 
 uint32_t
 vip_set_settle(struct vip_set *set)
 {
+	struct steering_maps *guard, *port;
 	struct fl_vip_key key, next;
 	uint32_t removed = 0;
 	bool more;
 
 	if (set->guard == NULL)
 		return 0;
-	more = guard_next(set->guard, NULL, &key);
+	guard = guard_maps(set->guard);
+	port = &set->ports[0].maps;
+	more = steering_maps_next(guard, NULL, &key);
 	/* bounded by the map; a key deleted behind the walk would start it again */
-	for (uint32_t walked = 0; more && walked < STEERING_KEYS_MAX; walked++) {
-		more = guard_next(set->guard, &key, &next);
-		if (steered(set, &key) == 0) {
-			guard_remove(set->guard, &key);
+	for (uint32_t walked = 0; more && walked < STEERING_RECORDS_MAX; walked++) {
+		more = steering_maps_next(guard, &key, &next);
+		if (!steering_maps_get(port, &key, NULL)) {
+			steering_maps_delete(guard, &key);
 			removed++;
 		}
 		key = next;
 	}
+	set->former[0] = 0;
+	set->former[1] = 0;
+	guard_lengths(set, port->settings->core.lengths);
 	return removed;
 }

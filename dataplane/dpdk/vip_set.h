@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The VIPs that the AF_XDP ports steer to the packet cores and that the guard keeps from the host's
- * stack. A key is guarded before it is steered, and as long as it is.
+ * The records of VIPs that the AF_XDP ports steer by and that the guard keeps from the host's
+ * stack. A record is guarded before it is steered by, and as long as it is.
  *
  * After a restart the guard holds the VIPs of the former life; they stay guarded until the first
  * commit. The main thread calls everything here.
@@ -10,7 +10,6 @@
 #ifndef DPDK_VIP_SET_H
 #define DPDK_VIP_SET_H
 
-#include "../core/limits.h"
 #include "guard.h"
 #include "steer.h"
 
@@ -18,13 +17,22 @@ struct vip_set {
 	struct guard *guard;	  /**< NULL: no AF_XDP port, nothing to do */
 	struct steer_port *ports; /**< borrowed */
 	uint32_t port_count;
+	uint64_t former[2]; /**< prefix lengths of the former life's VIPs, until they are let go */
 };
 
-/** All or none; keys that are there already are fine. @return 0 or a negative errno. */
-int vip_set_add(struct vip_set *set, const struct fl_vip_key *keys, uint32_t count);
-void vip_set_remove(struct vip_set *set, const struct fl_vip_key *keys, uint32_t count);
+/** Begin to steer and guard, by no VIP yet. @param config own alone. */
+void vip_set_start(struct vip_set *set, const struct fl_config *config);
 
-/** Let the guard go of what is not steered: VIPs of a former life. @return how many. */
+/**
+ * A record takes the place of one with its key. All or none.
+ * @param lengths of all, as fl_config.lengths. @return 0 or a negative errno.
+ */
+int vip_set_add(struct vip_set *set, const struct fl_vip *records, uint32_t count,
+		const uint64_t lengths[2]);
+void vip_set_remove(struct vip_set *set, const struct fl_vip_key *keys, uint32_t count,
+		    const uint64_t lengths[2]);
+
+/** Let the guard go of what is not steered by: VIPs of a former life. @return how many records. */
 uint32_t vip_set_settle(struct vip_set *set);
 
 #endif

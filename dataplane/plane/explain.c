@@ -16,8 +16,8 @@ struct explanation {
 	struct plane *plane;
 	const struct explain_packet *packet;
 	struct plane_walk walk;
-	const struct state_vip *vip; /* NULL: none met */
-	const struct state_backend *backend;
+	const struct state_vip *vip;	     /* NULL: none met */
+	const struct state_backend *backend; /* NULL: none chosen */
 	cJSON *steps;
 };
 
@@ -26,7 +26,7 @@ struct explanation {
 static uint32_t
 l4_bytes_min(const struct explain_packet *packet)
 {
-	return packet->destination.protocol == FL_IPPROTO_TCP ? FL_TCP_BYTES : FL_UDP_BYTES;
+	return packet->protocol == FL_IPPROTO_TCP ? FL_TCP_BYTES : FL_UDP_BYTES;
 }
 
 uint32_t
@@ -39,7 +39,7 @@ explain_bytes_min(const struct explain_packet *packet)
 static uint8_t *
 write_ip(uint8_t *at, const struct explain_packet *packet)
 {
-	const struct addr *to = &packet->destination.address;
+	const struct addr *to = &packet->destination;
 
 	if (addr_is_ipv4(&packet->source)) {
 		struct fl_wire_ipv4 *ip = (struct fl_wire_ipv4 *)at;
@@ -47,7 +47,7 @@ write_ip(uint8_t *at, const struct explain_packet *packet)
 		ip->version_ihl = 0x45;
 		ip->total_bytes = fl_to_be16((uint16_t)packet->bytes);
 		ip->ttl = 64;
-		ip->ip_proto = packet->destination.protocol;
+		ip->ip_proto = packet->protocol;
 		memcpy(&ip->src, &packet->source.bytes[12], sizeof ip->src);
 		memcpy(&ip->dst, &to->bytes[12], sizeof ip->dst);
 		return at + FL_IPV4_BYTES;
@@ -56,7 +56,7 @@ write_ip(uint8_t *at, const struct explain_packet *packet)
 
 	ip->version_class_label = fl_to_be32(6u << 28);
 	ip->payload_bytes = fl_to_be16((uint16_t)(packet->bytes - FL_IPV6_BYTES));
-	ip->next_header = packet->destination.protocol;
+	ip->next_header = packet->protocol;
 	ip->hop_limit = 64;
 	memcpy(ip->src, packet->source.bytes, sizeof ip->src);
 	memcpy(ip->dst, to->bytes, sizeof ip->dst);
@@ -76,7 +76,7 @@ write_frame(uint8_t *frame, const struct explain_packet *packet)
 		fl_to_be16(addr_is_ipv4(&packet->source) ? FL_ETHERTYPE_IPV4 : FL_ETHERTYPE_IPV6);
 	ports = (struct fl_wire_ports *)write_ip(frame + FL_ETHERNET_BYTES, packet);
 	ports->src = fl_to_be16(packet->source_port);
-	ports->dst = fl_to_be16(packet->destination.port);
+	ports->dst = fl_to_be16(packet->destination_port);
 	return bytes;
 }
 
@@ -99,7 +99,7 @@ explain_parse(struct explanation *explanation)
 {
 	const struct explain_packet *packet = explanation->packet;
 	const char *family = addr_is_ipv4(&packet->source) ? "ipv4" : "ipv6";
-	const char *protocol = addr_protocol_name(packet->destination.protocol);
+	const char *protocol = addr_protocol_name(packet->protocol);
 	char text[STEP_TEXT_BYTES];
 	cJSON *step;
 
@@ -110,35 +110,44 @@ explain_parse(struct explanation *explanation)
 	       json_add_u64(step, "bytes", packet->bytes);
 }
 
+/** The VIP that the packet is for; none: what it is to. */
 static bool
 explain_vip(struct explanation *explanation)
 {
-	const struct addr_endpoint *endpoint = &explanation->packet->destination;
-	bool found = explanation->walk.reached > PLANE_WALK_VIP;
+	const struct explain_packet *packet = explanation->packet;
+	const struct addr_endpoint destination = {
+		.to = { packet->destination, ADDR_BITS },
+		.port = packet->destination_port,
+		.port_last = packet->destination_port,
+		.protocol = packet->protocol,
+	};
+	bool found = explanation->vip != NULL;
+	const struct addr_endpoint *endpoint = found ? &explanation->vip->endpoint : &destination;
 	char endpoint_text[ADDR_ENDPOINT_TEXT_MAX], text[STEP_TEXT_BYTES];
 	cJSON *step;
 
 	snprintf(text, sizeof text, "%s%s", addr_endpoint_format(endpoint, endpoint_text),
 		 found ? "" : " is not a VIP: the packet is the host's");
 	step = add_step(explanation, "vip", text);
-	return step != NULL && plane_put_endpoint(step, endpoint) &&
+	return step != NULL && endpoint_put(step, endpoint) &&
 	       cJSON_AddBoolToObject(step, "found", found) != NULL;
 }
 
 static bool
 explain_row(struct explanation *explanation)
 {
-	const struct plane_walk *walk = &explanation->walk;
+	const struct fl_decision *decision = &explanation->walk.decision;
 	uint32_t rows = explanation->vip->row_count;
 	char hash[PLANE_DIGEST_TEXT_BYTES], text[STEP_TEXT_BYTES];
 	cJSON *step;
 
-	plane_digest_text(walk->hash, hash);
-	snprintf(text, sizeof text, "hash 0x%s, row %u of %u, stable", hash, walk->row_index, rows);
+	plane_digest_text(decision->hash, hash);
+	snprintf(text, sizeof text, "hash 0x%s, row %u of %u, stable", hash, decision->row_index,
+		 rows);
 	step = add_step(explanation, "row", text);
 	return step != NULL && plane_put_text(step, "hash", hash) &&
-	       json_add_u64(step, "row", walk->row_index) && json_add_u64(step, "rows", rows) &&
-	       plane_put_text(step, "state", "stable");
+	       json_add_u64(step, "row", decision->row_index) &&
+	       json_add_u64(step, "rows", rows) && plane_put_text(step, "state", "stable");
 }
 
 static bool
@@ -148,6 +157,9 @@ explain_backend(struct explanation *explanation)
 	char address[ADDR_TEXT_MAX], text[STEP_TEXT_BYTES];
 	cJSON *step;
 
+	if (explanation->walk.verdict == FL_PASS_NO_BACKEND)
+		return add_step(explanation, "backend",
+				"no backend has a weight: the packet is the host's") != NULL;
 	if (backend == NULL)
 		return add_step(explanation, "backend", "no backend owns the row") != NULL;
 	snprintf(text, sizeof text, "%s, weight %u", addr_format(&backend->address, address),
@@ -157,47 +169,93 @@ explain_backend(struct explanation *explanation)
 	       json_add_u64(step, "weight", backend->weight);
 }
 
+/** The outer source of the flow's packets. */
+static struct addr
+outer_source(const struct fl_decision *decision)
+{
+	const struct fl_backend *backend = decision->backend;
+	const struct fl_wire_ipv4 *ipv4 = (const struct fl_wire_ipv4 *)backend->header;
+	const struct fl_wire_ipv6 *ipv6 = (const struct fl_wire_ipv6 *)backend->header;
+	fl_be32 entropy = fl_to_be32(fl_encap_entropy(backend, decision->hash));
+	struct fl_addr source;
+	struct addr address;
+
+	if (backend->header_bytes < FL_IPV6_BYTES) {
+		source = fl_addr_from_ipv4(ipv4->src | entropy);
+	} else {
+		memcpy(&source, ipv6->src, sizeof source);
+		source.word[3] |= entropy;
+	}
+	memcpy(address.bytes, &source, sizeof address.bytes);
+	return address;
+}
+
+/** "ipip 4in4 10.0.0.5 -> 10.0.0.11", and the same as members. */
+static bool
+explain_tunnel(const struct explanation *explanation, cJSON *step, char *text, size_t size)
+{
+	const struct fl_decision *decision = &explanation->walk.decision;
+	const struct addr *to = &explanation->backend->address;
+	struct addr from = outer_source(decision);
+	const char *mode = policy_mode_name(explanation->vip->policy.mode);
+	char from_text[ADDR_TEXT_MAX], to_text[ADDR_TEXT_MAX], mix[8];
+
+	snprintf(mix, sizeof mix, "%cin%c", explanation->walk.packet.is_ipv6 ? '6' : '4',
+		 addr_is_ipv4(to) ? '4' : '6');
+	snprintf(text, size, "%s %s %s -> %s", mode, mix, addr_format(&from, from_text),
+		 addr_format(to, to_text));
+	return plane_put_text(step, "mix", mix) && plane_put_text(step, "source", from_text) &&
+	       plane_put_text(step, "target", to_text);
+}
+
 static bool
 explain_encap(struct explanation *explanation)
 {
-	const struct plane_walk *walk = &explanation->walk;
-	const struct plane_options *options = &explanation->plane->options;
-	const struct addr *to = &explanation->backend->address;
-	const struct addr *from = addr_is_ipv4(to) ? &options->source_ipv4 : &options->source_ipv6;
-	uint32_t header_bytes = options->tables->backends[walk->slot].header_bytes;
-	uint32_t bytes = walk->packet.l3_bytes + header_bytes, mtu = fl_port_mtu(walk->port_word);
-	char from_text[ADDR_TEXT_MAX], to_text[ADDR_TEXT_MAX], mix[8], text[STEP_TEXT_BYTES];
-	cJSON *step;
+	const struct fl_decision *decision = &explanation->walk.decision;
+	uint32_t bytes = explanation->walk.packet.l3_bytes + decision->backend->header_bytes;
+	uint32_t mtu = fl_port_mtu(decision->port_word);
+	const char *mode = policy_mode_name(explanation->vip->policy.mode);
+	char text[STEP_TEXT_BYTES], tunnel[STEP_TEXT_BYTES / 2];
+	cJSON *step = cJSON_CreateObject();
+	bool fine = plane_put(explanation->steps, NULL, step) &&
+		    plane_put_text(step, "step", "encap") && plane_put_text(step, "mode", mode);
 
-	snprintf(mix, sizeof mix, "%cin%c", walk->packet.is_ipv6 ? '6' : '4',
-		 addr_is_ipv4(to) ? '4' : '6');
-	addr_format(from, from_text);
-	addr_format(to, to_text);
-	snprintf(text, sizeof text, "%s %s -> %s, %u bytes, %smtu %u", mix, from_text, to_text,
-		 bytes, bytes > mtu ? "more than " : "", mtu);
-	step = add_step(explanation, "encap", text);
-	return step != NULL && plane_put_text(step, "mix", mix) &&
-	       plane_put_text(step, "source", from_text) &&
-	       plane_put_text(step, "target", to_text) && json_add_u64(step, "bytes", bytes) &&
+	snprintf(tunnel, sizeof tunnel, "%s", mode);
+	if (decision->backend->header_bytes > 0)
+		fine = fine && explain_tunnel(explanation, step, tunnel, sizeof tunnel);
+	snprintf(text, sizeof text, "%s, %u bytes, %smtu %u", tunnel, bytes,
+		 bytes > mtu ? "more than " : "", mtu);
+	return fine && plane_put_text(step, "text", text) && json_add_u64(step, "bytes", bytes) &&
 	       json_add_u64(step, "mtu", mtu);
 }
 
 static bool
 explain_next_hop(struct explanation *explanation)
 {
-	uint64_t link = explanation->walk.link;
-	const char *port = explanation->plane->options.ports[fl_link_port(link)].name;
+	const struct fl_decision *decision = &explanation->walk.decision;
+	const char *port;
 	char mac[18], text[STEP_TEXT_BYTES];
 	cJSON *step;
 
 	if (explanation->walk.verdict == FL_DROP_UNREACHABLE)
 		return add_step(explanation, "next_hop", "not known: the backend is unreachable") !=
 		       NULL;
-	plane_mac_text(link, mac);
+	port = explanation->plane->options.ports[decision->port].name;
+	plane_mac_text(decision->dst_mac, mac);
 	snprintf(text, sizeof text, "%s, port %s", mac, port);
 	step = add_step(explanation, "next_hop", text);
 	return step != NULL && plane_put_text(step, "mac", mac) &&
 	       plane_put_text(step, "port", port);
+}
+
+/** Does the decision end before a row is looked at? */
+static bool
+ends_at_vip(const struct explanation *explanation)
+{
+	enum fl_verdict verdict = explanation->walk.verdict;
+
+	return explanation->vip == NULL || explanation->walk.decision.vip == NULL ||
+	       verdict == FL_PASS_NO_BACKEND || verdict == FL_DROP_FRAGMENT;
 }
 
 /** The steps up to where the decision ended. */
@@ -207,9 +265,11 @@ explain_steps(struct explanation *explanation)
 	const struct plane_walk *walk = &explanation->walk;
 	bool fine = explain_parse(explanation);
 
-	if (walk->reached >= PLANE_WALK_VIP)
+	if (walk->parsed && (explanation->vip != NULL || walk->verdict == FL_PASS_NO_VIP))
 		fine = fine && explain_vip(explanation);
-	if (explanation->vip == NULL)
+	if (walk->verdict == FL_PASS_NO_BACKEND)
+		fine = fine && explain_backend(explanation);
+	if (ends_at_vip(explanation))
 		return fine;
 	fine = fine && explain_row(explanation) && explain_backend(explanation);
 	if (explanation->backend == NULL)
@@ -217,9 +277,18 @@ explain_steps(struct explanation *explanation)
 	if (walk->verdict == FL_DROP_UNREACHABLE)
 		return fine && explain_next_hop(explanation);
 	fine = fine && explain_encap(explanation);
-	if (walk->reached == PLANE_WALK_DONE)
+	if (walk->verdict == FL_FORWARD)
 		fine = fine && explain_next_hop(explanation);
 	return fine;
+}
+
+static const struct state_vip *
+vip_of_record(const struct state_set *set, uint32_t record)
+{
+	for (uint32_t i = 0; i < set->vip_count; i++)
+		if (set->vips[i]->record == record)
+			return set->vips[i];
+	return NULL;
 }
 
 static const struct state_backend *
@@ -236,11 +305,12 @@ find_names(struct explanation *explanation)
 {
 	const struct plane_walk *walk = &explanation->walk;
 
-	if (walk->reached > PLANE_WALK_VIP)
-		explanation->vip =
-			state_find(&explanation->plane->state, &explanation->packet->destination);
-	if (explanation->vip != NULL && walk->reached >= PLANE_WALK_ENCAP)
-		explanation->backend = backend_of_slot(explanation->vip, walk->slot);
+	/* what ends on_vip ends before decision.vip is set, but a VIP it was */
+	if (walk->decision.vip != NULL || (walk->parsed && walk->verdict == walk->packet.on_vip))
+		explanation->vip = vip_of_record(&explanation->plane->state.set,
+						 walk->decision.record);
+	if (explanation->vip != NULL && walk->decision.backend != NULL)
+		explanation->backend = backend_of_slot(explanation->vip, walk->decision.slot);
 }
 
 static bool
@@ -261,11 +331,15 @@ cJSON *
 explain_answer(struct plane *plane, const struct explain_packet *packet)
 {
 	struct explanation explanation = { .plane = plane, .packet = packet };
+	struct fl_core core = { 0 }; /* what is counted here is nobody's packet */
+	struct plane_run run = { .tables = plane->options.tables,
+				 .size = plane_tables_size(&plane->options.limits),
+				 .core = &core };
 	uint8_t *frame = plane->frame + 2;
 	uint32_t bytes = write_frame(frame, packet);
 	cJSON *answer = cJSON_CreateObject();
 
-	(void)plane_walk(plane->options.tables, frame, bytes, &explanation.walk);
+	(void)plane_walk(&run, frame, bytes, &explanation.walk);
 	find_names(&explanation);
 	if (answer != NULL && put_answer(&explanation, answer))
 		return answer;

@@ -92,7 +92,7 @@ key_check(const struct plane *plane)
 {
 	struct fl_packet packet = { .to = { .ip_proto = 0xff } };
 
-	return fl_flow_hash(&plane->options.tables->key, &packet);
+	return fl_flow_hash(&plane->options.tables->config->key, &packet);
 }
 
 static bool
@@ -117,7 +117,8 @@ put_limits(const struct plane *plane, cJSON *result)
 	       json_add_u64(limits, "vips", plane->options.limits.vips) &&
 	       json_add_u64(limits, "backends", plane->options.limits.backends) &&
 	       json_add_u64(limits, "rows", plane->options.limits.rows) &&
-	       json_add_u64(limits, "flows", 0);
+	       json_add_u64(limits, "flows", 0) &&
+	       json_add_u64(limits, "fragments", plane->options.limits.fragments);
 }
 
 static void
@@ -166,8 +167,8 @@ put_item(cJSON *vips, const struct change_item *item)
 	const struct state_vip *vip = item->new != NULL ? item->new : item->old;
 	cJSON *object = cJSON_CreateObject();
 
-	return plane_put(vips, NULL, object) && plane_put_endpoint(object, &vip->endpoint) &&
-	       plane_put_text(object, "change", change_kind_name(item->kind)) &&
+	return plane_put(vips, NULL, object) && endpoint_put(object, &vip->endpoint) &&
+	       plane_put_text(object, "change", change_name(item)) &&
 	       json_add_u64(object, "rows", vip->row_count) &&
 	       json_add_u64(object, "rows_moved", item->rows_moved) &&
 	       json_add_u64(object, "rows_minimum", item->rows_minimum);
@@ -184,10 +185,11 @@ warn(const struct state_vip *vip, char *text, size_t size)
 	for (uint32_t i = 0; i < vip->backend_count; i++)
 		rows += vip->backends[i].rows;
 	if (rows == 0)
-		return snprintf(
-			text, size,
-			"VIP %s has no backend with a weight above 0: its packets are dropped",
-			endpoint);
+		return snprintf(text, size,
+				"VIP %s has no backend with a weight above 0: its packets are %s",
+				endpoint,
+				vip->policy.no_backend == VIP_NO_BACKEND_HOST ? "the host's"
+									      : "dropped");
 	if (vip->row_count / vip->backend_count < MAGLEV_ROWS_PER_BACKEND_GOOD)
 		return snprintf(
 			text, size,
@@ -411,37 +413,44 @@ abort_change(const struct request *request)
 
 /* --- plane.stats --- */
 
+/** The served VIP that the object names. NULL: the errors say why not. */
+static const struct state_vip *
+read_served(struct plane *plane, const cJSON *object)
+{
+	static const struct json_field fields[] = { ENDPOINT_FIELDS, { 0 } };
+	struct json_path path = { .name = "vip" };
+	struct addr_endpoint endpoint;
+	const struct state_vip *vip;
+	char text[ADDR_ENDPOINT_TEXT_MAX];
+
+	if (!json_check(object, fields, &path, &plane->errors) ||
+	    !endpoint_read(object, &path, &plane->errors, &endpoint))
+		return NULL;
+	vip = state_find(&plane->state, &endpoint);
+	if (vip == NULL)
+		json_error_add(&plane->errors, &path, "unknown_vip", NULL, "VIP %s is not served",
+			       addr_endpoint_format(&endpoint, text));
+	return vip;
+}
+
 static void
 stats(const struct request *request)
 {
 	static const struct json_field fields[] = { { .name = "vip", .kind = JSON_KIND_OBJECT },
 						    { 0 } };
-	static const struct json_field vip_fields[] = { WANT_ENDPOINT_FIELDS, { 0 } };
 	struct plane *plane = request->plane;
-	struct json_path path = { .name = "vip" };
-	struct addr_endpoint endpoint = { 0 };
 	const struct state_vip *vip = NULL;
 	const cJSON *only;
 
 	if (!check_params(request, fields))
 		return;
 	only = json_get(request->call->params, "vip");
-	if (only != NULL) {
-		char text[ADDR_ENDPOINT_TEXT_MAX];
-
-		if (json_check(only, vip_fields, &path, &plane->errors) &&
-		    want_endpoint(only, &path, &plane->errors, &endpoint))
-			vip = state_find(&plane->state, &endpoint);
-		if (vip == NULL && plane->errors.count == 0)
-			json_error_add(&plane->errors, &path, "unknown_vip", NULL,
-				       "VIP %s is not served",
-				       addr_endpoint_format(&endpoint, text));
-		if (vip == NULL) {
-			fail_errors(request);
-			return;
-		}
-	}
-	rpc_reply(request->call, stats_answer(plane, vip));
+	if (only != NULL)
+		vip = read_served(plane, only);
+	if (only != NULL && vip == NULL)
+		fail_errors(request);
+	else
+		rpc_reply(request->call, stats_answer(plane, vip));
 }
 
 /* --- plane.explain --- */
@@ -478,16 +487,16 @@ read_packet(const struct request *request, struct explain_packet *packet)
 	uint32_t bytes_min;
 
 	read_address(request, "source", &packet->source);
-	read_address(request, "destination", &packet->destination.address);
+	read_address(request, "destination", &packet->destination);
 	packet->source_port = (uint16_t)json_get_integer(params, "source_port", 0);
-	packet->destination.port = (uint16_t)json_get_integer(params, "destination_port", 0);
-	packet->destination.protocol = addr_protocol_parse(protocol);
-	if (packet->destination.protocol == 0)
+	packet->destination_port = (uint16_t)json_get_integer(params, "destination_port", 0);
+	packet->protocol = addr_protocol_parse(protocol);
+	if (packet->protocol == 0)
 		json_error_add(errors, &path, "invalid_value", NULL,
 			       "\"%s\" is not a protocol: it must be \"tcp\" or \"udp\"", protocol);
 	path.name = "source";
 	if (errors->count == 0 &&
-	    addr_is_ipv4(&packet->source) != addr_is_ipv4(&packet->destination.address))
+	    addr_is_ipv4(&packet->source) != addr_is_ipv4(&packet->destination))
 		json_error_add(errors, &path, "invalid_value", NULL,
 			       "source and destination must be of one family");
 	bytes_min = explain_bytes_min(packet);

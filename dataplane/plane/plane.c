@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -82,9 +84,22 @@ open_server(struct plane *plane, struct plane_failure *failure)
 	return server_create(&server_options, &plane->server, failure);
 }
 
+static void
+log_adopted(const struct plane *plane)
+{
+	const struct state_set *set = &plane->state.set;
+	char message[160], digest[PLANE_DIGEST_TEXT_BYTES];
+
+	snprintf(message, sizeof message,
+		 "generation %" PRIu64 " of an earlier process goes on: %u VIPs, digest %s",
+		 set->generation, set->vip_count, plane_digest_text(set->digest, digest));
+	plane->options.log(LOG_NOTICE, message);
+}
+
 static int
 open_parts(struct plane *plane, struct plane_failure *failure)
 {
+	const struct plane_options *options = &plane->options;
 	int r;
 
 	plane->loop = loop_create();
@@ -98,6 +113,12 @@ open_parts(struct plane *plane, struct plane_failure *failure)
 		return fail(failure, r,
 			    r == -EINVAL ? "the plane's limits are out of range"
 					 : "cannot take the memory for the plane's state");
+	if (options->adopt) {
+		r = state_adopt(&plane->state, failure);
+		if (r < 0)
+			return r;
+		log_adopted(plane);
+	}
 	return open_server(plane, failure);
 }
 
@@ -235,12 +256,4 @@ plane_put_address(cJSON *object, const char *name, const struct addr *address)
 	char text[ADDR_TEXT_MAX];
 
 	return plane_put_text(object, name, addr_format(address, text));
-}
-
-bool
-plane_put_endpoint(cJSON *object, const struct addr_endpoint *endpoint)
-{
-	return plane_put_address(object, "address", &endpoint->address) &&
-	       json_add_u64(object, "port", endpoint->port) &&
-	       plane_put_text(object, "protocol", addr_protocol_name(endpoint->protocol));
 }

@@ -62,8 +62,10 @@ cJSON *stats_answer(struct plane *plane, const struct state_vip *vip);
 struct explain_packet {
 	struct addr source;
 	uint16_t source_port;
-	struct addr_endpoint destination; /**< of the same family */
-	uint32_t bytes;			  /**< layer 3; at least explain_bytes_min() */
+	struct addr destination; /**< of the same family */
+	uint16_t destination_port;
+	uint8_t protocol;
+	uint32_t bytes; /**< layer 3; at least explain_bytes_min() */
 };
 uint32_t explain_bytes_min(const struct explain_packet *packet);
 
@@ -74,7 +76,6 @@ cJSON *explain_answer(struct plane *plane, const struct explain_packet *packet);
 bool
 plane_put(cJSON *object, const char *name, cJSON *item); /**< takes @p item, which may be NULL */
 bool plane_put_text(cJSON *object, const char *name, const char *text);
-bool plane_put_endpoint(cJSON *object, const struct addr_endpoint *endpoint);
 bool plane_put_address(cJSON *object, const char *name, const struct addr *address);
 
 #endif

@@ -27,6 +27,25 @@ put_verdicts(struct plane *plane, cJSON *answer)
 }
 
 static bool
+put_events(struct plane *plane, cJSON *answer)
+{
+	const struct plane_engine *engine = &plane->options.engine;
+	uint64_t counts[FL_EVENT_COUNT] = { 0 };
+	cJSON *events = cJSON_CreateArray();
+	bool fine = plane_put(answer, "events", events);
+
+	engine->events(engine->user, counts);
+	for (uint32_t i = 0; fine && i < FL_EVENT_COUNT; i++) {
+		cJSON *event = cJSON_CreateObject();
+
+		fine = plane_put(events, NULL, event) &&
+		       plane_put_text(event, "event", plane_event_name(i)) &&
+		       json_add_u64(event, "count", counts[i]);
+	}
+	return fine;
+}
+
+static bool
 put_counter(cJSON *object, struct fl_counter counter)
 {
 	return json_add_u64(object, "packets", counter.packets) &&
@@ -68,7 +87,7 @@ put_vip(const struct plane *plane, const struct state_vip *vip, cJSON *vips)
 	cJSON *object = cJSON_CreateObject(), *backends = cJSON_CreateArray();
 	bool fine = plane_put(vips, NULL, object);
 
-	fine = fine && plane_put_endpoint(object, &vip->endpoint) &&
+	fine = fine && endpoint_put(object, &vip->endpoint) && policy_put(object, &vip->policy) &&
 	       json_add_u64(object, "table_size", vip->row_count) &&
 	       put_counter(object, state_vip_count(&plane->state, vip));
 	for (uint32_t i = 0; fine && i < vip->backend_count; i++)
@@ -149,7 +168,7 @@ stats_answer(struct plane *plane, const struct state_vip *vip)
 	if (answer != NULL && json_add_u64(answer, "generation", set->generation) &&
 	    plane_put_text(answer, "digest", plane_digest_text(set->digest, digest)) &&
 	    put_verdicts(plane, answer) && put_vips(plane, vip, answer) &&
-	    put_ports(plane, answer) && put_cores(plane, answer))
+	    put_events(plane, answer) && put_ports(plane, answer) && put_cores(plane, answer))
 		return answer;
 	cJSON_Delete(answer);
 	return NULL;

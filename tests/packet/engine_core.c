@@ -2,18 +2,44 @@
 /*
  * The core by itself, as `flow explain` runs it. The frame ends at an unmapped page.
  */
+#include <time.h>
+
 #include "../edge.h"
 #include "engine.h"
 
-static const struct plane_tables *tables;
+static struct plane_fixture *fixture;
+static struct plane_run run;
+static struct fl_core counters;
 static struct edge edge;
-static uint64_t received, verdicts[FL_VERDICT_COUNT];
+static uint64_t received;
+
+uint64_t
+engine_now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 
 static void
-core_open(struct plane_fixture *fixture)
+core_flush(void)
 {
-	tables = &fixture->tables;
+	memset(fixture->tables.fragments, 0,
+	       fixture->size.fragment_bucket_count * sizeof fixture->tables.fragments[0]);
+}
+
+static void
+core_open(struct plane_fixture *tables)
+{
+	fixture = tables;
+	counters = (struct fl_core){ 0 };
+	received = 0;
+	run = (struct plane_run){ .tables = &tables->tables,
+				  .size = tables->size,
+				  .core = &counters };
 	edge = edge_create();
+	core_flush();
 }
 
 static const char *
@@ -32,13 +58,16 @@ core_run(uint32_t layout, const struct case_frames *cases, uint32_t count,
 		struct plane_walk walk;
 
 		received++;
-		result->verdict = plane_walk(tables, frame, cases[i].in_bytes, &walk);
-		verdicts[result->verdict]++;
+		run.in_port = cases[i].in_port;
+		run.now_ns = engine_now_ns();
+		result->verdict = plane_walk(&run, frame, cases[i].in_bytes, &walk);
+		counters.verdicts[result->verdict]++;
 		result->port = 0;
 		result->bytes = 0;
-		if (result->verdict == FL_FORWARD) {
-			result->port = fl_link_port(walk.link);
-			result->bytes = plane_walk_output(tables, &walk, frame, result->frame);
+		if (fl_verdict_is_send(result->verdict)) {
+			result->port = walk.decision.port;
+			result->bytes =
+				plane_walk_output(&walk, frame, cases[i].in_bytes, result->frame);
 		} else if (fl_verdict_is_pass(result->verdict)) {
 			result->bytes = cases[i].in_bytes;
 			memcpy(result->frame, frame, result->bytes);
@@ -49,7 +78,7 @@ core_run(uint32_t layout, const struct case_frames *cases, uint32_t count,
 static uint64_t
 core_counters(uint64_t ret_verdicts[FL_VERDICT_COUNT])
 {
-	memcpy(ret_verdicts, verdicts, sizeof verdicts);
+	memcpy(ret_verdicts, counters.verdicts, sizeof counters.verdicts);
 	return received;
 }
 
@@ -63,6 +92,7 @@ core_close(void)
 const struct engine engine_core = {
 	.name = "core",
 	.open = core_open,
+	.flush = core_flush,
 	.layout_count = 1,
 	.layout_name = core_layout_name,
 	.run = core_run,

@@ -219,7 +219,7 @@ START_TEST(test_encap_spreads_every_bit_of_the_hash)
 			for (uint32_t bits = 0; bits <= (number & 4 ? 0u : 32u); bits += 8) {
 				struct encap_case c = mix(number);
 
-				if (bits > 24 && !c.outer_is_ipv6)
+				if (bits > 16 && !c.outer_is_ipv6)
 					break;
 				c.hash = bit < 64 ? 1ull << bit : UINT64_MAX;
 				c.entropy_bits = (uint8_t)bits;
