@@ -55,6 +55,7 @@ struct change {
 	 */
 	struct change_drop *drops;
 	uint32_t drop_count;
+	bool lacks_records;
 	bool pages_move; /**< ranges go to another page: first there, then away */
 	struct fl_vip_key *removed; /**< keys that no record has any more */
 	uint32_t removed_count;
@@ -110,8 +111,9 @@ const struct change_item *change_item_of(const struct change *change, uint32_t i
 /** Make item->new with its backends and their slot indexes. @return 0; -ENOMEM. */
 int change_plan_vip(struct change *change, struct change_item *item);
 
-/** Find out which records the next set needs: puts and drops. Their ranges are taken. */
-void change_plan_records(struct change *change);
+/** Find out which records the next set needs: puts and drops. Their ranges are taken. @return 0;
+ * -EINVAL. */
+int change_plan_records(struct change *change, struct json_errors *errors);
 
 /** Take ranges for every new incarnation and records, and draw up the VIP buckets. @return 0;
  * -EINVAL; -ENOMEM. */

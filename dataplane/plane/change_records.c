@@ -15,7 +15,7 @@
 #include "change.h"
 
 /** No record. */
-#define NONE UINT32_MAX
+#define NONE STATE_NO_RECORD
 
 /** VIPs of one address or prefix in the next set. */
 struct group {
@@ -30,11 +30,16 @@ struct port_range {
 
 /* --- puts and drops --- */
 
+/** @return NONE: there is no free record. */
 static uint32_t
 put(struct change *change, const struct fl_vip *content)
 {
 	uint32_t record = state_record_take(change->state);
 
+	if (record == STATE_NO_RECORD) {
+		change->lacks_records = true;
+		return NONE;
+	}
 	change->puts[change->put_count] = *content;
 	change->put_records[change->put_count] = record;
 	change->put_count++;
@@ -287,9 +292,11 @@ drop_addresses(struct change *change)
 	}
 }
 
-void
-change_plan_records(struct change *change)
+int
+change_plan_records(struct change *change, struct json_errors *errors)
 {
+	struct json_path path = { .name = "vips" };
+
 	for (uint32_t i = 0; i < change->item_count; i++)
 		if (change->items[i].new != NULL)
 			put_vip(change, &change->items[i]);
@@ -297,4 +304,13 @@ change_plan_records(struct change *change)
 	drop_addresses(change);
 	for (uint32_t i = 0; i < change->item_count; i++)
 		drop_vip(change, &change->items[i]);
+	if (!change->lacks_records)
+		return 0;
+	/* only after an adoption between two commits, when old and new VIPs are there */
+	json_error_add(errors, &path, "limit_exceeded",
+		       "remove VIPs first, in a change of their own, or raise limits.vips",
+		       "this change and what serves until it is through need more than the %u "
+		       "records of limits.vips",
+		       plane_tables_size(&change->state->options->limits).vip_count);
+	return -EINVAL;
 }

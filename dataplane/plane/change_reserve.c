@@ -189,9 +189,10 @@ change_reserve(struct change *change, struct json_errors *errors)
 	r = check_limits(change, &need, errors);
 	if (r == 0)
 		r = take_ranges(change, &need, errors);
+	if (r == 0)
+		r = change_plan_records(change, errors);
 	if (r < 0)
 		return r;
-	change_plan_records(change);
 	vips_begin(change->state->vips);
 	/* first the new ones: a VIP that is replaced is never gone in between */
 	r = publish_all(change, errors);

@@ -95,7 +95,7 @@ state_open(struct state *state, const struct plane_options *options, struct next
 	if (limits->vips == 0 || limits->vips > VIPS_MAX || limits->backends == 0 ||
 	    limits->backends > FL_SLOTS_MAX || limits->rows < ROWS_MIN || limits->rows > ROWS_MAX)
 		return -EINVAL;
-	ranges_max = 2 * limits->vips; /* old and new incarnations */
+	ranges_max = 3 * limits->vips; /* old and new incarnations; adopted ones */
 	backends_max =
 		limits->backends < MAGLEV_BACKENDS_MAX ? limits->backends : MAGLEV_BACKENDS_MAX;
 	state->maglev_rows_max = largest_table(limits->rows);
@@ -285,7 +285,8 @@ state_vip_destroy(struct state *state, struct state_vip *vip)
 uint32_t
 state_record_take(struct state *state)
 {
-	assert(state->record_count > 0);
+	if (state->record_count == 0)
+		return STATE_NO_RECORD;
 	return state->records[--state->record_count];
 }
 

@@ -51,6 +51,8 @@ struct state_vip {
 	struct state_backend backends[]; /**< by address */
 };
 
+#define STATE_NO_RECORD UINT32_MAX
+
 enum { STATE_PAGES_MAX = FL_VIP_RANGES_MAX / FL_VIP_PAGE_RANGES };
 
 /** An address or prefix that some VIP has, with its records. */
@@ -144,7 +146,8 @@ int state_vip_create(uint32_t backend_count, struct state_vip **ret_vip);
  * fine. */
 void state_vip_destroy(struct state *state, struct state_vip *vip);
 
-/** A free record; there is one for every VIP and address before and after a change. */
+/** A free record. There is one for every VIP, address and page before and after a change of a state
+ * that limits.vips allows; else STATE_NO_RECORD. */
 uint32_t state_record_take(struct state *state);
 void state_record_give(struct state *state, uint32_t record);
 
