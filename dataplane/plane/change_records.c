@@ -10,6 +10,7 @@
  * that they leave are retired.
  */
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "change.h"

@@ -552,21 +552,16 @@ adopt_buckets(const struct adoption *adoption)
 static int
 adopt_lengths(const struct adoption *adoption)
 {
-	struct state_set *set = &adoption->state->set;
-
 	for (uint32_t family = 0; family < 2; family++) {
-		uint64_t lengths = adoption->tables->config->lengths[family], copy;
+		uint64_t lengths = adoption->tables->config->lengths[family];
+		uint64_t before = ADDR_BITS + 1;
 
-		/* in order, each once: as if merged with nothing */
-		(void)state_merge_lengths(lengths, 0, &copy);
-		for (uint64_t left = lengths, before = ADDR_BITS + 1; left != 0; left >>= 8) {
-			if ((left & 0xff) >= before || (left & 0xff) == 0)
-				copy = 0;
-			before = left & 0xff;
+		adoption->state->set.lengths[family] = lengths;
+		for (; lengths != 0; lengths >>= 8) {
+			if ((lengths & 0xff) >= before || (lengths & 0xff) == 0)
+				return refuse(adoption, "the prefix lengths are not in order");
+			before = lengths & 0xff;
 		}
-		if (copy != lengths)
-			return refuse(adoption, "the prefix lengths are not in order");
-		set->lengths[family] = lengths;
 	}
 	return 0;
 }

@@ -268,4 +268,69 @@ world_open(struct world *world)
 	world_set_rows(world, 0);
 }
 
+/** What became of a frame. */
+struct world_walk {
+	enum fl_verdict verdict;
+	struct fl_packet packet;
+	struct fl_decision decision;
+};
+
+/** Asked for plain packets first, fl_admit() says the same or that it is none. */
+static inline void
+world_check_plain(struct world *world, const struct frame *frame)
+{
+	struct fl_cursor cursor = { frame->data, frame->data + frame->bytes };
+	struct fl_packet packet = { 0 }, plain_packet;
+	struct fl_decision decision = { 0 }, plain_decision = { 0 };
+	struct fl_view view = world_view(world);
+	enum fl_verdict verdict;
+
+	if (fl_parse_plain(&cursor, frame->bytes, &packet) != FL_FORWARD)
+		return;
+	plain_packet = packet;
+	verdict = fl_admit(&view, &plain_packet, &plain_decision, true);
+	if (verdict == FL_NOT_PLAIN)
+		return;
+	CHECK(verdict == fl_admit(&view, &packet, &decision, false));
+	CHECK(memcmp(&packet, &plain_packet, sizeof packet) == 0);
+	CHECK(verdict != FL_FORWARD ||
+	      (decision.vip == plain_decision.vip && decision.record == plain_decision.record));
+}
+
+/** Only a first fragment that is forwarded and a too big packet leave something in the tables. */
+static inline void
+world_check_untouched(const struct world *world, struct world *before,
+		      const struct world_walk *walk)
+{
+	if (walk->verdict == FL_FORWARD && walk->packet.shape == FL_SHAPE_FIRST) {
+		memcpy(before->fragments, world->fragments, sizeof before->fragments);
+		before->core.events[FL_EVENT_FRAGMENT_EVICTED] =
+			world->core.events[FL_EVENT_FRAGMENT_EVICTED];
+	}
+	if (walk->verdict == FL_ANSWER_TOO_BIG)
+		before->core.answer_at = world->core.answer_at;
+	if (walk->verdict == FL_DROP_TOO_BIG)
+		before->core.events[FL_EVENT_ANSWER_LIMITED] =
+			world->core.events[FL_EVENT_ANSWER_LIMITED];
+	CHECK(memcmp(before, world, sizeof *world) == 0);
+}
+
+/** The whole decision for a frame; whatever ends it leaves no trace where it must not. */
+static inline enum fl_verdict
+world_decide(struct world *world, const struct frame *frame, struct world_walk *ret_walk)
+{
+	struct fl_cursor cursor = { frame->data, frame->data + frame->bytes };
+	struct fl_view view = world_view(world);
+	static struct world before;
+
+	before = *world;
+	world_check_plain(world, frame);
+	memset(ret_walk, 0, sizeof *ret_walk);
+	ret_walk->verdict = fl_parse(&cursor, frame->bytes, &ret_walk->packet);
+	if (ret_walk->verdict == FL_FORWARD)
+		ret_walk->verdict = fl_decide(&view, &ret_walk->packet, &ret_walk->decision);
+	world_check_untouched(world, &before, ret_walk);
+	return ret_walk->verdict;
+}
+
 #endif
