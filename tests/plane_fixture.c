@@ -12,13 +12,14 @@ engine_synchronize(void *user)
 }
 
 static int
-engine_vips_add(void *user, const struct fl_vip_key *keys, uint32_t count)
+engine_vips_add(void *user, const struct fl_vip *records, uint32_t count, const uint64_t lengths[2])
 {
 	return 0;
 }
 
 static void
-engine_vips_remove(void *user, const struct fl_vip_key *keys, uint32_t count)
+engine_vips_remove(void *user, const struct fl_vip_key *keys, uint32_t count,
+		   const uint64_t lengths[2])
 {
 }
 
@@ -41,7 +42,7 @@ take(uint32_t count, size_t size)
 
 	if (memory == NULL)
 		err(1, "tables");
-	return memset(memory, 0, count * size);
+	return memset(memory, 0, (count * size + 63) / 64 * 64);
 }
 
 static void
@@ -56,15 +57,32 @@ parse_key(const char *text, struct fl_key *ret_key)
 }
 
 static void
-parse_prefix(const char *text, struct plane_prefix *ret_prefix)
+parse_prefix(const char *text, struct addr_prefix *ret_prefix)
 {
-	char address[ADDR_TEXT_MAX];
-	unsigned bits;
-
-	if (sscanf(text, "%45[^/]/%u", address, &bits) != 2 ||
-	    addr_parse(address, &ret_prefix->address) < 0)
+	if (addr_prefix_parse(text, ret_prefix) < 0)
 		errx(1, "prefix %s", text);
-	ret_prefix->bits = (uint8_t)(bits + (addr_is_ipv4(&ret_prefix->address) ? 96 : 0));
+}
+
+/** The tags that leave by a port. */
+static void
+parse_vlan(const char *text, fl_be32 ret_tag[2])
+{
+	unsigned outer, inner;
+	int count = text == NULL ? 0 : sscanf(text, "%u,%u", &outer, &inner);
+
+	ret_tag[0] = FL_TAG_KEEP;
+	ret_tag[1] = FL_TAG_KEEP;
+	if (text == NULL || strcmp(text, "keep") == 0)
+		return;
+	ret_tag[0] = FL_TAG_NONE;
+	ret_tag[1] = FL_TAG_NONE;
+	if (strcmp(text, "none") == 0)
+		return;
+	if (count < 1)
+		errx(1, "vlan %s", text);
+	ret_tag[0] = fl_tag(count == 2 ? FL_ETHERTYPE_QINQ : FL_ETHERTYPE_VLAN, (uint16_t)outer);
+	if (count == 2)
+		ret_tag[1] = fl_tag(FL_ETHERTYPE_VLAN, (uint16_t)inner);
 }
 
 static void
@@ -87,14 +105,38 @@ take_tables(struct plane_fixture *fixture, const struct plane_fixture_spec *spec
 	struct plane_tables_size size = plane_tables_size(&spec->limits);
 
 	fixture->size = size;
-	parse_key(spec->key, &tables->key);
-	tables->vip_bucket_mask = size.vip_bucket_count - 1;
-	tables->vip_buckets = take(size.vip_bucket_count, sizeof *tables->vip_buckets);
-	tables->vips = take(size.vip_count, sizeof *tables->vips);
-	tables->backends = take(size.backend_count, sizeof *tables->backends);
-	tables->owners = take(size.owners_count, sizeof *tables->owners);
-	tables->rows = take(size.row_count, sizeof *tables->rows);
-	tables->ports = take(FL_PORTS_MAX, sizeof *tables->ports);
+	*tables = (struct plane_tables){
+		.config = take(1, sizeof *tables->config),
+		.vip_buckets = take(size.vip_bucket_count, sizeof *tables->vip_buckets),
+		.vips = take(size.vip_count, sizeof *tables->vips),
+		.backends = take(size.backend_count, sizeof *tables->backends),
+		.owners = take(size.owners_count, sizeof *tables->owners),
+		.rows = take(size.row_count, sizeof *tables->rows),
+		.ports = take(FL_PORTS_MAX, sizeof *tables->ports),
+		.fragments = take(size.fragment_bucket_count, sizeof *tables->fragments),
+		.vip_ledger = take(size.vip_count, sizeof *tables->vip_ledger),
+		.backend_ledger = take(size.backend_count, sizeof *tables->backend_ledger),
+		.generation = take(1, sizeof *tables->generation),
+	};
+	parse_key(spec->key, &tables->config->key);
+	tables->config->vip_bucket_mask = size.vip_bucket_count - 1;
+	tables->config->fragment_bucket_mask = size.fragment_bucket_count - 1;
+}
+
+static void
+parse_sources(const struct plane_fixture_spec *spec, struct plane_options *options)
+{
+	if (addr_parse(spec->source_ipv4, &options->source_ipv4) < 0 ||
+	    addr_parse(spec->source_ipv6, &options->source_ipv6) < 0)
+		errx(1, "source %s or %s", spec->source_ipv4, spec->source_ipv6);
+	options->has_source_ipv4 = true;
+	options->has_source_ipv6 = true;
+	options->has_entropy_ipv4 = spec->entropy_ipv4 != NULL;
+	if (options->has_entropy_ipv4)
+		parse_prefix(spec->entropy_ipv4, &options->entropy_ipv4);
+	options->has_entropy_ipv6 = spec->entropy_ipv6 != NULL;
+	if (options->has_entropy_ipv6)
+		parse_prefix(spec->entropy_ipv6, &options->entropy_ipv6);
 }
 
 void
@@ -104,26 +146,21 @@ plane_fixture_open(struct plane_fixture *fixture, const struct plane_fixture_spe
 	struct nexthop_options hops = { .tables = &fixture->tables,
 					.ports = fixture->ports,
 					.port_count = spec->port_count,
-					.has_source_ipv4 = true,
-					.has_source_ipv6 = true,
 					.log = fixture_log };
 
 	memset(fixture, 0, sizeof *fixture);
 	take_tables(fixture, spec);
-	for (uint32_t i = 0; i < spec->port_count; i++)
+	for (uint32_t i = 0; i < spec->port_count; i++) {
 		parse_port(&spec->ports[i], i, &fixture->ports[i]);
-	if (addr_parse(spec->source_ipv4, &hops.source_ipv4) < 0 ||
-	    addr_parse(spec->source_ipv6, &hops.source_ipv6) < 0)
-		errx(1, "source %s or %s", spec->source_ipv4, spec->source_ipv6);
+		parse_vlan(spec->ports[i].vlan, fixture->tables.ports[i].tag);
+	}
 	*options = (struct plane_options){
 		.name = "test",
 		.kind = "test",
 		.limits = spec->limits,
 		.tables = &fixture->tables,
-		.has_source_ipv4 = true,
-		.has_source_ipv6 = true,
-		.source_ipv4 = hops.source_ipv4,
-		.source_ipv6 = hops.source_ipv6,
+		.icmp_rate = 1000,
+		.icmp_burst = 100,
 		.ports = fixture->ports,
 		.port_count = spec->port_count,
 		.engine = { .synchronize = engine_synchronize,
@@ -133,6 +170,7 @@ plane_fixture_open(struct plane_fixture *fixture, const struct plane_fixture_spe
 			    .backend_counter = engine_counter },
 		.log = fixture_log,
 	};
+	parse_sources(spec, options);
 	if (nexthops_create(&hops, &fixture->nexthops) < 0 ||
 	    state_open(&fixture->state, options, fixture->nexthops) < 0)
 		errx(1, "no plane state");
@@ -178,14 +216,12 @@ const struct fl_vip *
 plane_fixture_vip(const struct plane_fixture *fixture, const char *endpoint)
 {
 	struct addr_endpoint parsed;
-	struct fl_vip_key key = { .port = 0 };
+	struct fl_vip_key key;
 	uint32_t index;
 
 	if (addr_endpoint_parse(endpoint, &parsed) < 0)
 		errx(1, "endpoint %s", endpoint);
-	memcpy(key.address.word, parsed.address.bytes, sizeof key.address.word);
-	key.port = fl_to_be16(parsed.port);
-	key.ip_proto = parsed.protocol;
+	key = state_vip_key(&parsed);
 	index = plane_vip_find(&fixture->tables, &key);
 	return index == UINT32_MAX ? NULL : &fixture->tables.vips[index];
 }
@@ -194,20 +230,18 @@ uint32_t
 plane_fixture_slot(const struct plane_fixture *fixture, const struct fl_vip *vip,
 		   const char *address)
 {
+	const struct fl_vip_service *service = &vip->service;
 	struct addr wanted;
-	bool is_ipv4;
 
 	if (addr_parse(address, &wanted) < 0)
 		errx(1, "backend %s", address);
-	is_ipv4 = addr_is_ipv4(&wanted);
-	for (uint32_t i = 0; i < vip->slot_count; i++) {
-		const struct fl_backend *backend = &fixture->tables.backends[vip->slot_base + i];
+	for (uint32_t i = 0; i < service->slot_count; i++) {
+		const struct fl_backend *backend =
+			&fixture->tables.backends[service->slot_base + i];
+		struct fl_addr target = fl_encap_target(backend);
 
-		if (backend->header_bytes != (is_ipv4 ? FL_IPV4_BYTES : FL_IPV6_BYTES))
-			continue;
-		/* the destination is the end of either header */
-		if (memcmp(backend->header + (is_ipv4 ? 16 : 24), wanted.bytes + (is_ipv4 ? 12 : 0),
-			   is_ipv4 ? 4 : 16) == 0)
+		if ((fl_link_flags(backend->link) & FL_LINK_LIVE) &&
+		    memcmp(&target, wanted.bytes, sizeof target) == 0)
 			return i;
 	}
 	errx(1, "no slot for %s", address);
@@ -218,10 +252,15 @@ plane_fixture_close(struct plane_fixture *fixture)
 {
 	state_close(&fixture->state);
 	nexthops_destroy(fixture->nexthops);
+	free(fixture->tables.config);
 	free(fixture->tables.vip_buckets);
 	free(fixture->tables.vips);
 	free(fixture->tables.backends);
 	free(fixture->tables.owners);
 	free(fixture->tables.rows);
 	free(fixture->tables.ports);
+	free(fixture->tables.fragments);
+	free(fixture->tables.vip_ledger);
+	free(fixture->tables.backend_ledger);
+	free(fixture->tables.generation);
 }

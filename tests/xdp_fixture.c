@@ -14,7 +14,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+/* bpftool writes the object as one string, longer than ISO C promises to take. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverlength-strings"
 #include "fairlead_xdp.skel.h"
+#pragma GCC diagnostic pop
 
 enum { LOOPBACK = 1, NOWHERE = 0x7fffffff };
 

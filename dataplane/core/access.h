@@ -60,6 +60,7 @@ fl_vip_find(const struct fl_vip_access *access, void *user, const struct fl_vip_
 
 		if (bucket == NULL)
 			break;
+		FL_UNROLL
 		for (uint32_t i = 0; i < 8; i++) {
 			uint64_t word = FL_READ_ONCE(bucket->word[i]);
 			const struct fl_vip *vip;

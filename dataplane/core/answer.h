@@ -16,11 +16,11 @@ FL_INLINE bool
 fl_answer_echo_ipv4(struct fl_writer *writer)
 {
 	struct fl_wire_ipv4 *ip = fl_put(writer, sizeof *ip);
-	struct fl_wire_icmp *icmp = fl_put(writer, sizeof *icmp);
+	struct fl_wire_icmp *icmp;
 	uint16_t before;
 	fl_be32 src;
 
-	if (ip == NULL || icmp == NULL)
+	if (ip == NULL || (icmp = fl_put(writer, sizeof *icmp)) == NULL)
 		return false;
 	src = ip->src;
 	ip->src = ip->dst;
@@ -43,10 +43,11 @@ FL_INLINE bool
 fl_answer_echo_ipv6(struct fl_writer *writer)
 {
 	struct fl_wire_ipv6 *ip = fl_put(writer, sizeof *ip);
-	struct fl_wire_icmp *icmp = fl_put(writer, sizeof *icmp);
+	struct fl_wire_icmp *icmp;
 
-	if (ip == NULL || icmp == NULL)
+	if (ip == NULL || (icmp = fl_put(writer, sizeof *icmp)) == NULL)
 		return false;
+	FL_UNROLL
 	for (uint32_t i = 0; i < 2; i++) {
 		uint64_t src = ip->src[i];
 
@@ -81,12 +82,13 @@ FL_INLINE bool
 fl_answer_too_big_ipv4(struct fl_writer *writer, const struct fl_packet *packet, uint32_t mtu)
 {
 	struct fl_wire_ipv4 *ip = fl_put(writer, sizeof *ip);
-	struct fl_wire_icmp *icmp = fl_put(writer, sizeof *icmp);
-	const uint8_t *quote = fl_put(writer, FL_QUOTE_BYTES);
+	struct fl_wire_icmp *icmp;
+	const uint8_t *quote;
 	fl_be32 word = fl_to_be32(mtu);
 	uint32_t sum;
 
-	if (ip == NULL || icmp == NULL || quote == NULL)
+	if (ip == NULL || (icmp = fl_put(writer, sizeof *icmp)) == NULL ||
+	    (quote = fl_put(writer, FL_QUOTE_BYTES)) == NULL)
 		return false;
 	*ip = (struct fl_wire_ipv4){
 		.version_ihl = 0x45,
@@ -114,12 +116,13 @@ FL_INLINE bool
 fl_answer_too_big_ipv6(struct fl_writer *writer, const struct fl_packet *packet, uint32_t mtu)
 {
 	struct fl_wire_ipv6 *ip = fl_put(writer, sizeof *ip);
-	struct fl_wire_icmp *icmp = fl_put(writer, sizeof *icmp);
-	const uint8_t *quote = fl_put(writer, FL_QUOTE_BYTES);
+	struct fl_wire_icmp *icmp;
+	const uint8_t *quote;
 	fl_be32 word = fl_to_be32(mtu);
 	uint32_t sum;
 
-	if (ip == NULL || icmp == NULL || quote == NULL)
+	if (ip == NULL || (icmp = fl_put(writer, sizeof *icmp)) == NULL ||
+	    (quote = fl_put(writer, FL_QUOTE_BYTES)) == NULL)
 		return false;
 	*ip = (struct fl_wire_ipv6){
 		.version_class_label = fl_to_be32(6u << 28),
@@ -127,6 +130,7 @@ fl_answer_too_big_ipv6(struct fl_writer *writer, const struct fl_packet *packet,
 		.next_header = FL_IPPROTO_ICMPV6,
 		.hop_limit = FL_ANSWER_TTL,
 	};
+	FL_UNROLL
 	for (uint32_t i = 0; i < 2; i++) {
 		ip->src[i] = packet->to.address.half[i];
 		ip->dst[i] = packet->src.half[i];

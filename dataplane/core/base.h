@@ -34,6 +34,26 @@ struct FL_WIRE fl_word {
 #define FL_LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define FL_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
+/**
+ * Before a loop: written out in full, so that every index is a constant. A loader without
+ * CAP_PERFMON may not add a number that varies to a pointer on two ways through a program.
+ */
+#ifdef __clang__
+#define FL_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define FL_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/**
+ * A frame is never at address 0. Tells the compiler, which would else compare packet pointers with
+ * 0, and that the BPF verifier forbids to a loader without CAP_PERFMON.
+ */
+#define FL_ASSUME_THERE(pointer)                 \
+	do {                                     \
+		if ((pointer) == NULL)           \
+			__builtin_unreachable(); \
+	} while (0)
+
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the core is little-endian");
 
 typedef uint16_t fl_be16; /**< network byte order, as loaded from the packet */

@@ -27,12 +27,14 @@ fl_checksum_adjusted(uint16_t checksum, uint16_t before, uint16_t after)
 	return (uint16_t)~fl_checksum_fold(sum);
 }
 
-/** The sum of @p count 32-bit words at any address, folded. @param count at most 2^15. */
+/** The sum of @p count 32-bit words at any address, folded. @param count a constant, at most 2^15.
+ */
 FL_INLINE uint16_t
 fl_checksum_words(const uint8_t *bytes, uint32_t count)
 {
 	uint64_t sum = 0;
 
+	FL_UNROLL
 	for (uint32_t i = 0; i < count; i++)
 		sum += ((const struct fl_word *)(bytes + 4 * i))->word;
 	sum = (sum & 0xffffffffu) + (sum >> 32);

@@ -46,10 +46,12 @@ struct fl_decision {
 FL_INLINE bool
 fl_is_own_source(const struct fl_config *config, const struct fl_addr *source)
 {
+	FL_UNROLL
 	for (uint32_t i = 0; i < FL_OWN_COUNT; i++) {
 		const struct fl_own *own = &config->own[i];
 		uint64_t differs = 0;
 
+		FL_UNROLL
 		for (uint32_t h = 0; h < 2; h++)
 			differs |= (source->half[h] & own->mask.half[h]) ^ own->address.half[h];
 		if (differs == 0)
@@ -65,8 +67,9 @@ fl_page_find(const struct fl_vip_page *page, uint16_t port, uint16_t *ret_first)
 {
 	uint32_t count = page->count;
 
-	for (uint32_t i = 0; i < FL_VIP_PAGE_RANGES && i < count; i++) {
-		if (port >= page->range[i].first && port <= page->range[i].last) {
+	FL_UNROLL
+	for (uint32_t i = 0; i < FL_VIP_PAGE_RANGES; i++) {
+		if (i < count && port >= page->range[i].first && port <= page->range[i].last) {
 			*ret_first = page->range[i].first;
 			return true;
 		}

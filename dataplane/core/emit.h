@@ -73,6 +73,7 @@ fl_emit_l2(struct fl_writer *writer, const struct fl_decision *decision, uint16_
 
 	if (ethernet == NULL)
 		return false;
+	FL_UNROLL
 	for (uint32_t i = 0; i < 3; i++) {
 		ethernet->dst[i] = (uint16_t)(decision->dst_mac >> (16 * i));
 		ethernet->src[i] = (uint16_t)(decision->port_word >> (16 * i));

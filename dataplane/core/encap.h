@@ -29,6 +29,7 @@ fl_put(struct fl_writer *writer, uint32_t size)
 {
 	uint8_t *start = writer->pos;
 
+	FL_ASSUME_THERE(start);
 	if (start + size > writer->end)
 		return NULL;
 	writer->pos = start + size;

@@ -48,6 +48,7 @@ fl_message_hash(const struct fl_key *key, const uint64_t words[FL_FLOW_WORDS])
 	uint64_t v[4];
 
 	fl_sip_start(key, v);
+	FL_UNROLL
 	for (uint32_t i = 0; i < FL_FLOW_WORDS; i++)
 		FL_SIP_ABSORB(v, words[i]);
 	FL_SIP_ABSORB(v, FL_SIP_LENGTH_WORD(8 * FL_FLOW_WORDS));

@@ -54,7 +54,7 @@ fl_fragment_find(const struct fl_fragments *bucket, uint64_t hash, uint64_t now_
 {
 	uint32_t slot = FL_FRAGMENT_NOT_FOUND;
 
-#pragma GCC unroll 8
+	FL_UNROLL
 	for (uint32_t i = 0; i < 8; i++) {
 		uint64_t word = FL_READ_ONCE(bucket->word[i]);
 
@@ -75,7 +75,7 @@ fl_fragment_put(struct fl_fragments *bucket, uint64_t hash, uint32_t slot, uint6
 	uint32_t place = 0, place_age = 0;
 
 	/* its own, or the one that is dead longest, or the oldest */
-#pragma GCC unroll 8
+	FL_UNROLL
 	for (uint32_t i = 0; i < 8; i++) {
 		uint64_t word = FL_READ_ONCE(bucket->word[i]);
 		uint32_t age = fl_fragment_age(word, now_ns) + 1;

@@ -30,6 +30,7 @@ fl_pull(struct fl_cursor *cursor, uint32_t size)
 {
 	const uint8_t *start = cursor->pos;
 
+	FL_ASSUME_THERE(start);
 	if (start + size > cursor->end)
 		return NULL;
 	cursor->pos = start + size;
@@ -49,6 +50,7 @@ fl_peek(const struct fl_cursor *cursor, uint32_t offset, uint32_t size)
 	if (offset > FL_READ_BYTES_MAX)
 		return NULL;
 	start = cursor->pos + offset;
+	FL_ASSUME_THERE(start);
 	return start + size > cursor->end ? NULL : start;
 }
 

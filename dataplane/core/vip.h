@@ -70,7 +70,7 @@ fl_vip_match(const struct fl_vip_bucket *bucket, uint32_t tag)
 {
 	uint32_t match = 0, used = 0;
 
-#pragma GCC unroll 8
+	FL_UNROLL
 	for (uint32_t i = 0; i < 8; i++) {
 		uint64_t word = FL_READ_ONCE(bucket->word[i]);
 

@@ -13,60 +13,8 @@ struct undo {
 	struct fl_vip guarded, steered;
 };
 
-static uint32_t
-length_at(uint64_t lengths, uint32_t i)
-{
-	return (uint32_t)(lengths >> (8 * i)) & 0xff;
-}
-
-static bool
-has_length(uint64_t lengths, uint32_t bits)
-{
-	for (uint32_t i = 0; i < FL_VIP_LENGTHS_MAX; i++) {
-		if (length_at(lengths, i) == bits)
-			return true;
-	}
-	return false;
-}
-
-/** Put @p bits in its place, longest first. @param lengths with a free place. */
-static uint64_t
-with_length(uint64_t lengths, uint32_t bits)
-{
-	uint32_t i = 0;
-	uint64_t below;
-
-	while (i < FL_VIP_LENGTHS_MAX - 1 && length_at(lengths, i) > bits)
-		i++;
-	below = ((uint64_t)1 << (8 * i)) - 1;
-	return (lengths & below) | (uint64_t)bits << (8 * i) | (lengths & ~below) << 8;
-}
-
-/** The lengths of VIPs that are served, and those of the former life as far as they fit. */
-static uint64_t
-merged(uint64_t served, uint64_t former)
-{
-	for (uint32_t i = 0; i < FL_VIP_LENGTHS_MAX; i++) {
-		uint32_t bits = length_at(former, i);
-
-		if (bits != 0 && !has_length(served, bits) &&
-		    length_at(served, FL_VIP_LENGTHS_MAX - 1) == 0)
-			served = with_length(served, bits);
-	}
-	return served;
-}
-
 static void
-guard_lengths(struct vip_set *set, const uint64_t lengths[2])
-{
-	const uint64_t all[2] = { merged(lengths[0], set->former[0]),
-				  merged(lengths[1], set->former[1]) };
-
-	steering_maps_set_lengths(guard_maps(set->guard), all);
-}
-
-static void
-steer_lengths(struct vip_set *set, const uint64_t lengths[2])
+set_steered_lengths(struct vip_set *set, const uint64_t lengths[2])
 {
 	for (uint32_t i = 0; i < set->port_count; i++)
 		steering_maps_set_lengths(&set->ports[i].maps, lengths);
@@ -77,8 +25,6 @@ vip_set_start(struct vip_set *set, const struct fl_config *config)
 {
 	if (set->guard == NULL)
 		return;
-	for (uint32_t family = 0; family < 2; family++)
-		set->former[family] = guard_maps(set->guard)->settings->core.lengths[family];
 	steering_maps_start(guard_maps(set->guard), config);
 	for (uint32_t i = 0; i < set->port_count; i++)
 		steering_maps_start(&set->ports[i].maps, config);
@@ -136,8 +82,8 @@ vip_set_add(struct vip_set *set, const struct fl_vip *records, uint32_t count,
 	while (r < 0 && tried-- > 0)
 		undo_record(set, &records[tried].key, &undo[tried]);
 	if (r == 0) {
-		guard_lengths(set, lengths);
-		steer_lengths(set, lengths);
+		steering_maps_set_lengths(guard_maps(set->guard), lengths);
+		set_steered_lengths(set, lengths);
 	}
 	free(undo);
 	return r;
@@ -153,10 +99,10 @@ vip_set_remove(struct vip_set *set, const struct fl_vip_key *keys, uint32_t coun
 		for (uint32_t i = 0; i < count; i++)
 			steering_maps_delete(&set->ports[p].maps, &keys[i]);
 	}
-	steer_lengths(set, lengths);
+	set_steered_lengths(set, lengths);
 	for (uint32_t i = 0; i < count; i++)
 		steering_maps_delete(guard_maps(set->guard), &keys[i]);
-	guard_lengths(set, lengths);
+	steering_maps_set_lengths(guard_maps(set->guard), lengths);
 }
 
 uint32_t
@@ -181,8 +127,5 @@ vip_set_settle(struct vip_set *set)
 		}
 		key = next;
 	}
-	set->former[0] = 0;
-	set->former[1] = 0;
-	guard_lengths(set, port->settings->core.lengths);
 	return removed;
 }

@@ -17,7 +17,6 @@ struct vip_set {
 	struct guard *guard;	  /**< NULL: no AF_XDP port, nothing to do */
 	struct steer_port *ports; /**< borrowed */
 	uint32_t port_count;
-	uint64_t former[2]; /**< prefix lengths of the former life's VIPs, until they are let go */
 };
 
 /** Begin to steer and guard, by no VIP yet. @param config own alone. */

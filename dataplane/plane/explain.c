@@ -254,8 +254,8 @@ ends_at_vip(const struct explanation *explanation)
 {
 	enum fl_verdict verdict = explanation->walk.verdict;
 
-	return explanation->vip == NULL || explanation->walk.decision.vip == NULL ||
-	       verdict == FL_PASS_NO_BACKEND || verdict == FL_DROP_FRAGMENT;
+	return explanation->vip == NULL || verdict == FL_PASS_NO_BACKEND ||
+	       (verdict != FL_FORWARD && verdict == explanation->walk.packet.on_vip);
 }
 
 /** The steps up to where the decision ended. */
@@ -305,8 +305,7 @@ find_names(struct explanation *explanation)
 {
 	const struct plane_walk *walk = &explanation->walk;
 
-	/* what ends on_vip ends before decision.vip is set, but a VIP it was */
-	if (walk->decision.vip != NULL || (walk->parsed && walk->verdict == walk->packet.on_vip))
+	if (walk->decision.vip != NULL)
 		explanation->vip = vip_of_record(&explanation->plane->state.set,
 						 walk->decision.record);
 	if (explanation->vip != NULL && walk->decision.backend != NULL)

@@ -363,7 +363,8 @@ read_rows(const struct adoption *adoption, struct state_vip *vip)
 
 	memset(scratch->counts, 0, sizeof scratch->counts);
 	for (uint32_t i = 0; i < vip->row_count; i++) {
-		uint64_t row = adoption->tables->rows[vip->row_base + i].word;
+		uint32_t at = vip->row_base + i;
+		uint64_t row = adoption->tables->rows[at].word;
 		uint32_t cur = fl_row_cur(row);
 
 		if (row != fl_row_stable(cur) ||
@@ -371,7 +372,9 @@ read_rows(const struct adoption *adoption, struct state_vip *vip)
 		     (cur >= vip->slot_count || !adoption->slot_is_used[vip->slot_base + cur])))
 			return refuse(adoption, "row %u names slot %u of its VIP, which has no "
 						"backend",
-				      vip->row_base + i, cur);
+				      at, cur);
+		if (adoption->tables->owners[at / 4].cur[at % 4] != cur)
+			plane_row_store(adoption->tables, at, row); /* it came to the first of two */
 		state->owners[i] = (uint16_t)cur;
 		scratch->counts[cur]++;
 	}

@@ -21,6 +21,8 @@ VIP4, VIP6 = "192.0.2.10", "2001:db8::10"
 CLIENT4, CLIENT6 = "198.51.100.7", "2001:db8:c::7"
 KEY = "000102030405060708090a0b0c0d0e0f"
 ETH_P_ALL = 3
+SOL_PACKET, PACKET_AUXDATA = 263, 8
+TP_STATUS_VLAN_VALID = 0x10
 CLONE_NEWNET = 0x40000000
 SETTLED = 0.3  # seconds without a further frame: what does not come by then was dropped
 
@@ -45,6 +47,7 @@ class Wire:
         with inside(namespace):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+            self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
             self.socket.bind((interface, 0))
 
     def close(self):
@@ -60,16 +63,35 @@ class Wire:
         while len(found) < count and time.monotonic() < deadline:
             self.socket.settimeout(max(0.01, deadline - time.monotonic()))
             try:
-                frame, address = self.socket.recvfrom(65536)
+                frame, auxiliary, _, address = self.socket.recvmsg(65536, 256)
             except TimeoutError:
                 break
+            frame = with_tag(frame, auxiliary)
             if address[2] != socket.PACKET_OUTGOING and wanted(frame):
                 found.append(frame)
         return found
 
 
+def with_tag(frame, auxiliary):
+    """The frame as it came: the kernel takes the outer 802.1Q tag off before packet sockets see it."""
+    for level, kind, data in auxiliary:
+        if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
+            status, _, _, _, _, tci, tpid = struct.unpack("IIIHHHH", data)
+            if status & TP_STATUS_VLAN_VALID:
+                return frame[:12] + struct.pack("!HH", tpid, tci) + frame[12:]
+    return frame
+
+
+def untagged(frame):
+    """The frame without its 802.1Q tags."""
+    while frame[12:14] in (b"\x81\x00", b"\x88\xa8"):
+        frame = frame[:12] + frame[16:]
+    return frame
+
+
 def is_ip(frame, *protocols):
-    """IPv4 or IPv6 whose protocol is one of these."""
+    """IPv4 or IPv6 whose protocol is one of these, tagged or not."""
+    frame = untagged(frame)
     if frame[12:14] == b"\x08\x00":
         return frame[23] in protocols
     return frame[12:14] == b"\x86\xdd" and frame[20] in protocols
@@ -83,9 +105,21 @@ def backends(*addresses, weight=100):
     return [{"address": address, "weight": weight} for address in addresses]
 
 
-def vip(address, port, protocol, *addresses):
+def vip(address, port, protocol, *addresses, **policy):
     return {"address": address, "port": port, "protocol": protocol, "table_size": 251,
-            "backends": backends(*addresses)}
+            "backends": backends(*addresses), **policy}
+
+
+def routed(packet):
+    """An IP packet, in bytes, behind one router: its TTL or hop limit is 1 less."""
+    packet = bytearray(packet)
+    if packet[0] >> 4 == 6:
+        packet[7] -= 1
+        return bytes(packet)
+    packet[8] -= 1
+    packet[10:12] = bytes(2)
+    packet[10:12] = struct.pack("!H", checksum(packet[:(packet[0] & 15) * 4]))
+    return bytes(packet)
 
 
 class PlaneLab(Lab):

@@ -4,19 +4,25 @@
  * engine that is plain memory. For tests of the plane socket and of next hops.
  *
  *     plane_host --socket PATH [--interface IF]... [--gateway MAC] [--source ADDRESS]...
- *                [--limits VIPS,BACKENDS,ROWS] [--control-user NAME] [--group NAME]
+ *                [--limits VIPS,BACKENDS,ROWS] [--control-user NAME] [--group NAME] [--tables FILE]
+ *
+ * With --tables they lie in the file, the slots of backends first; what a former process left there
+ * goes on.
  *
  * Prints "ready" when it serves; ends on SIGTERM or SIGINT.
  */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../dataplane/plane/plane.h"
@@ -25,6 +31,9 @@ enum { EXIT_USAGE = 64 };
 
 struct host {
 	struct plane_tables tables;
+	const char *tables_path; /* NULL: not in a file */
+	uint8_t *memory;
+	size_t tables_bytes;
 	struct plane_port ports[FL_PORTS_MAX];
 	struct plane_options options;
 	int signals;
@@ -40,13 +49,14 @@ engine_synchronize(void *user)
 }
 
 static int
-engine_vips_add(void *user, const struct fl_vip_key *keys, uint32_t count)
+engine_vips_add(void *user, const struct fl_vip *records, uint32_t count, const uint64_t lengths[2])
 {
 	return 0;
 }
 
 static void
-engine_vips_remove(void *user, const struct fl_vip_key *keys, uint32_t count)
+engine_vips_remove(void *user, const struct fl_vip_key *keys, uint32_t count,
+		   const uint64_t lengths[2])
 {
 }
 
@@ -54,6 +64,12 @@ static void
 engine_verdicts(void *user, uint64_t ret_packets[FL_VERDICT_COUNT])
 {
 	memset(ret_packets, 0, FL_VERDICT_COUNT * sizeof ret_packets[0]);
+}
+
+static void
+engine_events(void *user, uint64_t ret_events[FL_EVENT_COUNT])
+{
+	memset(ret_events, 0, FL_EVENT_COUNT * sizeof ret_events[0]);
 }
 
 static struct fl_counter
@@ -144,6 +160,7 @@ parse_arguments(struct host *host, int argc, char **argv)
 		{ "gateway", required_argument, NULL, 'g' },
 		{ "source", required_argument, NULL, 'e' },
 		{ "limits", required_argument, NULL, 'l' },
+		{ "tables", required_argument, NULL, 't' },
 		{ "control-user", required_argument, NULL, 'u' },
 		{ "group", required_argument, NULL, 'G' },
 		{ 0 },
@@ -167,6 +184,9 @@ parse_arguments(struct host *host, int argc, char **argv)
 		case 'l':
 			set_limits(host, optarg);
 			break;
+		case 't':
+			host->tables_path = optarg;
+			break;
 		case 'u':
 			host->options.control_user = optarg;
 			break;
@@ -183,40 +203,64 @@ parse_arguments(struct host *host, int argc, char **argv)
 
 /* --- life --- */
 
+/** The next part of the tables, in lines of 64 bytes. */
 static void *
-take(uint32_t count, size_t size)
+take(uint8_t **next, uint32_t count, size_t size)
 {
-	void *memory = aligned_alloc(64, (count * size + 63) / 64 * 64);
+	void *part = *next;
 
-	if (memory == NULL)
-		err(EXIT_FAILURE, "tables");
-	return memset(memory, 0, count * size);
+	*next += (count * size + 63) / 64 * 64;
+	return part;
 }
 
+/** Where the tables lie from @p base on. @return bytes of all of them. */
+static size_t
+lay_out(struct host *host, uint8_t *base)
+{
+	struct plane_tables_size size = plane_tables_size(&host->options.limits);
+	uint8_t *next = base;
+
+	host->tables = (struct plane_tables){
+		.backends = take(&next, size.backend_count, sizeof(struct fl_backend)),
+		.config = take(&next, 1, sizeof(struct fl_config)),
+		.vip_buckets = take(&next, size.vip_bucket_count, sizeof(struct fl_vip_bucket)),
+		.vips = take(&next, size.vip_count, sizeof(struct fl_vip)),
+		.owners = take(&next, size.owners_count, sizeof(struct fl_owners)),
+		.rows = take(&next, size.row_count, sizeof(struct fl_row)),
+		.ports = take(&next, FL_PORTS_MAX, sizeof(struct fl_port)),
+		.fragments = take(&next, size.fragment_bucket_count, sizeof(struct fl_fragments)),
+		.vip_ledger = take(&next, size.vip_count, sizeof(struct plane_ledger)),
+		.backend_ledger = take(&next, size.backend_count, sizeof(struct plane_ledger)),
+		.generation = take(&next, 1, sizeof(uint64_t)),
+	};
+	return (size_t)(next - base);
+}
+
+/** The tables in memory of the process, or in a file, where a former process may have left some. */
 static void
 take_tables(struct host *host)
 {
 	struct plane_tables_size size = plane_tables_size(&host->options.limits);
+	int fd = -1, flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	struct stat known = { 0 };
 
-	host->tables = (struct plane_tables){
-		.key = { { 1, 2 } },
-		.vip_bucket_mask = size.vip_bucket_count - 1,
-		.vip_buckets = take(size.vip_bucket_count, sizeof(struct fl_vip_bucket)),
-		.vips = take(size.vip_count, sizeof(struct fl_vip)),
-		.backends = take(size.backend_count, sizeof(struct fl_backend)),
-		.rows = take(size.row_count, sizeof(struct fl_row)),
-		.ports = take(FL_PORTS_MAX, sizeof(struct fl_port)),
-	};
-}
-
-static void
-free_tables(struct host *host)
-{
-	free(host->tables.vip_buckets);
-	free(host->tables.vips);
-	free(host->tables.backends);
-	free(host->tables.rows);
-	free(host->tables.ports);
+	host->tables_bytes = lay_out(host, NULL);
+	if (host->tables_path != NULL) {
+		flags = MAP_SHARED;
+		fd = open(host->tables_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		if (fd < 0 || fstat(fd, &known) < 0 || ftruncate(fd, (off_t)host->tables_bytes) < 0)
+			err(EXIT_FAILURE, "%s", host->tables_path);
+	}
+	host->memory = mmap(NULL, host->tables_bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+	if (host->memory == MAP_FAILED)
+		err(EXIT_FAILURE, "tables");
+	if (fd >= 0)
+		(void)close(fd);
+	(void)lay_out(host, host->memory);
+	host->options.adopt = known.st_size > 0;
+	host->tables.config->key = (struct fl_key){ { 1, 2 } };
+	host->tables.config->vip_bucket_mask = size.vip_bucket_count - 1;
+	host->tables.config->fragment_bucket_mask = size.fragment_bucket_count - 1;
 }
 
 static void
@@ -274,13 +318,14 @@ main(int argc, char **argv)
 	host.options = (struct plane_options){
 		.name = "host",
 		.kind = "test",
-		.limits = { .vips = 64, .backends = 1024, .rows = 524288 },
+		.limits = { .vips = 64, .backends = 1024, .rows = 524288, .fragments = 64 },
 		.tables = &host.tables,
 		.ports = host.ports,
 		.engine = { .synchronize = engine_synchronize,
 			    .vips_add = engine_vips_add,
 			    .vips_remove = engine_vips_remove,
 			    .verdicts = engine_verdicts,
+			    .events = engine_events,
 			    .vip_counter = engine_counter,
 			    .backend_counter = engine_counter,
 			    .port_stats = engine_port_stats,
@@ -293,6 +338,6 @@ main(int argc, char **argv)
 	take_tables(&host);
 	serve(&host);
 	close(host.signals);
-	free_tables(&host);
+	(void)munmap(host.memory, host.tables_bytes);
 	return EXIT_SUCCESS;
 }

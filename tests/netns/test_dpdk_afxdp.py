@@ -22,7 +22,7 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
 from dpdk_plane import (CLIENT4, CLIENT6, LB4, LB6, PEER4, PEER6, SETTLED, VIP4, VIP6, PlaneLab, commit,
-                        flow_hash, inside, is_ip, is_tunnel, verdicts, vip)
+                        flow_hash, inside, is_ip, is_tunnel, routed, verdicts, vip)
 from lab import wait_until
 
 
@@ -49,7 +49,7 @@ def outer(lab, inner, backend, label=None):
         header = IPv6(src=LB6, dst=backend, hlim=64, tc=tos, fl=label, nh=41 if is6 else 4)
     else:
         header = IP(src=LB4, dst=backend, ttl=64, tos=tos, flags="DF", id=0, proto=41 if is6 else 4)
-    return bytes(ether / header / Raw(inner))
+    return bytes(ether / header / Raw(routed(inner)))
 
 
 INNER4 = [IP(src=CLIENT4, dst=VIP4, tos=0xb9, id=77) / TCP(sport=40001, dport=80, flags="S"),
@@ -101,24 +101,25 @@ def test_afxdp_leaves_the_host_alone(lab):
         received += server.recv(65536)
     sender.join()
     assert received == data
-    # another port of the VIP's address and ICMP to it are the host's as well
-    lab.ip("peer", "route", "add", f"{VIP4}/32", "via", LB4)
-    lab.run("peer", ["ping", "-c", "1", "-W", "5", VIP4])
-    for opened in (client, server, listener):
+    # another port of the VIP's address is the host's as well
+    udp = udp_listener(lab, VIP4, 53)
+    lab.tap().send(frame(lab, IP(src=CLIENT4, dst=VIP4) / UDP(sport=5353, dport=53) / Raw(b"question")))
+    assert hears(udp)
+    for opened in (client, server, listener, udp):
         opened.close()
     assert verdicts(rpc) == {}
 
 
-def test_afxdp_drops_what_has_no_ports(lab):
+def test_afxdp_counts_what_it_drops(lab):
     _, rpc = lab.start()
-    commit(rpc, vip(VIP4, 80, "tcp", PEER4), vip(VIP6, 80, "tcp", PEER6))
+    commit(rpc, vip(VIP4, 80, "tcp", PEER4, fragments="drop"), vip(VIP6, 80, "tcp", PEER6))
     wire = lab.tap()
     wire.send(frame(lab, IP(src=CLIENT4, dst=VIP4, flags="MF") / TCP(sport=1, dport=80)),
-              frame(lab, IP(src=CLIENT4, dst=VIP4, frag=100) / Raw(b"p" * 64)),
-              frame(lab, IPv6(src=CLIENT6, dst=VIP6) / IPv6ExtHdrFragment(m=1) / TCP(dport=80)),
-              frame(lab, IPv6(src=CLIENT6, dst=VIP6, nh=60) / Raw(b"\x06\x00" + b"\x00" * 6 + b"t" * 20)))
+              frame(lab, IP(src=CLIENT4, dst=VIP4, frag=100, proto=6) / Raw(b"p" * 64)),
+              frame(lab, IPv6(src=CLIENT6, dst=VIP6) / IPv6ExtHdrFragment(offset=9) / TCP(dport=80)),
+              frame(lab, IPv6(src=CLIENT6, dst=VIP6, nh=135) / Raw(b"\x06\x00" + b"\x00" * 6 + b"t" * 20)))
     wait_until(lambda: sum(verdicts(rpc).values()) == 4, 10, "four packets counted")
-    assert verdicts(rpc) == {"drop_fragment": 3, "drop_ipv6_extension": 1}
+    assert verdicts(rpc) == {"drop_fragment": 1, "drop_fragment_order": 2, "drop_ipv6_extension": 1}
 
 
 def udp_listener(lab, address, port):
@@ -151,12 +152,13 @@ def test_afxdp_steering_follows_commits(lab):
     assert hears(listener), "no VIP any more: it is the host's again"
     assert len(wire.receive(is_tunnel, 2, SETTLED)) == 1
     # the address is still some VIP's
-    wire.send(frame(lab, IP(src=CLIENT4, dst=VIP4, flags="MF") / UDP(sport=1, dport=53)))
-    wait_until(lambda: verdicts(rpc).get("drop_fragment") == 1, 10, "the fragment")
+    later = frame(lab, IP(src=CLIENT4, dst=VIP4, frag=1, proto=17) / Raw(b"l" * 8))
+    wire.send(later)
+    wait_until(lambda: verdicts(rpc).get("drop_fragment_order") == 1, 10, "the fragment")
     commit(rpc)
-    wire.send(frame(lab, IP(src=CLIENT4, dst=VIP4, flags="MF") / UDP(sport=1, dport=53)), packet)
+    wire.send(later, packet)
     assert hears(listener)
-    assert verdicts(rpc) == {"forward": 3, "drop_fragment": 1}
+    assert verdicts(rpc) == {"forward": 3, "drop_fragment_order": 1}
     listener.close()
 
 

@@ -10,11 +10,11 @@ import json
 import os
 
 import pytest
-from scapy.layers.inet import IP, TCP
+from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from dpdk_plane import (CLIENT4, LB4, PEER4, SETTLED, VIP4, PlaneLab, commit, is_tunnel, verdicts, vip)
+from dpdk_plane import (CLIENT4, LB4, PEER4, SETTLED, VIP4, PlaneLab, commit, is_ip, is_tunnel, routed, verdicts, vip)
 from lab import BUILD, wait_until
 
 QUEUES = 2
@@ -92,7 +92,7 @@ def test_memif_two_workers_forward_by_the_gateway(lab):
     sent = frames(400, mac)
     send_slowly(wire, rpc, sent)
     seen = wire.receive(is_tunnel, len(sent))
-    assert sorted(frame[34:] for frame in seen) == sorted(frame[14:] for frame in sent)
+    assert sorted(frame[34:] for frame in seen) == sorted(routed(frame[14:]) for frame in sent)
     assert {Ether(frame).dst for frame in seen} == {GATEWAY}
     assert {Ether(frame).src for frame in seen} == {mac}
     counts = settle(rpc)
@@ -110,6 +110,29 @@ def test_memif_two_workers_forward_by_the_gateway(lab):
     send_slowly(wire, rpc, sent[:1] * 10 + sent[1:2] * 10)
     again = wire.receive(is_tunnel, 20)
     assert len({frame[:34] for frame in again}) <= 2 and len(again) == 20
+    assert lab.stop(process) == 0
+
+
+def test_memif_fragments_follow_across_workers(lab):
+    """And each worker answers for itself, by the port the request came by."""
+    process, rpc, wire = lab.start_both(host="drop", gateway_mac=GATEWAY)
+    commit(rpc, vip(VIP4, 53, "udp", *(f"10.78.9.{i}" for i in range(1, 9))))
+    ether = Ether(dst=port_mac(rpc), src="02:00:00:00:00:02")
+    for i in range(8):
+        parts = [bytes(ether / part) for part in
+                 fragment(IP(src=CLIENT4, dst=VIP4, id=i) / UDP(sport=7000 + i, dport=53) / Raw(b"f" * 4000), fragsize=800)]
+        send_slowly(wire, rpc, parts[:1])
+        send_slowly(wire, rpc, parts[1:])  # dealt out to both workers
+        seen = wire.receive(is_tunnel, len(parts))
+        assert sorted(frame[34:] for frame in seen) == sorted(routed(part[14:]) for part in parts)
+        assert len({frame[30:34] for frame in seen}) == 1, "one backend"
+    requests = [bytes(ether / IP(src=CLIENT4, dst=VIP4) / ICMP(id=i) / Raw(b"e" * 40)) for i in range(6)]
+    send_slowly(wire, rpc, requests)
+    answers = wire.receive(lambda frame: is_ip(frame, 1) and frame[34] == 0, len(requests))
+    assert sorted(frame[38:40] for frame in answers) == [bytes((0, i)) for i in range(6)]
+    assert {Ether(frame).dst for frame in answers} == {"02:00:00:00:00:02"}
+    counts = settle(rpc)
+    assert (counts["forward"], counts["answer_echo"]) == (8 * 6, 6)
     assert lab.stop(process) == 0
 
 
@@ -134,7 +157,7 @@ def test_memif_host_path_both_ways(lab):
     sent = frames(100, port_mac(rpc))
     send_slowly(wire, rpc, sent)
     seen = wire.receive(is_tunnel, len(sent))
-    assert sorted(frame[34:] for frame in seen) == sorted(frame[14:] for frame in sent)
+    assert sorted(frame[34:] for frame in seen) == sorted(routed(frame[14:]) for frame in sent)
     assert {Ether(frame).dst for frame in seen} == {lab.mac("far", "wire")}
     assert settle(rpc)["forward"] == len(sent)
     assert wire.receive(is_tunnel, 1, SETTLED) == []

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../dataplane/plane/gateway.h"
 #include "case_table.h"
 
 /* Rows of cases.h and of the files it includes. */
@@ -102,6 +103,18 @@ case_table(uint32_t world, uint32_t *ret_count)
 	return worlds[world];
 }
 
+uint32_t
+case_group(const struct case_frames *cases, uint32_t count)
+{
+	uint32_t end = 1;
+
+	while (end < count &&
+	       !(cases[end].is_fresh && (cases[end].verdict == FL_DROP_FRAGMENT_ORDER ||
+					 (end + 1 < count && !cases[end + 1].is_fresh))))
+		end++;
+	return end;
+}
+
 static const struct fl_vip *
 find_vip(const struct plane_fixture *fixture, const char *endpoint)
 {
@@ -122,9 +135,31 @@ deal_rows(struct plane_fixture *fixture, const struct fl_vip *vip)
 		owner[i] = case_pattern_owners[i] == NULL
 				   ? FL_ROW_NONE
 				   : plane_fixture_slot(fixture, vip, case_pattern_owners[i]);
-	for (uint32_t row = 0; row < vip->row_count; row++)
-		fixture->tables.rows[vip->row_base + row].word =
-			fl_row_stable(owner[row % LENGTH(owner)]);
+	for (uint32_t row = 0; row < vip->service.row_count; row++)
+		plane_row_store(&fixture->tables, vip->service.row_base + row,
+				fl_row_stable(owner[row % LENGTH(owner)]));
+}
+
+/*
+ * A backend that gets frames unchanged is one on the port's own link, which the table cannot have:
+ * there the gateway of the port is the backend's own MAC.
+ */
+static void
+reach_on_link(struct plane_fixture *fixture, struct fl_backend *backend)
+{
+	struct fl_addr target = fl_encap_target(backend);
+	uint8_t flags = fl_link_flags(backend->link);
+	struct addr address;
+	uint32_t port;
+
+	if (backend->mode != FL_MODE_L2DSR || !(flags & FL_LINK_LIVE) ||
+	    (flags & FL_LINK_REACHABLE))
+		return;
+	memcpy(address.bytes, &target, sizeof address.bytes);
+	port = gateway_port(fixture->ports, LENGTH(case_ports), &address);
+	if (port != GATEWAY_NONE)
+		backend->link = fl_link_word(fl_mac_word(fixture->ports[port].gateway_mac),
+					     (uint8_t)port, FL_LINK_LIVE | FL_LINK_REACHABLE);
 }
 
 static void
@@ -155,7 +190,7 @@ case_tables_open(struct plane_fixture *fixture, uint32_t world)
 		.source_ipv6 = case_source_ipv6,
 		.entropy_ipv4 = case_worlds[world].entropy_ipv4,
 		.entropy_ipv6 = case_worlds[world].entropy_ipv6,
-		.limits = { .vips = 256, .backends = 1024, .rows = 262144 },
+		.limits = { .vips = 256, .backends = 4096, .rows = 262144, .fragments = 8192 },
 		.ports = case_ports,
 		.port_count = LENGTH(case_ports)
 	};
@@ -166,10 +201,15 @@ case_tables_open(struct plane_fixture *fixture, uint32_t world)
 	for (uint32_t i = 0; i < LENGTH(case_pattern_vips); i++)
 		deal_rows(fixture, find_vip(fixture, case_pattern_vips[i]));
 	vip = find_vip(fixture, case_dead_vip);
-	for (uint32_t i = 0; i < vip->slot_count; i++)
-		fixture->tables.backends[vip->slot_base + i].link &=
+	for (uint32_t i = 0; i < vip->service.slot_count; i++)
+		fixture->tables.backends[vip->service.slot_base + i].link &=
 			~((uint64_t)FL_LINK_LIVE << 56);
 	vip = find_vip(fixture, case_beyond_vip);
-	for (uint32_t row = 0; row < vip->row_count; row++)
-		fixture->tables.rows[vip->row_base + row].word = fl_row_stable(vip->slot_count);
+	for (uint32_t row = 0; row < vip->service.row_count; row++)
+		plane_row_store(&fixture->tables, vip->service.row_base + row,
+				fl_row_stable(vip->service.slot_count));
+	for (uint32_t slot = 0; slot < fixture->size.backend_count; slot++)
+		reach_on_link(fixture, &fixture->tables.backends[slot]);
+	/* no case is about the rate of ICMP errors */
+	fixture->tables.config->answer_burst_ns = UINT64_MAX;
 }

@@ -5,7 +5,7 @@
  *
  * A world is one configuration of a plane; each has its cases. The cases of a world are run in
  * their order, one that `is_fresh` on an empty fragment table: so a sequence is a fresh case and
- * those behind it that are not. No other order matters, and no time passes between cases.
+ * those behind it that are not. No other order matters, and next to no time passes between cases.
  */
 #ifndef TESTS_PACKET_CASE_TABLE_H
 #define TESTS_PACKET_CASE_TABLE_H
@@ -30,6 +30,13 @@ struct case_frames {
 
 /** The cases of a world, for the program's life. */
 const struct case_frames *case_table(uint32_t world, uint32_t *ret_count);
+
+/**
+ * How many of the first of @p cases may stand in bursts together, on a fragment table that is
+ * emptied before them. What fresh cases leave there matters to later fragments alone; these are in
+ * sequences, or expect no first.
+ */
+uint32_t case_group(const struct case_frames *cases, uint32_t count);
 
 /** The tables that the cases of a world are for. */
 void case_tables_open(struct plane_fixture *fixture, uint32_t world);

@@ -32,6 +32,10 @@ struct engine {
 		    struct engine_result *ret_results);
 	/** Since open. @return packets received. */
 	uint64_t (*counters)(uint64_t ret_verdicts[FL_VERDICT_COUNT]);
+	/** Its fragment table, and what its packet cores count in; NULL: it has none. For who makes
+	 * time pass or answers cease. */
+	struct fl_fragments *(*fragments)(void);
+	struct fl_core *(*cores)(uint32_t *ret_count);
 	/** @return false: something was not given back. */
 	bool (*close)(void);
 };
@@ -39,7 +43,7 @@ struct engine {
 extern const struct engine engine_core;	 /**< the core by itself */
 extern const struct engine engine_dpdk;	 /**< the DPDK worker's stages; after eal_start() */
 extern const struct engine engine_xdp;	 /**< the XDP program in the kernel */
-extern const struct engine engine_model; /**< tests/model/packet_model.h; counts nothing */
+extern const struct engine engine_model; /**< tests/model/packet_model.h */
 
 /** Nanoseconds of the monotonic clock, as the kernel's own. */
 uint64_t engine_now_ns(void);

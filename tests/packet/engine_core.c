@@ -82,6 +82,19 @@ core_counters(uint64_t ret_verdicts[FL_VERDICT_COUNT])
 	return received;
 }
 
+static struct fl_fragments *
+core_fragments(void)
+{
+	return fixture->tables.fragments;
+}
+
+static struct fl_core *
+core_cores(uint32_t *ret_count)
+{
+	*ret_count = 1;
+	return &counters;
+}
+
 static bool
 core_close(void)
 {
@@ -97,5 +110,7 @@ const struct engine engine_core = {
 	.layout_name = core_layout_name,
 	.run = core_run,
 	.counters = core_counters,
+	.fragments = core_fragments,
+	.cores = core_cores,
 	.close = core_close,
 };

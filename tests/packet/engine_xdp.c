@@ -123,6 +123,19 @@ xdp_counters(uint64_t ret_verdicts[FL_VERDICT_COUNT])
 	return received;
 }
 
+static struct fl_fragments *
+xdp_fragments(void)
+{
+	return xdp.fragments;
+}
+
+static struct fl_core *
+xdp_cores(uint32_t *ret_count)
+{
+	*ret_count = xdp.cpu_count;
+	return xdp.cores;
+}
+
 static bool
 xdp_close(void)
 {
@@ -139,5 +152,7 @@ const struct engine engine_xdp = {
 	.takes = xdp_takes,
 	.run = xdp_run,
 	.counters = xdp_counters,
+	.fragments = xdp_fragments,
+	.cores = xdp_cores,
 	.close = xdp_close,
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The whole worker over ports made of rings (net_ring): what the stages between receive and count
- * cannot show, the ends that a port decides. Each scenario puts the case table into a port's
- * receive ring, lets the worker work, and holds what came out of the rings and the counters against
- * the table.
+ * cannot show, the ends that a port decides. Each scenario puts the cases that come by port 0 into
+ * its receive ring, lets the worker work, and holds what came out of the rings and the counters
+ * against the table.
  */
 #include <err.h>
 #include <errno.h>
@@ -25,11 +25,11 @@
 #include "engine.h"
 
 enum {
-	RING_SLOTS = 1024,
-	POOL_MBUFS = 2047,
+	RING_SLOTS = 4096, /* more than there are cases */
+	POOL_MBUFS = 4095,
 	SMALL_RING_SLOTS = 16, /* holds 15 */
-	WAIT_SECONDS = 20,     /* until a run counts as hung */
-	PORTS = 2,	       /* as in cases.h */
+	TO_HOST_SLOTS = 64,
+	WAIT_SECONDS = 20, /* until a run counts as hung */
 };
 
 /* A port made of two rings; the test is the wire. */
@@ -39,10 +39,12 @@ struct wire {
 };
 
 struct bench {
+	struct plane_fixture *fixture;
 	struct fl_worker *worker;
 	struct rte_mempool *pool;
 	struct rte_rcu_qsbr *qsbr;
-	struct wire ports[PORTS], tap;
+	struct wire ports[FL_PORTS_MAX], tap;
+	uint32_t port_count;
 	uint32_t stop;
 };
 
@@ -95,38 +97,64 @@ wire_close(struct wire *wire)
 }
 
 static void
-bench_open(struct bench *bench, struct plane_fixture *fixture, uint32_t tx_slots)
+bench_worker(struct bench *bench)
 {
 	struct fl_worker *worker = aligned_alloc(64, (sizeof *worker + 63) / 64 * 64);
-	size_t qsbr_bytes = rte_rcu_qsbr_get_memsize(1);
+	const struct plane_tables_size *size = &bench->fixture->size;
 
-	*bench = (struct bench){ .worker = worker };
-	bench->pool = rte_pktmbuf_pool_create("wire", POOL_MBUFS, 0, 0,
-					      RTE_PKTMBUF_HEADROOM + CASE_FRAME_MAX, SOCKET_ID_ANY);
-	bench->qsbr = aligned_alloc(64, (qsbr_bytes + 63) / 64 * 64);
-	if (worker == NULL || bench->pool == NULL || bench->qsbr == NULL ||
-	    rte_rcu_qsbr_init(bench->qsbr, 1) != 0 ||
-	    rte_rcu_qsbr_thread_register(bench->qsbr, 0) != 0)
+	if (worker == NULL)
 		errx(1, "no memory for the worker");
-	wire_open(&bench->ports[0], "wire0", tx_slots, bench->pool);
-	wire_open(&bench->ports[1], "wire1", tx_slots, bench->pool);
-	wire_open(&bench->tap, "tap0", tx_slots, bench->pool);
 	memset(worker, 0, sizeof *worker);
-	worker->tables = fixture->tables;
+	worker->tables = bench->fixture->tables;
+	worker->size = *size;
 	worker->pool = bench->pool;
 	worker->qsbr = bench->qsbr;
 	worker->stop = &bench->stop;
-	worker->vip_counters = calloc(fixture->size.vip_count, sizeof *worker->vip_counters);
-	worker->backend_counters =
-		calloc(fixture->size.backend_count, sizeof *worker->backend_counters);
+	worker->vip_counters = calloc(size->vip_count, sizeof *worker->vip_counters);
+	worker->backend_counters = calloc(size->backend_count, sizeof *worker->backend_counters);
 	if (worker->vip_counters == NULL || worker->backend_counters == NULL)
 		errx(1, "no memory for counters");
-	worker->port_count = PORTS;
-	for (uint32_t i = 0; i < PORTS; i++) {
+	worker->port_count = bench->port_count;
+	for (uint32_t i = 0; i < bench->port_count; i++) {
 		worker->ports[i].device = bench->ports[i].device;
 		worker->ports[i].tap = FL_NO_DEVICE;
 	}
 	fl_worker_init(worker);
+	bench->worker = worker;
+}
+
+/* @param fixture stays there until bench_close(). */
+static void
+bench_open(struct bench *bench, struct plane_fixture *fixture, uint32_t tx_slots)
+{
+	size_t qsbr_bytes = rte_rcu_qsbr_get_memsize(1);
+
+	*bench = (struct bench){ .fixture = fixture, .port_count = fixture->options.port_count };
+	bench->pool = rte_pktmbuf_pool_create("wire", POOL_MBUFS, 0, 0,
+					      RTE_PKTMBUF_HEADROOM + CASE_FRAME_MAX, SOCKET_ID_ANY);
+	bench->qsbr = aligned_alloc(64, (qsbr_bytes + 63) / 64 * 64);
+	if (bench->pool == NULL || bench->qsbr == NULL || rte_rcu_qsbr_init(bench->qsbr, 1) != 0 ||
+	    rte_rcu_qsbr_thread_register(bench->qsbr, 0) != 0)
+		errx(1, "no memory for the worker");
+	for (uint32_t i = 0; i < bench->port_count; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "wire%u", i);
+		wire_open(&bench->ports[i], name, tx_slots, bench->pool);
+	}
+	wire_open(&bench->tap, "tap0", tx_slots, bench->pool);
+	bench_worker(bench);
+}
+
+/* Port 0 gets a way to the host. */
+static void
+bench_tap(struct bench *bench)
+{
+	bench->worker->ports[0].to_host =
+		rte_ring_create("to-host", TO_HOST_SLOTS, SOCKET_ID_ANY, 0);
+	if (bench->worker->ports[0].to_host == NULL)
+		errx(1, "no ring to the host");
+	bench->worker->ports[0].tap = bench->tap.device;
 }
 
 /* @return false: an mbuf is missing. */
@@ -135,9 +163,10 @@ bench_close(struct bench *bench)
 {
 	bool all_back = rte_mempool_avail_count(bench->pool) == POOL_MBUFS;
 
-	wire_close(&bench->ports[0]);
-	wire_close(&bench->ports[1]);
+	for (uint32_t i = 0; i < bench->port_count; i++)
+		wire_close(&bench->ports[i]);
 	wire_close(&bench->tap);
+	rte_ring_free(bench->worker->ports[0].to_host);
 	free(bench->worker->vip_counters);
 	free(bench->worker->backend_counters);
 	free(bench->worker);
@@ -146,26 +175,75 @@ bench_close(struct bench *bench)
 	return all_back;
 }
 
+/* --- the cases --- */
+
+static bool
+is_given(const struct case_frames *one)
+{
+	return one->in_port == 0;
+}
+
+/* Does it end alike, whatever the fragment table holds? */
+static bool
+is_by_itself(const struct case_frames *cases, uint32_t count, uint32_t i)
+{
+	return is_given(&cases[i]) && cases[i].is_fresh &&
+	       cases[i].verdict != FL_DROP_FRAGMENT_ORDER &&
+	       (i + 1 == count || cases[i + 1].is_fresh);
+}
+
+static uint32_t
+l2_bytes(const uint8_t *frame)
+{
+	uint32_t bytes = 14;
+
+	while ((frame[bytes - 2] == 0x81 && frame[bytes - 1] == 0) ||
+	       (frame[bytes - 2] == 0x88 && frame[bytes - 1] == 0xa8))
+		bytes += 4;
+	return bytes;
+}
+
+/* What the IP header of a whole frame says. */
+static uint32_t
+l3_bytes(const uint8_t *frame)
+{
+	const uint8_t *ip = frame + l2_bytes(frame);
+
+	return ip[0] >> 4 == 4 ? (uint32_t)(ip[2] << 8 | ip[3])
+			       : 40u + (uint32_t)(ip[4] << 8 | ip[5]);
+}
+
+/* Bytes that the frame of a case grows by at its beginning; 0: it does not. */
+static uint32_t
+head_of(const struct case_frames *one)
+{
+	uint32_t before, after;
+
+	if (!fl_verdict_is_send(one->verdict))
+		return 0;
+	before = l2_bytes(one->in);
+	after = l2_bytes(one->out);
+	if (one->verdict == FL_ANSWER_TOO_BIG) {
+		after += (one->in[before] >> 4 == 4 ? 20 : 40) + 8;
+	} else {
+		before += l3_bytes(one->in);
+		after += l3_bytes(one->out);
+	}
+	return after > before ? after - before : 0;
+}
+
 static void
-put_frame(struct bench *bench, struct rte_ring *ring, const uint8_t *frame, uint32_t bytes)
+put_frame(struct bench *bench, struct rte_ring *ring, const uint8_t *frame, uint32_t bytes,
+	  uint32_t headroom)
 {
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(bench->pool);
 
 	if (mbuf == NULL)
 		errx(1, "no mbuf left");
+	mbuf->data_off = (uint16_t)headroom;
 	memcpy(rte_pktmbuf_append(mbuf, (uint16_t)bytes), frame, bytes);
 	if (rte_ring_enqueue(ring, mbuf) != 0)
 		errx(1, "receive ring full");
-}
-
-static void
-put_cases(struct bench *bench)
-{
-	uint32_t count;
-	const struct case_frames *cases = case_table(0, &count);
-
-	for (uint32_t i = 0; i < count; i++)
-		put_frame(bench, bench->ports[0].rx, cases[i].in, cases[i].in_bytes);
 }
 
 /* The next frame out of a ring is this one. Frees it. */
@@ -195,56 +273,14 @@ drain(struct rte_ring *ring)
 	return count;
 }
 
-static void
-expect_conserved(const struct bench *bench, uint64_t received, const char *scenario)
+static uint32_t
+drain_ports(struct bench *bench)
 {
-	const struct fl_worker_stats *stats = &bench->worker->stats;
-	uint64_t sum = 0;
+	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < FL_VERDICT_COUNT; i++)
-		sum += stats->verdicts[i];
-	expect(stats->received == received, scenario, "received is not what was sent");
-	expect(sum == received, scenario, "received is not the sum of the verdicts");
-}
-
-/* Forwarded frames came out of the port of their backend, in order, and nothing else did. */
-static void
-expect_forwarded(struct bench *bench, const char *scenario)
-{
-	uint32_t count, wrong = 0;
-	const struct case_frames *cases = case_table(0, &count);
-
-	for (uint32_t i = 0; i < count; i++)
-		if (cases[i].verdict == FL_FORWARD &&
-		    !is_next(bench->ports[cases[i].port].tx, cases[i].out, cases[i].out_bytes))
-			wrong++;
-	expect(wrong == 0, scenario, "a forwarded frame is missing or different");
-	expect(drain(bench->ports[0].tx) + drain(bench->ports[1].tx) == 0, scenario,
-	       "more left than was forwarded");
-}
-
-static uint64_t
-count_cases(bool (*is_counted)(enum fl_verdict verdict))
-{
-	uint32_t count;
-	uint64_t counted = 0;
-	const struct case_frames *cases = case_table(0, &count);
-
-	for (uint32_t i = 0; i < count; i++)
-		counted += is_counted(cases[i].verdict);
-	return counted;
-}
-
-static bool
-is_any(enum fl_verdict verdict)
-{
-	return true;
-}
-
-static bool
-is_forward(enum fl_verdict verdict)
-{
-	return verdict == FL_FORWARD;
+	for (uint32_t i = 0; i < bench->port_count; i++)
+		count += drain(bench->ports[i].tx);
+	return count;
 }
 
 static void
@@ -255,145 +291,282 @@ pass_until_idle(struct bench *bench)
 		continue;
 }
 
-/* Counters of VIPs and backends are the forwarded packets and their layer 3 bytes. */
 static void
-expect_counted(const struct bench *bench, const struct plane_fixture *fixture, const char *scenario)
+flush_fragments(struct bench *bench)
+{
+	memset(bench->fixture->tables.fragments, 0,
+	       bench->fixture->size.fragment_bucket_count *
+		       sizeof bench->fixture->tables.fragments[0]);
+}
+
+/* How much room each frame has before it. */
+static uint32_t
+usual_headroom(const struct case_frames *one)
+{
+	return RTE_PKTMBUF_HEADROOM;
+}
+
+static uint32_t
+a_byte_short(const struct case_frames *one)
+{
+	uint32_t head = head_of(one);
+
+	return head == 0 ? 0 : head - 1;
+}
+
+/* What a scenario makes of the cases: how they come, and what each must become. */
+struct scenario {
+	const char *name;
+	uint32_t (*headroom)(const struct case_frames *one);
+	/** The verdict that counts, given the table's. @param left room in the port, or in the TAP
+	 * of a host packet. */
+	enum fl_verdict (*becomes)(const struct case_frames *one, uint32_t left);
+	uint32_t tx_slots;
+	bool has_tap, has_pool;
+	bool keeps; /**< nothing is taken out of the ports before the end */
+};
+
+/* What became of the cases so far. */
+struct outcome {
+	uint64_t received, verdicts[FL_VERDICT_COUNT]; /* as they should be */
+	struct fl_counter forwarded;
+	uint32_t port_used[FL_PORTS_MAX], tap_used; /* frames that lie there */
+	uint32_t wrong;				    /* frames that are missing or different */
+};
+
+static void
+foresee(const struct scenario *scenario, const struct case_frames *one, struct outcome *outcome)
+{
+	uint32_t *used = fl_verdict_is_pass(one->verdict) ? &outcome->tap_used
+							  : &outcome->port_used[one->port];
+	enum fl_verdict verdict = scenario->becomes(one, scenario->tx_slots - 1 - *used);
+
+	outcome->received++;
+	outcome->verdicts[verdict]++;
+	*used += fl_verdict_is_send(verdict) || fl_verdict_is_pass(verdict);
+	if (verdict == FL_FORWARD) {
+		outcome->forwarded.packets++;
+		outcome->forwarded.bytes += l3_bytes(one->in);
+	}
+}
+
+/* What leaves for a case came out of its port or the TAP. */
+static bool
+is_out(struct bench *bench, const struct scenario *scenario, const struct case_frames *one)
+{
+	enum fl_verdict verdict = scenario->becomes(one, UINT32_MAX);
+
+	if (fl_verdict_is_send(verdict))
+		return is_next(bench->ports[one->port].tx, one->out, one->out_bytes);
+	if (fl_verdict_is_pass(verdict))
+		return is_next(bench->tap.tx, one->in, one->in_bytes);
+	return true;
+}
+
+/* Cases that may stand together: put in, worked on, compared. */
+static void
+run_group(struct bench *bench, const struct scenario *scenario, const struct case_frames *cases,
+	  uint32_t count, struct outcome *outcome)
+{
+	flush_fragments(bench);
+	for (uint32_t i = 0; i < count; i++)
+		if (is_given(&cases[i])) {
+			put_frame(bench, bench->ports[0].rx, cases[i].in, cases[i].in_bytes,
+				  scenario->headroom(&cases[i]));
+			foresee(scenario, &cases[i], outcome);
+		}
+	pass_until_idle(bench);
+	if (scenario->keeps)
+		return;
+	for (uint32_t i = 0; i < count; i++)
+		outcome->wrong += is_given(&cases[i]) && !is_out(bench, scenario, &cases[i]);
+	memset(outcome->port_used, 0, sizeof outcome->port_used);
+	outcome->tap_used = 0;
+}
+
+static struct fl_counter
+sum(const struct fl_counter *counters, uint32_t count)
+{
+	struct fl_counter total = { 0 };
+
+	for (uint32_t i = 0; i < count; i++) {
+		total.packets += counters[i].packets;
+		total.bytes += counters[i].bytes;
+	}
+	return total;
+}
+
+/* Each packet counted once, under its verdict; VIPs and backends: what was forwarded, and its
+ * layer 3 bytes. */
+static void
+expect_counted(const struct bench *bench, const struct outcome *outcome, const char *name)
+{
+	const struct fl_worker *worker = bench->worker;
+	struct fl_counter vips = sum(worker->vip_counters, bench->fixture->size.vip_count);
+	struct fl_counter backends =
+		sum(worker->backend_counters, bench->fixture->size.backend_count);
+	uint64_t counted = 0;
+
+	for (uint32_t i = 0; i < FL_VERDICT_COUNT; i++) {
+		counted += worker->core.verdicts[i];
+		if (worker->core.verdicts[i] != outcome->verdicts[i])
+			warnx("worker, %s: %s is %lu instead of %lu", name,
+			      plane_verdict_name((enum fl_verdict)i), worker->core.verdicts[i],
+			      outcome->verdicts[i]);
+	}
+	expect(worker->stats.received == outcome->received, name, "received is not what was sent");
+	expect(counted == outcome->received, name, "received is not the sum of the verdicts");
+	expect(memcmp(worker->core.verdicts, outcome->verdicts, sizeof outcome->verdicts) == 0,
+	       name, "verdicts");
+	expect(memcmp(&vips, &outcome->forwarded, sizeof vips) == 0, name, "VIP counters");
+	expect(memcmp(&backends, &outcome->forwarded, sizeof backends) == 0, name,
+	       "backend counters");
+}
+
+/* The bench stays open. */
+static void
+run_cases(struct bench *bench, const struct scenario *scenario, struct plane_fixture *fixture,
+	  struct outcome *ret_outcome)
 {
 	uint32_t count;
 	const struct case_frames *cases = case_table(0, &count);
-	struct fl_counter expected = { 0 }, vips = { 0 }, backends = { 0 };
 
-	for (uint32_t i = 0; i < count; i++)
-		if (cases[i].verdict == FL_FORWARD) {
-			expected.packets++;
-			expected.bytes += cases[i].out_bytes - (cases[i].out[12] == 0x86 ? 54 : 34);
-		}
-	for (uint32_t i = 0; i < fixture->size.vip_count; i++) {
-		vips.packets += bench->worker->vip_counters[i].packets;
-		vips.bytes += bench->worker->vip_counters[i].bytes;
+	bench_open(bench, fixture, scenario->tx_slots);
+	if (scenario->has_tap)
+		bench_tap(bench);
+	if (!scenario->has_pool)
+		bench->worker->pool = NULL;
+	*ret_outcome = (struct outcome){ 0 };
+	for (uint32_t i = 0, taken; i < count; i += taken) {
+		taken = case_group(cases + i, count - i);
+		run_group(bench, scenario, cases + i, taken, ret_outcome);
 	}
-	for (uint32_t i = 0; i < fixture->size.backend_count; i++) {
-		backends.packets += bench->worker->backend_counters[i].packets;
-		backends.bytes += bench->worker->backend_counters[i].bytes;
-	}
-	expect(memcmp(&vips, &expected, sizeof vips) == 0, scenario, "VIP counters");
-	expect(memcmp(&backends, &expected, sizeof backends) == 0, scenario, "backend counters");
+	expect_counted(bench, ret_outcome, scenario->name);
+	expect(ret_outcome->wrong == 0, scenario->name, "a frame is missing or different");
+	if (!scenario->keeps)
+		expect(drain_ports(bench) + drain(bench->tap.tx) == 0, scenario->name,
+		       "more left than should");
+}
+
+static enum fl_verdict
+no_host(const struct case_frames *one, uint32_t left)
+{
+	return fl_verdict_is_pass(one->verdict) ? FL_DROP_NO_HOST : one->verdict;
 }
 
 static void
 scenario_no_host(struct plane_fixture *fixture)
 {
-	const char *name = "no way to the host";
+	static const struct scenario scenario = { .name = "no way to the host",
+						  .headroom = usual_headroom,
+						  .becomes = no_host,
+						  .tx_slots = RING_SLOTS,
+						  .has_pool = true };
+	struct outcome outcome;
 	struct bench bench;
-	uint64_t *verdicts;
 
-	bench_open(&bench, fixture, RING_SLOTS);
-	verdicts = bench.worker->stats.verdicts;
-	put_cases(&bench);
-	pass_until_idle(&bench);
-	expect_conserved(&bench, count_cases(is_any), name);
-	expect_forwarded(&bench, name);
-	expect_counted(&bench, fixture, name);
-	expect(verdicts[FL_DROP_NO_HOST] == count_cases(fl_verdict_is_pass), name,
-	       "what is the host's is not drop_no_host");
-	for (uint32_t i = FL_PASS_NOT_IP; i <= FL_PASS_PROTOCOL; i++)
-		expect(verdicts[i] == 0, name, "counted as passed");
-	expect(bench_close(&bench), name, "an mbuf was lost");
+	run_cases(&bench, &scenario, fixture, &outcome);
+	expect(bench_close(&bench), scenario.name, "an mbuf was lost");
+}
+
+static enum fl_verdict
+as_in_table(const struct case_frames *one, uint32_t left)
+{
+	return one->verdict;
 }
 
 static void
 scenario_tap(struct plane_fixture *fixture)
 {
-	const char *name = "with a TAP";
-	uint32_t count, wrong = 0;
-	const struct case_frames *cases = case_table(0, &count);
+	static const struct scenario scenario = { .name = "with a TAP",
+						  .headroom = usual_headroom,
+						  .becomes = as_in_table,
+						  .tx_slots = RING_SLOTS,
+						  .has_tap = true,
+						  .has_pool = true };
+	static const uint8_t frame[64] = { 1, 2, 3 };
+	struct outcome outcome;
 	struct bench bench;
 
-	bench_open(&bench, fixture, RING_SLOTS);
-	bench.worker->ports[0].to_host = rte_ring_create("to-host", 64, SOCKET_ID_ANY, 0);
-	bench.worker->ports[0].tap = bench.tap.device;
-	put_cases(&bench);
-	pass_until_idle(&bench);
-	expect_conserved(&bench, count_cases(is_any), name);
-	expect_forwarded(&bench, name);
-	for (uint32_t i = 0; i < count; i++)
-		if (fl_verdict_is_pass(cases[i].verdict) &&
-		    !is_next(bench.tap.tx, cases[i].in, cases[i].in_bytes))
-			wrong++;
-	expect(wrong == 0, name, "a frame for the host is missing or different");
-	expect(drain(bench.tap.tx) == 0, name, "the host got more than is its own");
-
+	run_cases(&bench, &scenario, fixture, &outcome);
 	/* what the host sends leaves by the port, as it is, and is no received packet */
-	put_frame(&bench, bench.tap.rx, cases[0].in, cases[0].in_bytes);
+	put_frame(&bench, bench.tap.rx, frame, sizeof frame, RTE_PKTMBUF_HEADROOM);
 	pass_until_idle(&bench);
-	expect(is_next(bench.ports[0].tx, cases[0].in, cases[0].in_bytes), name,
+	expect(is_next(bench.ports[0].tx, frame, sizeof frame), scenario.name,
 	       "the host's own frame did not leave");
-	expect_conserved(&bench, count_cases(is_any), name);
-	rte_ring_free(bench.worker->ports[0].to_host);
-	expect(bench_close(&bench), name, "an mbuf was lost");
+	expect_counted(&bench, &outcome, scenario.name);
+	expect(bench_close(&bench), scenario.name, "an mbuf was lost");
+}
+
+static enum fl_verdict
+while_there_is_room(const struct case_frames *one, uint32_t left)
+{
+	if (left > 0)
+		return one->verdict;
+	if (fl_verdict_is_send(one->verdict))
+		return FL_DROP_SEND_FULL;
+	return fl_verdict_is_pass(one->verdict) ? FL_DROP_HOST_FULL : one->verdict;
 }
 
 static void
 scenario_full(struct plane_fixture *fixture)
 {
-	const char *name = "full ports";
-	const uint32_t room = SMALL_RING_SLOTS - 1;
+	static const struct scenario scenario = { .name = "full ports",
+						  .headroom = usual_headroom,
+						  .becomes = while_there_is_room,
+						  .tx_slots = SMALL_RING_SLOTS,
+						  .has_tap = true,
+						  .has_pool = true,
+						  .keeps = true };
+	struct outcome outcome;
+	uint32_t used = 0;
 	struct bench bench;
-	uint64_t *verdicts;
 
-	bench_open(&bench, fixture, SMALL_RING_SLOTS);
-	bench.worker->ports[0].to_host = rte_ring_create("to-host", 64, SOCKET_ID_ANY, 0);
-	bench.worker->ports[0].tap = bench.tap.device;
-	verdicts = bench.worker->stats.verdicts;
-	put_cases(&bench);
-	pass_until_idle(&bench);
-	expect_conserved(&bench, count_cases(is_any), name);
-	expect(verdicts[FL_FORWARD] == 2 * room, name, "forwarded is not what the ports took");
-	expect(verdicts[FL_FORWARD] + verdicts[FL_DROP_SEND_FULL] == count_cases(is_forward), name,
-	       "what the ports did not take is not drop_send_full");
-	expect(verdicts[FL_DROP_HOST_FULL] + room == count_cases(fl_verdict_is_pass), name,
-	       "what the TAP did not take is not drop_host_full");
+	run_cases(&bench, &scenario, fixture, &outcome);
+	for (uint32_t i = 0; i < bench.port_count; i++)
+		used += outcome.port_used[i];
+	expect(outcome.verdicts[FL_DROP_SEND_FULL] > 0 && outcome.verdicts[FL_DROP_HOST_FULL] > 0,
+	       scenario.name, "nothing was full");
 	/* neither does the port take what the host sends then */
 	for (uint32_t i = 0; i < 3; i++)
-		put_frame(&bench, bench.tap.rx, (const uint8_t[64]){ 0 }, 64);
+		put_frame(&bench, bench.tap.rx, (const uint8_t[64]){ 0 }, 64, RTE_PKTMBUF_HEADROOM);
 	pass_until_idle(&bench);
-	expect(bench.worker->stats.host_unsent == 3, name, "the host's unsent frames");
-	expect(drain(bench.ports[0].tx) + drain(bench.ports[1].tx) == 2 * room, name,
-	       "not all that was forwarded left");
-	expect(drain(bench.tap.tx) == room, name, "the TAP did not get what it took");
-	rte_ring_free(bench.worker->ports[0].to_host);
-	expect(bench_close(&bench), name, "an mbuf was lost");
+	expect(bench.worker->stats.host_unsent == 3, scenario.name, "the host's unsent frames");
+	expect(drain_ports(&bench) == used, scenario.name, "not all that was sent left");
+	expect(drain(bench.tap.tx) == outcome.tap_used, scenario.name,
+	       "the TAP did not get what it took");
+	expect(bench_close(&bench), scenario.name, "an mbuf was lost");
 }
 
-/* No headroom and no pool to copy from: the verdict for that, and nothing is lost. */
+static enum fl_verdict
+no_room(const struct case_frames *one, uint32_t left)
+{
+	return head_of(one) > 0 ? FL_DROP_NO_ROOM : no_host(one, left);
+}
+
+/* A byte too little before the frame and no pool to copy to: the verdict for that, and nothing is
+ * lost. With that byte all is well. */
 static void
 scenario_no_room(struct plane_fixture *fixture)
 {
-	const char *name = "no room";
-	uint32_t count, forwards = 0;
-	const struct case_frames *cases = case_table(0, &count);
-	struct bench bench;
+	static const struct scenario scenarios[] = {
+		{ .name = "no room",
+		  .headroom = a_byte_short,
+		  .becomes = no_room,
+		  .tx_slots = RING_SLOTS },
+		{ .name = "just enough room",
+		  .headroom = head_of,
+		  .becomes = no_host,
+		  .tx_slots = RING_SLOTS },
+	};
 
-	bench_open(&bench, fixture, RING_SLOTS);
-	bench.worker->pool = NULL;
-	for (uint32_t i = 0; i < count; i++) {
-		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(bench.pool);
+	for (uint32_t i = 0; i < 2; i++) {
+		struct outcome outcome;
+		struct bench bench;
 
-		if (mbuf == NULL)
-			errx(1, "no mbuf left");
-		mbuf->data_off = cases[i].out[12] == 0x86 ? 39 : 19; /* one byte short */
-		memcpy(rte_pktmbuf_append(mbuf, (uint16_t)cases[i].in_bytes), cases[i].in,
-		       cases[i].in_bytes);
-		if (rte_ring_enqueue(bench.ports[0].rx, mbuf) != 0)
-			errx(1, "receive ring full");
-		forwards += cases[i].verdict == FL_FORWARD;
+		run_cases(&bench, &scenarios[i], fixture, &outcome);
+		expect(bench_close(&bench), scenarios[i].name, "an mbuf was lost");
 	}
-	pass_until_idle(&bench);
-	expect_conserved(&bench, count, name);
-	expect(bench.worker->stats.verdicts[FL_DROP_NO_ROOM] == forwards, name,
-	       "a frame without room is not drop_no_room");
-	expect(drain(bench.ports[0].tx) + drain(bench.ports[1].tx) == 0, name, "a frame left");
-	expect(bench_close(&bench), name, "an mbuf was lost");
 }
 
 static void *
@@ -402,31 +575,63 @@ run_worker(void *arg)
 	return fl_worker_run(arg) == 0 ? arg : NULL;
 }
 
+/* All at once: the test must not touch the fragment table while the worker runs. */
+static void
+put_all(struct bench *bench, const struct scenario *scenario, struct outcome *ret_outcome)
+{
+	uint32_t count;
+	const struct case_frames *cases = case_table(0, &count);
+
+	*ret_outcome = (struct outcome){ 0 };
+	for (uint32_t i = 0; i < count; i++)
+		if (is_by_itself(cases, count, i)) {
+			put_frame(bench, bench->ports[0].rx, cases[i].in, cases[i].in_bytes,
+				  RTE_PKTMBUF_HEADROOM);
+			foresee(scenario, &cases[i], ret_outcome);
+		}
+}
+
+static void
+expect_all_out(struct bench *bench, const struct scenario *scenario)
+{
+	uint32_t count, wrong = 0;
+	const struct case_frames *cases = case_table(0, &count);
+
+	for (uint32_t i = 0; i < count; i++)
+		wrong += is_by_itself(cases, count, i) && !is_out(bench, scenario, &cases[i]);
+	expect(wrong == 0, scenario->name, "a frame is missing or different");
+	expect(drain_ports(bench) == 0, scenario->name, "more left than should");
+}
+
 /* The loop itself, on a thread of its own: it works, passes quiescent points, and ends when told.
  */
 static void
 scenario_loop(struct plane_fixture *fixture)
 {
-	const char *name = "the loop";
-	uint64_t wanted = count_cases(is_any);
+	static const struct scenario scenario = { .name = "the loop",
+						  .becomes = no_host,
+						  .tx_slots = RING_SLOTS };
 	time_t deadline = time(NULL) + WAIT_SECONDS;
+	struct outcome outcome;
 	struct bench bench;
 	pthread_t thread;
 	void *ended;
 
-	bench_open(&bench, fixture, RING_SLOTS);
+	bench_open(&bench, fixture, scenario.tx_slots);
 	if (pthread_create(&thread, NULL, run_worker, bench.worker) != 0)
 		errx(1, "no thread");
-	put_cases(&bench);
-	while (FL_READ_ONCE(bench.worker->stats.received) < wanted && time(NULL) < deadline)
+	put_all(&bench, &scenario, &outcome);
+	while (FL_READ_ONCE(bench.worker->stats.received) < outcome.received &&
+	       time(NULL) < deadline)
 		sched_yield();
 	rte_rcu_qsbr_synchronize(bench.qsbr, RTE_QSBR_THRID_INVALID);
 	__atomic_store_n(&bench.stop, 1, __ATOMIC_RELAXED);
-	expect(pthread_join(thread, &ended) == 0 && ended != NULL, name, "did not end well");
-	expect_conserved(&bench, wanted, name);
-	expect_forwarded(&bench, name);
-	expect(bench.worker->stats.busy_cycles > 0, name, "no busy cycles");
-	expect(bench_close(&bench), name, "an mbuf was lost");
+	expect(pthread_join(thread, &ended) == 0 && ended != NULL, scenario.name,
+	       "did not end well");
+	expect_counted(&bench, &outcome, scenario.name);
+	expect_all_out(&bench, &scenario);
+	expect(bench.worker->stats.busy_cycles > 0, scenario.name, "no busy cycles");
+	expect(bench_close(&bench), scenario.name, "an mbuf was lost");
 }
 
 uint32_t

@@ -21,11 +21,12 @@ enum {
 /** The counts are of what there is: beyond, the access answers NULL. */
 struct world {
 	struct fl_config config;
-	uint32_t record_count, row_count, slot_count, port_count, fragment_count;
+	uint32_t record_count, owners_count, row_count, slot_count, port_count, fragment_count;
 	bool has_no_core;
 	uint32_t in_port;
 	uint64_t now_ns;
 	struct fl_vip vips[WORLD_RECORDS];
+	struct fl_owners owners[WORLD_ROWS / 4];
 	struct fl_row rows[WORLD_ROWS];
 	struct fl_backend backends[WORLD_SLOTS];
 	struct fl_port ports[WORLD_PORTS];
@@ -52,6 +53,14 @@ world_vip(void *user, uint32_t record)
 	struct world *world = user;
 
 	return record < world->record_count ? &world->vips[record] : NULL;
+}
+
+static inline const struct fl_owners *
+world_owners(void *user, uint32_t index)
+{
+	struct world *world = user;
+
+	return index < world->owners_count ? &world->owners[index] : NULL;
 }
 
 static inline const struct fl_row *
@@ -134,6 +143,7 @@ world_remember(void *user, const struct fl_packet *packet, uint32_t slot)
 static const struct fl_access world_access = {
 	.find = world_find,
 	.vip = world_vip,
+	.owners = world_owners,
 	.row = world_row,
 	.backend = world_backend,
 	.port = world_port,
@@ -231,8 +241,10 @@ world_set_backend(struct world *world, uint32_t slot, const struct world_way *wa
 static inline void
 world_set_rows(struct world *world, uint32_t cur)
 {
-	for (uint32_t i = 0; i < WORLD_ROWS; i++)
+	for (uint32_t i = 0; i < WORLD_ROWS; i++) {
 		world->rows[i].word = fl_row_stable(cur);
+		world->owners[i / 4].cur[i % 4] = (uint16_t)cur;
+	}
 }
 
 /** The port's MAC as a word: its number stands in the last byte. */
@@ -252,6 +264,7 @@ world_open(struct world *world)
 			    .fragment_bucket_mask = WORLD_FRAGMENTS - 1,
 			    .answer_interval_ns = 1000000,
 			    .answer_burst_ns = 99000000 },
+		.owners_count = WORLD_ROWS / 4,
 		.row_count = WORLD_ROWS,
 		.slot_count = WORLD_SLOTS,
 		.port_count = WORLD_PORTS,

@@ -20,6 +20,7 @@ enum {
 	FAKE_VIPS = 8,
 	FAKE_BACKENDS = 256,
 	FAKE_ROWS = 4096,
+	FAKE_FRAGMENTS = 64,
 	FAKE_CLIENTS = 2,
 	FAKE_LINE_BYTES = 64 << 10,
 };
@@ -41,8 +42,9 @@ struct fake_plane {
 	struct fl_counter *backend_counters;
 	uint32_t synchronized; /* calls of synchronize() */
 	int vips_add_result;
-	struct fl_vip_key keys[FAKE_VIPS * 4]; /* what the engine steers */
+	struct fl_vip_key keys[FAKE_VIPS * 16]; /* what the engine steers */
 	uint32_t key_count;
+	uint64_t lengths[2]; /* that it was told last */
 	void (*on_synchronize)(struct fake_plane *fake); /* NULL: nothing */
 	struct fake_client clients[FAKE_CLIENTS];
 	cJSON *answer; /* to the last call */
@@ -67,33 +69,48 @@ fake_synchronize(void *user)
 		fake->on_synchronize(fake);
 }
 
+static inline uint32_t
+fake_key_at(const struct fake_plane *fake, const struct fl_vip_key *key)
+{
+	uint32_t at = 0;
+
+	while (at < fake->key_count && !fl_vip_key_equal(&fake->keys[at], key))
+		at++;
+	return at;
+}
+
 static inline int
-fake_vips_add(void *user, const struct fl_vip_key *keys, uint32_t count)
+fake_vips_add(void *user, const struct fl_vip *records, uint32_t count, const uint64_t lengths[2])
 {
 	struct fake_plane *fake = user;
 
 	if (fake->vips_add_result < 0)
 		return fake->vips_add_result;
-	fake_require(fake->key_count + count <= sizeof fake->keys / sizeof fake->keys[0],
-		     "more VIPs steered than can be served");
-	memcpy(&fake->keys[fake->key_count], keys, count * sizeof keys[0]);
-	fake->key_count += count;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t at = fake_key_at(fake, &records[i].key);
+
+		fake_require(at < sizeof fake->keys / sizeof fake->keys[0],
+			     "more records are steered than can be");
+		fake->keys[at] = records[i].key;
+		fake->key_count += at == fake->key_count;
+	}
+	memcpy(fake->lengths, lengths, sizeof fake->lengths);
 	return 0;
 }
 
 static inline void
-fake_vips_remove(void *user, const struct fl_vip_key *keys, uint32_t count)
+fake_vips_remove(void *user, const struct fl_vip_key *keys, uint32_t count,
+		 const uint64_t lengths[2])
 {
 	struct fake_plane *fake = user;
 
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t at = 0;
+		uint32_t at = fake_key_at(fake, &keys[i]);
 
-		while (at < fake->key_count && !fl_vip_key_equal(&fake->keys[at], &keys[i]))
-			at++;
-		fake_require(at < fake->key_count, "a VIP that is not steered was removed");
+		fake_require(at < fake->key_count, "a record that is not steered was removed");
 		fake->keys[at] = fake->keys[--fake->key_count];
 	}
+	memcpy(fake->lengths, lengths, sizeof fake->lengths);
 }
 
 static inline void
@@ -101,6 +118,13 @@ fake_verdicts(void *user, uint64_t ret_packets[FL_VERDICT_COUNT])
 {
 	for (uint32_t i = 0; i < FL_VERDICT_COUNT; i++)
 		ret_packets[i] = i;
+}
+
+static inline void
+fake_events(void *user, uint64_t ret_events[FL_EVENT_COUNT])
+{
+	for (uint32_t i = 0; i < FL_EVENT_COUNT; i++)
+		ret_events[i] = 100 + i;
 }
 
 static inline struct fl_counter
@@ -157,27 +181,60 @@ fake_take_tables(struct fake_plane *fake, const struct plane_limits *limits)
 
 	fake->size = size;
 	fake->tables = (struct plane_tables){
-		.key = { { 0x0706050403020100, 0x0f0e0d0c0b0a0908 } },
-		.vip_bucket_mask = size.vip_bucket_count - 1,
+		.config = fake_take(1, sizeof(struct fl_config)),
 		.vip_buckets = fake_take(size.vip_bucket_count, sizeof(struct fl_vip_bucket)),
 		.vips = fake_take(size.vip_count, sizeof(struct fl_vip)),
 		.backends = fake_take(size.backend_count, sizeof(struct fl_backend)),
+		.owners = fake_take(size.owners_count, sizeof(struct fl_owners)),
 		.rows = fake_take(size.row_count, sizeof(struct fl_row)),
 		.ports = fake_take(FL_PORTS_MAX, sizeof(struct fl_port)),
+		.fragments = fake_take(size.fragment_bucket_count, sizeof(struct fl_fragments)),
+		.vip_ledger = fake_take(size.vip_count, sizeof(struct plane_ledger)),
+		.backend_ledger = fake_take(size.backend_count, sizeof(struct plane_ledger)),
+		.generation = fake_take(1, sizeof(uint64_t)),
 	};
+	fake->tables.config->key = (struct fl_key){ { 0x0706050403020100, 0x0f0e0d0c0b0a0908 } };
+	fake->tables.config->vip_bucket_mask = size.vip_bucket_count - 1;
+	fake->tables.config->fragment_bucket_mask = size.fragment_bucket_count - 1;
 	fake->vip_counters = fake_take(size.vip_count, sizeof(struct fl_counter));
 	fake->backend_counters = fake_take(size.backend_count, sizeof(struct fl_counter));
 }
 
-/** A plane with one port whose gateway is the way to every backend, and outer sources of both
- * families. */
+/** The parts of the tables, in one order. */
+struct fake_part {
+	void *bytes;
+	size_t size;
+};
+
+enum { FAKE_PARTS = 11 };
+
 static inline void
-fake_open(struct fake_plane *fake, const struct plane_limits *limits)
+fake_parts(const struct fake_plane *fake, struct fake_part ret_parts[FAKE_PARTS])
+{
+	const struct plane_tables *tables = &fake->tables;
+	const struct plane_tables_size *size = &fake->size;
+	const struct fake_part parts[FAKE_PARTS] = {
+		{ tables->config, sizeof *tables->config },
+		{ tables->vip_buckets, size->vip_bucket_count * sizeof *tables->vip_buckets },
+		{ tables->vips, size->vip_count * sizeof *tables->vips },
+		{ tables->backends, size->backend_count * sizeof *tables->backends },
+		{ tables->owners, size->owners_count * sizeof *tables->owners },
+		{ tables->rows, size->row_count * sizeof *tables->rows },
+		{ tables->ports, FL_PORTS_MAX * sizeof *tables->ports },
+		{ tables->fragments, size->fragment_bucket_count * sizeof *tables->fragments },
+		{ tables->vip_ledger, size->vip_count * sizeof *tables->vip_ledger },
+		{ tables->backend_ledger, size->backend_count * sizeof *tables->backend_ledger },
+		{ tables->generation, sizeof *tables->generation },
+	};
+
+	memcpy(ret_parts, parts, sizeof parts);
+}
+
+static inline void
+fake_set_options(struct fake_plane *fake, const struct plane_limits *limits)
 {
 	struct plane_options *options = &fake->plane.options;
 
-	*fake = (struct fake_plane){ 0 };
-	fake_take_tables(fake, limits);
 	fake->port = (struct plane_port){ .name = "port0",
 					  .mac = { 2, 0, 0, 0, 0, 1 },
 					  .mtu = 1500,
@@ -192,11 +249,14 @@ fake_open(struct fake_plane *fake, const struct plane_limits *limits)
 		.has_source_ipv6 = true,
 		.ports = &fake->port,
 		.port_count = 1,
+		.icmp_rate = 1000,
+		.icmp_burst = 10,
 		.engine = { .user = fake,
 			    .synchronize = fake_synchronize,
 			    .vips_add = fake_vips_add,
 			    .vips_remove = fake_vips_remove,
 			    .verdicts = fake_verdicts,
+			    .events = fake_events,
 			    .vip_counter = fake_vip_counter,
 			    .backend_counter = fake_backend_counter,
 			    .port_stats = fake_port_stats,
@@ -207,6 +267,12 @@ fake_open(struct fake_plane *fake, const struct plane_limits *limits)
 	fake_require(addr_parse("10.9.9.9", &options->source_ipv4) == 0 &&
 			     addr_parse("2001:db8:9::9", &options->source_ipv6) == 0,
 		     "sources");
+}
+
+/** The plane's parts, by its options. @return of state_open(). */
+static inline int
+fake_open_parts(struct fake_plane *fake)
+{
 	fake->plane.loop = -1;
 	fake_require(nexthops_create(&(struct nexthop_options){ .tables = &fake->tables,
 								.ports = &fake->port,
@@ -214,13 +280,24 @@ fake_open(struct fake_plane *fake, const struct plane_limits *limits)
 								.log = fake_log },
 				     &fake->plane.nexthops) == 0,
 		     "next hops");
-	fake_require(state_open(&fake->plane.state, options, fake->plane.nexthops) == 0, "state");
 	for (uint32_t i = 0; i < FAKE_CLIENTS; i++) {
 		fake->clients[i].fake = fake;
 		fake_require(rpc_session_create(fake_called, &fake->clients[i],
 						&fake->clients[i].session) == 0,
 			     "session");
 	}
+	return state_open(&fake->plane.state, &fake->plane.options, fake->plane.nexthops);
+}
+
+/** A plane with one port whose gateway is the way to every backend, and outer sources of both
+ * families. */
+static inline void
+fake_open(struct fake_plane *fake, const struct plane_limits *limits)
+{
+	*fake = (struct fake_plane){ 0 };
+	fake_take_tables(fake, limits);
+	fake_set_options(fake, limits);
+	fake_require(fake_open_parts(fake) == 0, "state");
 }
 
 /** Look up every next hop that waits for it. */
@@ -242,6 +319,8 @@ fake_disconnect(struct fake_plane *fake, uint32_t client)
 static inline void
 fake_close(struct fake_plane *fake)
 {
+	struct fake_part parts[FAKE_PARTS];
+
 	cJSON_Delete(fake->answer);
 	for (uint32_t i = 0; i < FAKE_CLIENTS; i++) {
 		fake_disconnect(fake, i);
@@ -249,11 +328,9 @@ fake_close(struct fake_plane *fake)
 	}
 	state_close(&fake->plane.state);
 	nexthops_destroy(fake->plane.nexthops);
-	free(fake->tables.vip_buckets);
-	free(fake->tables.vips);
-	free(fake->tables.backends);
-	free(fake->tables.rows);
-	free(fake->tables.ports);
+	fake_parts(fake, parts);
+	for (uint32_t i = 0; i < FAKE_PARTS; i++)
+		free(parts[i].bytes);
 	free(fake->vip_counters);
 	free(fake->backend_counters);
 }
@@ -320,29 +397,23 @@ struct fake_snapshot {
 static inline struct fake_snapshot
 fake_snapshot(const struct fake_plane *fake)
 {
-	const struct plane_tables *tables = &fake->tables;
-	const struct {
-		const void *bytes;
-		size_t size;
-	} parts[] = {
-		{ tables->vip_buckets,
-		  fake->size.vip_bucket_count * sizeof tables->vip_buckets[0] },
-		{ tables->vips, fake->size.vip_count * sizeof tables->vips[0] },
-		{ tables->backends, fake->size.backend_count * sizeof tables->backends[0] },
-		{ tables->rows, fake->size.row_count * sizeof tables->rows[0] },
-		{ tables->ports, FL_PORTS_MAX * sizeof tables->ports[0] },
-		{ &fake->plane.state.set.generation, sizeof(uint64_t) },
-		{ &fake->plane.state.set.digest, sizeof(uint64_t) },
-		{ fake->keys, fake->key_count * sizeof fake->keys[0] },
-	};
+	struct fake_part parts[FAKE_PARTS + 3];
 	struct fake_snapshot snapshot = { 0 };
+	uint32_t count = FAKE_PARTS;
 
-	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+	fake_parts(fake, parts);
+	parts[count++] = (struct fake_part){ (void *)(uintptr_t)&fake->plane.state.set.generation,
+					     sizeof(uint64_t) };
+	parts[count++] = (struct fake_part){ (void *)(uintptr_t)&fake->plane.state.set.digest,
+					     sizeof(uint64_t) };
+	parts[count++] = (struct fake_part){ (void *)(uintptr_t)fake->keys,
+					     fake->key_count * sizeof fake->keys[0] };
+	for (uint32_t i = 0; i < count; i++)
 		snapshot.size += parts[i].size;
 	snapshot.bytes = aligned_alloc(64, (snapshot.size + 63) / 64 * 64);
 	fake_require(snapshot.bytes != NULL, "no memory");
 	snapshot.size = 0;
-	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		memcpy(snapshot.bytes + snapshot.size, parts[i].bytes, parts[i].size);
 		snapshot.size += parts[i].size;
 	}
@@ -361,10 +432,95 @@ fake_is_as(const struct fake_plane *fake, struct fake_snapshot before)
 	return same;
 }
 
+/** The address records say what the served VIPs need. @return NULL; or what is wrong. */
+static inline const char *
+fake_address_fault(const struct fake_plane *fake, const struct state_address *address)
+{
+	const struct plane_tables *tables = &fake->tables;
+	const struct state_set *set = &fake->plane.state.set;
+	struct fl_vip_key key = state_address_key(&address->to);
+	const struct fl_vip *record = &tables->vips[address->record];
+	uint32_t listed[2] = { 0 };
+
+	if (plane_vip_find(tables, &key) != address->record)
+		return "an address record is not found";
+	for (uint32_t p = 0; p < 2; p++)
+		if (record->address.pages[p] != address->page_count[p])
+			return "an address record has another number of pages";
+	for (uint32_t p = 0; p < 2; p++)
+		for (uint32_t i = 0; i < address->page_count[p]; i++) {
+			key.kind = FL_VIP_PAGE;
+			key.ip_proto = p == 0 ? 6 : 17;
+			key.port = (uint16_t)i;
+			if (plane_vip_find(tables, &key) != address->pages[p][i])
+				return "a page is not found";
+			listed[p] += tables->vips[address->pages[p][i]].page.count;
+		}
+	for (uint32_t i = state_first_vip(set, &address->to); i < set->vip_count; i++) {
+		const struct state_vip *vip = set->vips[i];
+
+		if (state_compare_prefixes(&vip->endpoint.to, &address->to) != 0)
+			break;
+		listed[vip->endpoint.protocol == 17] -= endpoint_is_range(&vip->endpoint);
+	}
+	return listed[0] != 0 || listed[1] != 0 ? "pages have other ranges than are served" : NULL;
+}
+
+/** @return NULL; or what is wrong. */
+static inline const char *
+fake_vip_fault(const struct fake_plane *fake, const struct state_vip *vip)
+{
+	const struct plane_tables *tables = &fake->tables;
+	const struct fl_vip *record = &tables->vips[vip->record];
+	const struct fl_vip_service *service = &record->service;
+	uint32_t rows[1024] = { 0 };
+
+	if (plane_vip_find(tables, &vip->key) != vip->record)
+		return "a VIP record is not found";
+	if (service->row_count != vip->row_count || service->row_base != vip->row_base ||
+	    service->slot_base != vip->slot_base || service->slot_count != vip->slot_count ||
+	    service->row_base + service->row_count > fake->size.row_count ||
+	    service->slot_base + service->slot_count > fake->size.backend_count ||
+	    service->slot_count > 1024 || service->policy != state_policy_byte(&vip->policy))
+		return "a VIP record is not what is served";
+	for (uint32_t row = service->row_base; row < service->row_base + service->row_count; row++) {
+		uint32_t cur = fl_row_cur(tables->rows[row].word);
+
+		if (cur != FL_ROW_NONE && cur >= service->slot_count)
+			return "a row names a slot of another VIP";
+		if (tables->owners[row / 4].cur[row % 4] != cur)
+			return "a row has another owner in the small table";
+		if (cur != FL_ROW_NONE)
+			rows[cur]++;
+	}
+	for (uint32_t j = 0; j < vip->backend_count; j++) {
+		const struct state_backend *backend = &vip->backends[j];
+		const struct fl_backend *slot =
+			&tables->backends[vip->slot_base + backend->slot_index];
+		struct fl_addr target = fl_encap_target(slot);
+
+		if (rows[backend->slot_index] != backend->rows)
+			return "a backend owns another number of rows than is said";
+		rows[backend->slot_index] = 0;
+		if (!(fl_link_flags(slot->link) & FL_LINK_LIVE) || slot->vip != vip->record ||
+		    slot->mode != (uint8_t)vip->policy.mode)
+			return "a backend's slot is not live";
+		if (slot->weight != backend->weight && !vip->is_adopted)
+			return "a slot has another weight";
+		if (memcmp(&target, backend->address.bytes, sizeof target) != 0)
+			return "a slot sends to another backend";
+	}
+	for (uint32_t j = 0; j < service->slot_count; j++)
+		if (rows[j] != 0)
+			return "a row names a slot without backend";
+	return NULL;
+}
+
 /**
  * Do the tables hang together as the packet cores need it, and do they say what the committed set
- * says? Every published record is a served VIP's or address's and the other way round; every row
- * names a live slot of its VIP that sends to a backend which owns as many rows as it is said to.
+ * says? Every published record is a served VIP's, address's or page and the other way round; every
+ * row names a live slot of its VIP that sends to a backend which owns as many rows as it is said
+ * to.
  * @return NULL; or what is wrong.
  */
 static inline const char *
@@ -372,69 +528,31 @@ fake_inconsistency(const struct fake_plane *fake)
 {
 	const struct state_set *set = &fake->plane.state.set;
 	const struct plane_tables *tables = &fake->tables;
-	uint32_t published = 0;
+	uint32_t published = 0, served = set->vip_count + set->address_count;
+	uint32_t live = 0, backends = 0;
+	const char *fault = NULL;
 
 	for (uint32_t i = 0; i < fake->size.vip_bucket_count * 8; i++)
 		published += tables->vip_buckets[i / 8].word[i % 8] != 0;
-	if (published != set->vip_count + set->address_count)
+	for (uint32_t i = 0; i < set->address_count; i++)
+		served += set->addresses[i].page_count[0] + set->addresses[i].page_count[1];
+	if (published != served)
 		return "another number of records is published than is served";
-	for (uint32_t i = 0; i < set->address_count; i++) {
-		struct fl_vip_key key = { 0 };
-
-		memcpy(&key.address, set->addresses[i].address.bytes, sizeof key.address);
-		if (plane_vip_find(tables, &key) != set->addresses[i].record)
-			return "an address record is not found";
-	}
-	for (uint32_t i = 0; i < set->vip_count; i++) {
-		const struct state_vip *vip = set->vips[i];
-		const struct fl_vip *record = &tables->vips[vip->record];
-		uint32_t rows[STATE_VIP_SLOTS_MAX > 1024 ? 1024 : STATE_VIP_SLOTS_MAX] = { 0 };
-
-		if (plane_vip_find(tables, &vip->key) != vip->record)
-			return "a VIP record is not found";
-		if (record->row_count != vip->row_count || record->row_base != vip->row_base ||
-		    record->slot_base != vip->slot_base || record->slot_count != vip->slot_count ||
-		    record->row_base + record->row_count > fake->size.row_count ||
-		    record->slot_base + record->slot_count > fake->size.backend_count)
-			return "a VIP record is not what is served";
-		for (uint32_t row = 0; row < record->row_count; row++) {
-			uint32_t cur = fl_row_cur(tables->rows[record->row_base + row].word);
-
-			if (cur != FL_ROW_NONE && cur >= record->slot_count)
-				return "a row names a slot of another VIP";
-			if (cur != FL_ROW_NONE)
-				rows[cur]++;
-		}
-		for (uint32_t j = 0; j < vip->backend_count; j++) {
-			const struct state_backend *backend = &vip->backends[j];
-			const struct fl_backend *slot =
-				&tables->backends[vip->slot_base + backend->slot_index];
-			bool is_ipv4 = addr_is_ipv4(&backend->address);
-
-			if (rows[backend->slot_index] != backend->rows)
-				return "a backend owns another number of rows than is said";
-			rows[backend->slot_index] = 0;
-			if (!(fl_link_flags(slot->link) & FL_LINK_LIVE) || slot->vip != vip->record)
-				return "a backend's slot is not live";
-			if (memcmp(slot->header + (is_ipv4 ? 16 : 24),
-				   backend->address.bytes + (is_ipv4 ? 12 : 0),
-				   is_ipv4 ? 4 : 16) != 0)
-				return "a slot sends to another backend";
-		}
-		for (uint32_t j = 0; j < record->slot_count && j < 1024; j++)
-			if (rows[j] != 0)
-				return "a row names a slot without backend";
-	}
-	for (uint32_t slot = 0, live = 0, backends = 0; slot < fake->size.backend_count; slot++) {
+	if (fake->plane.state.record_count != fake->size.vip_count - published)
+		return "another number of records is free than is not published";
+	if (memcmp(tables->config->lengths, set->lengths, sizeof set->lengths) != 0)
+		return "the prefix lengths are not those of the served VIPs";
+	for (uint32_t i = 0; fault == NULL && i < set->address_count; i++)
+		fault = fake_address_fault(fake, &set->addresses[i]);
+	for (uint32_t i = 0; fault == NULL && i < set->vip_count; i++)
+		fault = fake_vip_fault(fake, set->vips[i]);
+	for (uint32_t i = 0; i < set->vip_count; i++)
+		backends += set->vips[i]->backend_count;
+	for (uint32_t slot = 0; slot < fake->size.backend_count; slot++)
 		live += (fl_link_flags(tables->backends[slot].link) & FL_LINK_LIVE) != 0;
-		if (slot + 1 < fake->size.backend_count)
-			continue;
-		for (uint32_t i = 0; i < set->vip_count; i++)
-			backends += set->vips[i]->backend_count;
-		if (live != backends)
-			return "another number of slots is live than there are backends";
-	}
-	return NULL;
+	if (fault == NULL && live != backends)
+		return "another number of slots is live than there are backends";
+	return fault;
 }
 
 #endif

@@ -53,8 +53,11 @@ static void *
 reader_run(void *user)
 {
 	_Alignas(8) uint8_t frame[2 + 64] = { [14] = 8, 0, 0x45, 0, 0, 50, [2 + 22] = 64, 6 };
+	static struct fl_core core;
+	struct plane_run run = { .tables = &fake.tables, .size = fake.size, .core = &core };
 	uint32_t flow = 0;
 
+	frame[2 + 26] = 198;
 	frame[2 + 30] = 192;
 	frame[2 + 32] = 2;
 	frame[2 + 33] = 1;
@@ -62,9 +65,9 @@ reader_run(void *user)
 	while (!atomic_load(&reader.stop)) {
 		struct plane_walk walk;
 
-		memcpy(&frame[2 + 26], &flow, sizeof flow);
+		memcpy(&frame[2 + 27], &flow, 3);
 		flow++;
-		if (plane_walk(&fake.tables, frame + 2, 64, &walk) != FL_FORWARD &&
+		if (plane_walk(&run, frame + 2, 64, &walk) != FL_FORWARD &&
 		    atomic_fetch_add(&reader.wrong, 1) == 0)
 			atomic_store(&reader.verdict, walk.verdict);
 		atomic_fetch_add(&reader.passed, 1);
@@ -127,7 +130,7 @@ START_TEST(test_commit_never_shows_half_of_it)
 
 		snprintf(text, sizeof text, "10.0.0.%u", host);
 		ck_assert_int_eq(addr_parse(text, &address), 0);
-		ck_assert_int_eq(nexthop_take(fake.plane.nexthops, &address, &hop), 0);
+		ck_assert_int_eq(nexthop_take(fake.plane.nexthops, &address, false, &hop), 0);
 	}
 	fake_settle(&fake);
 	ck_assert_int_eq(pthread_create(&thread, NULL, reader_run, NULL), 0);
@@ -147,7 +150,7 @@ START_TEST(test_commit_never_shows_half_of_it)
 
 		snprintf(text, sizeof text, "10.0.0.%u", host);
 		ck_assert_int_eq(addr_parse(text, &address), 0);
-		ck_assert_int_eq(nexthop_take(fake.plane.nexthops, &address, &hop), 0);
+		ck_assert_int_eq(nexthop_take(fake.plane.nexthops, &address, false, &hop), 0);
 		nexthop_give(fake.plane.nexthops, hop);
 		nexthop_give(fake.plane.nexthops, hop);
 	}

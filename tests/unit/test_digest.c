@@ -14,14 +14,20 @@
 enum { ROWS = 251 };
 
 static struct fl_vip_key key;
+static uint16_t port_last;
+static uint8_t policy;
 static uint16_t owners[ROWS];
 static uint64_t identities[16];
 
 static uint64_t
 digest(void)
 {
-	return digest_vip(&(struct digest_table){
-		.key = &key, .row_count = ROWS, .owners = owners, .identities = identities });
+	return digest_vip(&(struct digest_table){ .key = &key,
+						  .port_last = port_last,
+						  .policy = policy,
+						  .row_count = ROWS,
+						  .owners = owners,
+						  .identities = identities });
 }
 
 static void
@@ -33,6 +39,9 @@ start(void)
 	key.address = fl_addr_from_ipv4(fl_to_be32(0xc0000201));
 	key.port = fl_to_be16(80);
 	key.ip_proto = 6;
+	key.bits = 128;
+	port_last = 80;
+	policy = 0x2d;
 	for (uint32_t i = 0; i < 16; i++) {
 		address.bytes[15] = (uint8_t)i;
 		identities[i] = digest_address(&address);
@@ -56,6 +65,20 @@ START_TEST(test_digest_sees_every_part)
 	key.address.word[0] = 1;
 	ck_assert_uint_ne(digest(), before);
 	key.address.word[0] = 0;
+	key.bits = 127;
+	ck_assert_uint_ne(digest(), before);
+	key.bits = 128;
+	key.kind = FL_VIP_RANGE;
+	ck_assert_uint_ne(digest(), before);
+	key.kind = FL_VIP_ENDPOINT;
+	port_last = 81;
+	ck_assert_uint_ne(digest(), before);
+	port_last = 80;
+	for (uint32_t bit = 0; bit < 6; bit++) {
+		policy = (uint8_t)(0x2d ^ 1u << bit);
+		ck_assert_uint_ne(digest(), before);
+	}
+	policy = 0x2d;
 	for (uint32_t i = 0; i < ROWS; i++) {
 		owners[i]++;
 		ck_assert_uint_ne(digest(), before);
@@ -85,7 +108,7 @@ START_TEST(test_digest_is_the_protocol)
 {
 	start();
 	/* from a SipHash-1-3 written anew, over the words that digest.c names */
-	ck_assert_uint_eq(digest(), UINT64_C(0x6fe98983d01c47f));
+	ck_assert_uint_eq(digest(), UINT64_C(0x978846dada96ac7d));
 	ck_assert_uint_eq(digest_add(digest_add(0, 5), 7), digest_add(digest_add(0, 7), 5));
 	ck_assert_uint_ne(digest_add(0, 5), digest_add(digest_add(0, 5), 5));
 }

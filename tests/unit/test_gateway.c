@@ -13,7 +13,7 @@
 static void
 add_prefix(struct plane_port *port, const char *text, uint8_t bits)
 {
-	struct plane_prefix *prefix = &port->gateway_for[port->gateway_for_count++];
+	struct addr_prefix *prefix = &port->gateway_for[port->gateway_for_count++];
 
 	port->has_gateway = true;
 	ck_assert_int_eq(addr_parse(text, &prefix->address), 0);

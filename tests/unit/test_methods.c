@@ -334,7 +334,7 @@ START_TEST(test_methods_hello_and_names)
 	ck_assert_int_eq(json_get_integer(json_get(hello, "limits"), "vips", 0), FAKE_VIPS);
 	ck_assert_int_eq(json_get_integer(json_get(hello, "limits"), "flows", 1), 0);
 	snprintf(key, sizeof key, "%s", json_get_string(hello, "key_check", ""));
-	fake.tables.key.word[1] ^= 1;
+	fake.tables.config->key.word[1] ^= 1;
 	ck_assert_str_ne(json_get_string(fake_call(&fake, "plane.hello", NULL), "key_check", ""),
 			 key);
 	ck_assert_ptr_null(fake_call(&fake, "plane.hello", "{'x':1}"));

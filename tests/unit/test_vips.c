@@ -38,6 +38,7 @@ random_below(uint32_t bound)
 struct world {
 	_Alignas(64) struct fl_vip_bucket buckets[BUCKETS];
 	struct fl_vip records[RECORDS];
+	struct fl_config config;
 	struct plane_tables tables;
 	struct vips *vips;
 	uint32_t record_of[KEYS];
@@ -63,11 +64,12 @@ world_open(void)
 {
 	memset(&world, 0, sizeof world);
 	world.tables = (struct plane_tables){
-		.key = { { 0x1111, 0x2222 } },
-		.vip_bucket_mask = BUCKETS - 1,
+		.config = &world.config,
 		.vip_buckets = world.buckets,
 		.vips = world.records,
 	};
+	world.config = (struct fl_config){ .key = { { 0x1111, 0x2222 } },
+					   .vip_bucket_mask = BUCKETS - 1 };
 	for (uint32_t i = 0; i < KEYS; i++)
 		world.record_of[i] = UINT32_MAX;
 	ck_assert_int_eq(vips_create(&world.tables, RECORDS, &world.vips), 0);
@@ -95,7 +97,7 @@ snapshot(void *user)
 static bool
 is_full_for(const struct fl_vip_bucket *buckets, const struct fl_vip_key *key)
 {
-	uint32_t home = fl_vip_home(fl_vip_hash(&world.tables.key, key), BUCKETS - 1);
+	uint32_t home = fl_vip_home(fl_vip_hash(&world.config.key, key), BUCKETS - 1);
 
 	for (uint32_t i = 0; i < FL_VIP_PROBE_MAX; i++)
 		for (uint32_t j = 0; j < 8; j++)
@@ -118,7 +120,7 @@ static uint32_t
 find_between(uint32_t before, uint32_t seen_before, const struct fl_vip_key *key)
 {
 	_Alignas(64) struct fl_vip_bucket mix[BUCKETS];
-	uint32_t home = fl_vip_home(fl_vip_hash(&world.tables.key, key), BUCKETS - 1);
+	uint32_t home = fl_vip_home(fl_vip_hash(&world.config.key, key), BUCKETS - 1);
 
 	memcpy(mix, world.snapshots[before + 1], sizeof mix);
 	for (uint32_t i = 0; i < seen_before; i++)
