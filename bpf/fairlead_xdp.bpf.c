@@ -8,6 +8,37 @@
 
 #include "../dataplane/core/emit.h"
 #include "xdp_maps.h"
+
+/**
+ * Set by the process before it loads: it has no CAP_PERFMON, so the verifier lets no pointer be
+ * subtracted from another nor moved by what is not a constant, and length and headers behind others
+ * cost calls (kernel 5.18 and newer).
+ */
+const volatile bool no_perfmon = false;
+
+FL_INLINE bool
+load_bytes(void *context, uint32_t offset, void *to, uint32_t size)
+{
+	struct xdp_md *ctx = context;
+	const uint8_t *from;
+
+	if (no_perfmon)
+		return bpf_xdp_load_bytes(ctx, offset, to, size) == 0;
+	from = (const uint8_t *)(long)ctx->data + offset;
+	if (from + size > (const uint8_t *)(long)ctx->data_end)
+		return false;
+	__builtin_memcpy(to, from, size);
+	return true;
+}
+
+FL_INLINE uint32_t
+frame_length(struct xdp_md *ctx)
+{
+	return no_perfmon ? (uint32_t)bpf_xdp_get_buff_len(ctx)
+			  : (uint32_t)(ctx->data_end - ctx->data);
+}
+
+#define STEPS_LOAD load_bytes
 #include "xdp_steps.h"
 
 #define TABLE(name, record)                        \
@@ -39,19 +70,6 @@ struct {
 	__type(key, uint32_t);
 	__type(value, uint32_t);
 } tx_ports SEC(".maps");
-
-/**
- * Set by the process before it loads: it has no CAP_PERFMON, so the verifier lets no pointer be
- * subtracted from another, and the frame's length costs a call (kernel 5.18 and newer).
- */
-const volatile bool no_perfmon = false;
-
-FL_INLINE uint32_t
-frame_length(struct xdp_md *ctx)
-{
-	return no_perfmon ? (uint32_t)bpf_xdp_get_buff_len(ctx)
-			  : (uint32_t)(ctx->data_end - ctx->data);
-}
 
 /** One packet's run. */
 struct run {
@@ -142,6 +160,15 @@ find_record(uint64_t address_0, uint64_t address_1, uint64_t rest)
 	return record + 1;
 }
 
+/** @param found of find_record(). @return as fl_access.find_range. */
+__attribute__((noinline)) uint32_t
+range_first(uint32_t found, uint32_t port)
+{
+	const struct fl_vip *page = found == 0 ? NULL : get_vip(NULL, found - 1);
+
+	return page == NULL ? FL_RANGE_NOT_FOUND : fl_page_range(&page->page, (uint16_t)port);
+}
+
 __attribute__((noinline)) uint32_t
 recall_fragment(const struct fl_packet *packet)
 {
@@ -228,7 +255,17 @@ find_vip(void *user, const struct fl_vip_key *key, uint32_t *ret_record)
 	return fl_vip_find(&vip_access, user, key, ret_record);
 }
 
-static const struct fl_access call_access = { .find = find_vip_by_call };
+FL_INLINE uint32_t
+find_range_by_call(void *user, const struct fl_vip_key *key, uint16_t port)
+{
+	return range_first(find_record(key->address.half[0], key->address.half[1], key->rest),
+			   port);
+}
+
+static const struct fl_access call_access = {
+	.find = find_vip_by_call,
+	.find_range = find_range_by_call,
+};
 
 static const struct fl_access map_access = {
 	.find = find_vip,
@@ -285,9 +322,9 @@ count_forwarded(const struct run *run, const struct fl_packet *packet,
 
 /** @return the XDP action that sends the frame by the decision's port. */
 FL_INLINE int
-send(const struct run *run, const struct fl_decision *decision)
+send(struct run *run, const struct fl_decision *decision)
 {
-	if (run->config->ifindex[decision->port & (FL_PORTS_MAX - 1)] == run->ifindex)
+	if (decision->port == get_in_port(run))
 		return XDP_TX;
 	return (int)bpf_redirect_map(&tx_ports, decision->port, XDP_ABORTED);
 }

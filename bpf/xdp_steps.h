@@ -5,7 +5,8 @@
  * which the verifier looks at each by itself, so that the paths through them add up instead of
  * multiplying.
  *
- * A program whose context is not that of XDP defines STEPS_CONTEXT before it includes this.
+ * A program whose context is not that of XDP defines STEPS_CONTEXT before it includes this, and one
+ * that cannot read at varying offsets STEPS_LOAD, its struct fl_frame.load.
  */
 #ifndef BPF_XDP_STEPS_H
 #define BPF_XDP_STEPS_H
@@ -18,32 +19,39 @@
 #define STEPS_CONTEXT struct xdp_md
 #endif
 
+#ifndef STEPS_LOAD
+#define STEPS_LOAD NULL
+#endif
+
 /** fl_parse_l3(). @param frame_bytes of the whole frame, readable or not. */
 __attribute__((noinline)) uint32_t
 parse_l3(STEPS_CONTEXT *ctx, struct fl_packet *packet, uint32_t frame_bytes)
 {
-	struct fl_cursor cursor = { .pos = (const uint8_t *)(long)ctx->data,
-				    .end = (const uint8_t *)(long)ctx->data_end };
+	const struct fl_frame frame = {
+		.start = { .pos = (const uint8_t *)(long)ctx->data,
+			   .end = (const uint8_t *)(long)ctx->data_end },
+		.load = STEPS_LOAD,
+		.context = ctx,
+	};
 
-	if (packet == NULL)
-		return FL_DROP_BUG;
-	return fl_parse_l3(&cursor, frame_bytes, packet, false);
+	return packet == NULL ? FL_DROP_BUG : fl_parse_l3(&frame, frame_bytes, packet);
 }
 
 /** fl_parse_l4(), after parse_l3(). */
 __attribute__((noinline)) uint32_t
 parse_l4(STEPS_CONTEXT *ctx, struct fl_packet *packet)
 {
-	struct fl_cursor cursor = { .end = (const uint8_t *)(long)ctx->data_end };
-	uint32_t offset;
+	const struct fl_frame frame = {
+		.start = { .pos = (const uint8_t *)(long)ctx->data,
+			   .end = (const uint8_t *)(long)ctx->data_end },
+		.load = STEPS_LOAD,
+		.context = ctx,
+	};
 
 	if (packet == NULL)
 		return FL_DROP_BUG;
-	offset = packet->l2_bytes + packet->l4_offset;
-	if (offset > FL_READ_BYTES_MAX)
-		return FL_DROP_BUG;
-	cursor.pos = (const uint8_t *)(long)ctx->data + offset;
-	return fl_parse_l4(&cursor, packet, false);
+	fl_parse_l4(&frame, packet);
+	return FL_FORWARD;
 }
 
 #endif

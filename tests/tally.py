@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Counts what a suite ran, for tools/check: prints "PASSED FAILED".
 
-    tally.py meson LOG.json    of meson test: libcheck's and the packet suite's own counts, else a program is one test
+    tally.py meson LOG.json    of meson test: libcheck's and the packet suite's own counts, lines "N passed, N failed", else a
+                               program is one test
     tally.py pytest LOG.xml    of pytest's JUnit file
 
 What was skipped has failed: tools/check runs where everything can run. A missing log counts as nothing run."""
@@ -19,12 +20,16 @@ def count_output(output):
     for checks, failures, errors in re.findall(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", output, re.M):
         failed += int(failures) + int(errors)
         passed += int(checks) - int(failures) - int(errors)
-    for cases, *engines in re.findall(r"^packet: (\d+) cases, engine core: (\d+), engine dpdk: (\d+)$", output, re.M):
-        passed += sum(map(int, engines))
-        failed += sum(int(cases) - int(engine) for engine in engines)
+    for engines in re.findall(r"^packet: \d+ cases, engine (.*)$", output, re.M):
+        for right, run in re.findall(r"\w+: (\d+)/(\d+)", engines):
+            passed += int(right)
+            failed += int(run) - int(right)
     for checks, failures in re.findall(r"^worker over rings: (\d+) checks, (\d+) failed$", output, re.M):
         passed += int(checks) - int(failures)
         failed += int(failures)
+    for ok, bad in re.findall(r"^(\d+) passed, (\d+) failed$", output, re.M):
+        passed += int(ok)
+        failed += int(bad)
     return passed, failed
 
 

@@ -136,8 +136,12 @@ struct xdp_fixture_result
 xdp_fixture_run(struct xdp_fixture *fixture, uint32_t in_port, const uint8_t *frame, uint32_t bytes,
 		uint8_t *out)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = bytes,
-		    .data_out = out, .data_size_out = bytes + FL_HEAD_BYTES_MAX, .repeat = 1);
+	struct bpf_test_run_opts opts = { .sz = sizeof opts,
+					  .data_in = frame,
+					  .data_size_in = bytes,
+					  .data_out = out,
+					  .data_size_out = bytes + FL_HEAD_BYTES_MAX,
+					  .repeat = 1 };
 	struct xdp_fixture_result result;
 
 	fixture->config->ifindex[in_port] = LOOPBACK;

@@ -17,6 +17,9 @@ struct fl_access {
 	/** The record with the key. @param ret_record its index, set when there is one. */
 	const struct fl_vip *(*find)(void *user, const struct fl_vip_key *key,
 				     uint32_t *ret_record);
+	/** Where the range begins that has @p port, of the page with the key: fl_page_range().
+	 * FL_RANGE_NOT_FOUND: none has, or there is no such page. */
+	uint32_t (*find_range)(void *user, const struct fl_vip_key *key, uint16_t port);
 	const struct fl_vip *(*vip)(void *user, uint32_t record);
 	const struct fl_owners *(*owners)(void *user, uint32_t index); /**< of rows 4 x index ... */
 	const struct fl_row *(*row)(void *user, uint32_t index);
@@ -33,6 +36,21 @@ struct fl_access {
 	uint32_t (*in_port)(void *user); /**< number of the port the packet came by */
 	uint64_t (*now_ns)(void *user);	 /**< monotonic */
 };
+
+#define FL_RANGE_NOT_FOUND UINT32_MAX
+
+/** fl_access.find_range, once the page is found. */
+FL_INLINE uint32_t
+fl_page_range(const struct fl_vip_page *page, uint16_t port)
+{
+	uint32_t count = page->count;
+
+	FL_UNROLL
+	for (uint32_t i = 0; i < FL_VIP_PAGE_RANGES; i++)
+		if (i < count && port >= page->range[i].first && port <= page->range[i].last)
+			return page->range[i].first;
+	return FL_RANGE_NOT_FOUND;
+}
 
 /** What fl_vip_find() stands on, for an engine whose records lie behind buckets. */
 struct fl_vip_access {
@@ -52,14 +70,17 @@ fl_vip_find(const struct fl_vip_access *access, void *user, const struct fl_vip_
 	const struct fl_config *config = access->config(user);
 	uint64_t hash = fl_vip_hash(&config->key, key);
 	uint32_t home = fl_vip_home(hash, config->vip_bucket_mask);
+	bool is_full = true; /* all buckets so far: the run goes on */
 
+	FL_UNROLL
 	for (uint32_t probe = 0; probe < FL_VIP_PROBE_MAX; probe++) {
-		const struct fl_vip_bucket *bucket =
-			access->bucket(user, (home + probe) & config->vip_bucket_mask);
-		bool is_full = true;
+		const struct fl_vip_bucket *bucket;
 
+		if (!is_full)
+			continue;
+		bucket = access->bucket(user, (home + probe) & config->vip_bucket_mask);
 		if (bucket == NULL)
-			break;
+			return NULL;
 		FL_UNROLL
 		for (uint32_t i = 0; i < 8; i++) {
 			uint64_t word = FL_READ_ONCE(bucket->word[i]);
@@ -75,8 +96,6 @@ fl_vip_find(const struct fl_vip_access *access, void *user, const struct fl_vip_
 				return vip;
 			}
 		}
-		if (!is_full)
-			break;
 	}
 	return NULL;
 }

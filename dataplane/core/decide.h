@@ -60,23 +60,6 @@ fl_is_own_source(const struct fl_config *config, const struct fl_addr *source)
 	return false;
 }
 
-/** The first range of the page that has @p port. @param ret_first where it begins. @return false:
- * none has. */
-FL_INLINE bool
-fl_page_find(const struct fl_vip_page *page, uint16_t port, uint16_t *ret_first)
-{
-	uint32_t count = page->count;
-
-	FL_UNROLL
-	for (uint32_t i = 0; i < FL_VIP_PAGE_RANGES; i++) {
-		if (i < count && port >= page->range[i].first && port <= page->range[i].last) {
-			*ret_first = page->range[i].first;
-			return true;
-		}
-	}
-	return false;
-}
-
 /** The key's `rest` with another port and kind: what it has of protocol and prefix length stays. */
 FL_INLINE uint64_t
 fl_rest_with(uint64_t rest, fl_be16 port, enum fl_vip_kind kind)
@@ -95,23 +78,23 @@ fl_find_range(const struct fl_view *view, const struct fl_packet *packet, struct
 	      struct fl_decision *decision)
 {
 	uint64_t wanted = key->rest | fl_vip_rest(0, packet->to.ip_proto);
-	uint64_t rest = fl_rest_with(wanted, 0, FL_VIP_ANY);
-	uint32_t pages = decision->vip->address.pages[packet->to.ip_proto == FL_IPPROTO_UDP];
+	const struct fl_vip_address *address = &decision->vip->address;
+	/* both, and then one of them: no index that varies (FL_UNROLL) */
+	uint32_t pages_tcp = FL_READ_ONCE(address->pages[0]);
+	uint32_t pages_udp = FL_READ_ONCE(address->pages[1]);
+	uint32_t pages = packet->to.ip_proto == FL_IPPROTO_UDP ? pages_udp : pages_tcp;
+	uint32_t first = FL_RANGE_NOT_FOUND;
 
-	for (uint32_t i = 0; i < FL_VIP_RANGES_MAX / FL_VIP_PAGE_RANGES && i < pages; i++) {
-		const struct fl_vip *page;
-		uint16_t first;
-
+	FL_UNROLL
+	for (uint32_t i = 0; i < FL_VIP_RANGES_MAX / FL_VIP_PAGE_RANGES; i++) {
+		if (i >= pages || first != FL_RANGE_NOT_FOUND)
+			continue;
 		key->rest = fl_rest_with(wanted, (uint16_t)i, FL_VIP_PAGE);
-		page = view->access->find(view->user, key, &decision->record);
-		if (page == NULL)
-			break;
-		if (fl_page_find(&page->page, fl_from_be16(packet->to.port), &first)) {
-			rest = fl_rest_with(wanted, fl_to_be16(first), FL_VIP_RANGE);
-			break;
-		}
+		first = view->access->find_range(view->user, key, fl_from_be16(packet->to.port));
 	}
-	key->rest = rest;
+	key->rest = first != FL_RANGE_NOT_FOUND
+			    ? fl_rest_with(wanted, fl_to_be16((uint16_t)first), FL_VIP_RANGE)
+			    : fl_rest_with(wanted, 0, FL_VIP_ANY);
 	decision->vip = view->access->find(view->user, key, &decision->record);
 	return decision->vip != NULL;
 }
@@ -128,7 +111,10 @@ FL_INLINE enum fl_verdict
 fl_find(const struct fl_view *view, const struct fl_packet *packet, struct fl_decision *decision,
 	bool plain)
 {
-	uint64_t lengths = FL_READ_ONCE(view->config->lengths[packet->is_ipv6 ? 1 : 0]);
+	/* both, and then one of them: no index that varies (FL_UNROLL) */
+	uint64_t lengths_ipv4 = FL_READ_ONCE(view->config->lengths[0]);
+	uint64_t lengths_ipv6 = FL_READ_ONCE(view->config->lengths[1]);
+	uint64_t lengths = packet->is_ipv6 ? lengths_ipv6 : lengths_ipv4;
 
 	if (plain && FL_UNLIKELY(lengths > 0xff))
 		return FL_NOT_PLAIN;

@@ -41,6 +41,9 @@ fl_fragment_word(uint64_t hash, uint32_t slot, uint64_t now_ns)
 	       (now_ns >> FL_FRAGMENT_STEP_SHIFT) << 48;
 }
 
+/** Older than any entry: of a free place, of the packet's own. */
+enum { FL_FRAGMENT_AGE_FREE = 0x10000, FL_FRAGMENT_AGE_OWN = 0x20000 };
+
 /** Steps since the entry was written, modulo 2^16 (73 min). */
 FL_INLINE uint32_t
 fl_fragment_age(uint64_t word, uint64_t now_ns)
@@ -65,6 +68,15 @@ fl_fragment_find(const struct fl_fragments *bucket, uint64_t hash, uint64_t now_
 	return slot;
 }
 
+/** How willingly a place is taken: the packet's own first, then free ones, then the oldest. */
+FL_INLINE uint32_t
+fl_fragment_rank(uint64_t word, uint64_t hash, uint64_t now_ns)
+{
+	if ((word & 0xfffffffu) == fl_fragment_fp(hash))
+		return FL_FRAGMENT_AGE_OWN;
+	return word == 0 ? FL_FRAGMENT_AGE_FREE : fl_fragment_age(word, now_ns);
+}
+
 /**
  * Remember that the packet's first fragment went to @p slot.
  * @return true: an entry that was still alive had to go.
@@ -72,25 +84,23 @@ fl_fragment_find(const struct fl_fragments *bucket, uint64_t hash, uint64_t now_
 FL_INLINE bool
 fl_fragment_put(struct fl_fragments *bucket, uint64_t hash, uint32_t slot, uint64_t now_ns)
 {
-	uint32_t place = 0, place_age = 0;
+	uint32_t best = 0;
 
-	/* its own, or the one that is dead longest, or the oldest */
 	FL_UNROLL
 	for (uint32_t i = 0; i < 8; i++) {
-		uint64_t word = FL_READ_ONCE(bucket->word[i]);
-		uint32_t age = fl_fragment_age(word, now_ns) + 1;
+		uint32_t rank = fl_fragment_rank(FL_READ_ONCE(bucket->word[i]), hash, now_ns);
 
-		if (word == 0)
-			age = 0x20000;
-		if ((word & 0xfffffffu) == fl_fragment_fp(hash))
-			age = 0x40000;
-		if (age > place_age) {
-			place = i;
-			place_age = age;
+		best = rank > best ? rank : best;
+	}
+	FL_UNROLL
+	for (uint32_t i = 0; i < 8; i++) {
+		/* where another core has changed it since, the next of that rank, or none */
+		if (fl_fragment_rank(FL_READ_ONCE(bucket->word[i]), hash, now_ns) == best) {
+			FL_WRITE_ONCE(bucket->word[i], fl_fragment_word(hash, slot, now_ns));
+			break;
 		}
 	}
-	FL_WRITE_ONCE(bucket->word[place & 7], fl_fragment_word(hash, slot, now_ns));
-	return place_age <= FL_FRAGMENT_LIFE_STEPS;
+	return best < FL_FRAGMENT_LIFE_STEPS;
 }
 
 #endif

@@ -38,20 +38,37 @@ fl_pull(struct fl_cursor *cursor, uint32_t size)
 }
 
 /**
- * @p size bytes at @p offset from the cursor, which does not move.
- * @param offset at most FL_READ_BYTES_MAX: more is as good as beyond the end.
- * @return the first of them (borrowed), or NULL when short.
+ * A frame that is read at offsets which vary with what it says. To a loader without CAP_PERFMON the
+ * BPF verifier forbids such offsets in packet pointers: an engine may bring a function of its own.
  */
-FL_INLINE const void *
-fl_peek(const struct fl_cursor *cursor, uint32_t offset, uint32_t size)
+struct fl_frame {
+	struct fl_cursor start; /**< at the Ethernet header */
+	/** Copy. @return false when short. NULL: straight from start. */
+	bool (*load)(void *context, uint32_t offset, void *to, uint32_t size);
+	void *context;
+};
+
+/**
+ * Copy @p size bytes from @p offset.
+ * @param offset at most FL_READ_BYTES_MAX: more is as good as beyond the end.
+ * @param size a constant.
+ * @return false, *to as it was, when short.
+ */
+FL_INLINE bool
+fl_load(const struct fl_frame *frame, uint32_t offset, void *to, uint32_t size)
 {
-	const uint8_t *start;
+	const uint8_t *from;
 
 	if (offset > FL_READ_BYTES_MAX)
-		return NULL;
-	start = cursor->pos + offset;
-	FL_ASSUME_THERE(start);
-	return start + size > cursor->end ? NULL : start;
+		return false;
+	if (frame->load != NULL)
+		return frame->load(frame->context, offset, to, size);
+	from = frame->start.pos + offset;
+	FL_ASSUME_THERE(from);
+	if (from + size > frame->start.end)
+		return false;
+	__builtin_memcpy(to, from, size);
+	return true;
 }
 
 /** What a packet is, as far as its way depends on it. */

@@ -63,7 +63,7 @@ fl_parse_ipv4(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *pack
 	if (FL_UNLIKELY(header_bytes > sizeof *ip)) {
 		if (plain)
 			return FL_NOT_PLAIN;
-		if (fl_peek(cursor, 0, header_bytes - sizeof *ip) == NULL)
+		if (header_bytes > l3_room)
 			return FL_DROP_TRUNCATED;
 	}
 	if (total_bytes < header_bytes || total_bytes > l3_room)
@@ -142,25 +142,22 @@ fl_parse_fragment(const struct fl_wire_fragment *fragment, struct fl_packet *pac
 	packet->fragment_proto = fragment->next_header;
 }
 
-/**
- * Step over one extension header.
- * @param cursor at the first of them; stays there.
- * @return FL_FORWARD; or what becomes of the packet on a VIP.
- */
+/** Step over one extension header. @return FL_FORWARD; or what becomes of the packet on a VIP. */
 FL_INLINE enum fl_verdict
-fl_parse_extension(const struct fl_cursor *cursor, struct fl_packet *packet,
+fl_parse_extension(const struct fl_frame *frame, struct fl_packet *packet,
 		   struct fl_extensions *walk)
 {
 	uint32_t room = (uint32_t)packet->l3_bytes - FL_IPV6_BYTES, bytes;
-	const struct fl_wire_extension *extension;
+	uint32_t offset = packet->l2_bytes + (uint32_t)FL_IPV6_BYTES + walk->bytes;
+	struct fl_wire_extension extension;
 	uint8_t kind = walk->next_header;
 
 	if (kind >= FL_IPPROTO_MOBILITY)
 		return FL_DROP_IPV6_EXTENSION;
-	extension = fl_peek(cursor, walk->bytes, sizeof *extension);
-	if (extension == NULL || walk->bytes + sizeof *extension > room)
+	if (walk->bytes + sizeof extension > room ||
+	    !fl_load(frame, offset, &extension, sizeof extension))
 		return FL_DROP_TRUNCATED;
-	bytes = walk->bytes + fl_extension_bytes(extension, kind);
+	bytes = walk->bytes + fl_extension_bytes(&extension, kind);
 	if (bytes > room)
 		return FL_DROP_TRUNCATED;
 	if ((kind == FL_IPPROTO_HOPOPTS && walk->bytes > 0) ||
@@ -168,23 +165,20 @@ fl_parse_extension(const struct fl_cursor *cursor, struct fl_packet *packet,
 		return FL_DROP_IPV6_EXTENSION;
 	if (bytes > FL_EXTENSIONS_BYTES_MAX)
 		return FL_DROP_IPV6_EXTENSION;
-	if (kind == FL_IPPROTO_ROUTING && (extension->type == 0 || extension->segments_left != 0))
+	if (kind == FL_IPPROTO_ROUTING && (extension.type == 0 || extension.segments_left != 0))
 		return FL_DROP_ROUTING_HEADER;
 	if (kind == FL_IPPROTO_FRAGMENT) {
 		walk->has_fragment = true;
-		fl_parse_fragment((const struct fl_wire_fragment *)extension, packet);
+		fl_parse_fragment((const struct fl_wire_fragment *)&extension, packet);
 	}
 	walk->bytes = bytes;
-	walk->next_header = extension->next_header;
+	walk->next_header = extension.next_header;
 	return FL_FORWARD;
 }
 
-/**
- * Step over the extension headers.
- * @param cursor behind the IPv6 header; stays there.
- */
+/** Step over the extension headers. */
 FL_INLINE void
-fl_parse_extensions(const struct fl_cursor *cursor, struct fl_packet *packet)
+fl_parse_extensions(const struct fl_frame *frame, struct fl_packet *packet)
 {
 	struct fl_extensions walk = { .next_header = packet->ip_proto };
 	enum fl_verdict verdict = FL_FORWARD;
@@ -195,7 +189,7 @@ fl_parse_extensions(const struct fl_cursor *cursor, struct fl_packet *packet)
 		if (count++ == FL_EXTENSIONS_MAX)
 			verdict = FL_DROP_IPV6_EXTENSION;
 		else
-			verdict = fl_parse_extension(cursor, packet, &walk);
+			verdict = fl_parse_extension(frame, packet, &walk);
 	}
 	packet->l4_offset = (uint16_t)(FL_IPV6_BYTES + walk.bytes);
 	packet->ip_proto = walk.next_header;
@@ -214,15 +208,15 @@ fl_parse_ipv6(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *pack
 	payload_bytes = fl_from_be16(ip->payload_bytes);
 	if (first_word >> 28 != 6)
 		return FL_DROP_BAD_HEADER;
-	/* 65,496 and more bytes of payload would not fit l3_bytes; no frame of that size can leave.
-	 */
-	if (payload_bytes > UINT16_MAX - sizeof *ip || payload_bytes + sizeof *ip > l3_room)
-		return FL_DROP_BAD_LENGTH;
 	packet->src = fl_addr_from_ipv6(ip->src);
 	packet->to.address = fl_addr_from_ipv6(ip->dst);
 	/* An IPv4-mapped address is never on the wire (RFC 4291): it must not reach an IPv4 VIP. */
 	if (fl_addr_is_ipv4(&packet->to.address) || fl_addr_is_ipv4(&packet->src))
 		return FL_DROP_BAD_HEADER;
+	/* 65,496 and more bytes of payload would not fit l3_bytes; no frame of that size can leave.
+	 */
+	if (payload_bytes > UINT16_MAX - sizeof *ip || payload_bytes + sizeof *ip > l3_room)
+		return FL_DROP_BAD_LENGTH;
 	packet->l3_bytes = (uint16_t)(payload_bytes + sizeof *ip);
 	packet->l4_offset = sizeof *ip;
 	packet->traffic_class = (uint8_t)(first_word >> 20);
@@ -230,12 +224,8 @@ fl_parse_ipv6(struct fl_cursor *cursor, uint32_t l3_room, struct fl_packet *pack
 	packet->ip_proto = ip->next_header;
 	packet->is_ipv6 = true;
 	packet->source = (uint8_t)fl_source_verdict(&packet->src, &packet->to.address, true);
-	if (FL_UNLIKELY(fl_is_ipv6_extension(ip->next_header))) {
-		if (plain)
-			return FL_NOT_PLAIN;
-		fl_parse_extensions(cursor, packet);
-	}
-	return FL_FORWARD;
+	return plain && FL_UNLIKELY(fl_is_ipv6_extension(ip->next_header)) ? FL_NOT_PLAIN
+									   : FL_FORWARD;
 }
 
 /* --- Ethernet --- */
@@ -264,11 +254,12 @@ fl_parse_tags(struct fl_cursor *cursor, fl_be16 *type, struct fl_packet *packet)
 }
 
 /**
- * The first half of fl_parse(): up to what is behind the IP headers.
+ * Up to what is behind the Ethernet header, tags and the IPv4 or the fixed IPv6 header.
  * @param plain a constant: FL_NOT_PLAIN for tags, IPv4 options, fragments, extension headers.
  */
 FL_INLINE enum fl_verdict
-fl_parse_l3(struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_packet *packet, bool plain)
+fl_parse_headers(struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_packet *packet,
+		 bool plain)
 {
 	const struct fl_wire_ethernet *ethernet = fl_pull(cursor, sizeof *ethernet);
 	fl_be16 type;
@@ -293,17 +284,28 @@ fl_parse_l3(struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_packet *pa
 	return FL_PASS_NOT_IP;
 }
 
+/** The first half of fl_parse(): up to what is behind the IP headers. */
+FL_INLINE enum fl_verdict
+fl_parse_l3(const struct fl_frame *frame, uint32_t frame_bytes, struct fl_packet *packet)
+{
+	struct fl_cursor cursor = frame->start;
+	enum fl_verdict verdict = fl_parse_headers(&cursor, frame_bytes, packet, false);
+
+	if (verdict == FL_FORWARD && packet->is_ipv6 && fl_is_ipv6_extension(packet->ip_proto))
+		fl_parse_extensions(frame, packet);
+	return verdict;
+}
+
 /* --- TCP, UDP, ICMP --- */
 
+/** @param ports NULL: they are not there. */
 FL_INLINE void
-fl_parse_ports(struct fl_cursor *cursor, struct fl_packet *packet)
+fl_parse_ports(const struct fl_wire_ports *ports, struct fl_packet *packet)
 {
 	bool is_tcp = packet->ip_proto == FL_IPPROTO_TCP;
 	uint32_t needed = is_tcp ? FL_TCP_BYTES : FL_UDP_BYTES;
-	const struct fl_wire_ports *ports;
 
-	if ((uint32_t)packet->l3_bytes < packet->l4_offset + needed ||
-	    (ports = fl_pull(cursor, sizeof *ports)) == NULL) {
+	if (ports == NULL || (uint32_t)packet->l3_bytes < packet->l4_offset + needed) {
 		packet->on_vip = FL_DROP_TRUNCATED;
 		return;
 	}
@@ -315,7 +317,7 @@ fl_parse_ports(struct fl_cursor *cursor, struct fl_packet *packet)
 
 /** What is neither TCP nor UDP. */
 FL_INLINE void
-fl_parse_other(struct fl_cursor *cursor, struct fl_packet *packet)
+fl_parse_other(const struct fl_frame *frame, struct fl_packet *packet)
 {
 	uint8_t ip_proto = packet->ip_proto;
 
@@ -323,51 +325,65 @@ fl_parse_other(struct fl_cursor *cursor, struct fl_packet *packet)
 		if (packet->fragment != FL_FRAGMENT_NONE)
 			packet->shape = FL_SHAPE_ICMP_FRAGMENT;
 		else
-			fl_parse_icmp(cursor, packet);
+			fl_parse_icmp(frame, packet);
 	} else {
 		packet->on_vip = FL_PASS_PROTOCOL;
-		packet->is_tunnel = packet->fragment != FL_FRAGMENT_LATER &&
-				    (ip_proto == FL_IPPROTO_IPV4 || ip_proto == FL_IPPROTO_IPV6);
+		packet->is_tunnel = ip_proto == FL_IPPROTO_IPV4 || ip_proto == FL_IPPROTO_IPV6;
 	}
 }
 
-/**
- * The second half of fl_parse(): what is behind the IP headers.
- * @param cursor there: packet->l2_bytes + packet->l4_offset from the frame's first byte.
- * @param plain a constant: FL_NOT_PLAIN for all but TCP and UDP.
- * @return FL_FORWARD or FL_NOT_PLAIN.
- */
-FL_INLINE enum fl_verdict
-fl_parse_l4(struct fl_cursor *cursor, struct fl_packet *packet, bool plain)
+FL_INLINE bool
+fl_is_tcp_or_udp(uint8_t ip_proto)
 {
-	if (FL_UNLIKELY(packet->on_vip != FL_FORWARD)) {
-		/* the extension headers said it all */
-	} else if (FL_LIKELY(packet->ip_proto == FL_IPPROTO_TCP ||
-			     packet->ip_proto == FL_IPPROTO_UDP)) {
-		if (FL_UNLIKELY(packet->fragment == FL_FRAGMENT_LATER))
-			packet->shape = FL_SHAPE_LATER;
-		else
-			fl_parse_ports(cursor, packet);
-	} else if (plain) {
-		return FL_NOT_PLAIN;
-	} else {
-		fl_parse_other(cursor, packet);
-	}
+	return ip_proto == FL_IPPROTO_TCP || ip_proto == FL_IPPROTO_UDP;
+}
+
+/** Who may not have such a source at a VIP: known since the IP header, said when all else is. */
+FL_INLINE void
+fl_parse_source(struct fl_packet *packet)
+{
 	if (FL_UNLIKELY(packet->source != FL_FORWARD) &&
 	    !fl_verdict_is_pass((enum fl_verdict)packet->on_vip))
 		packet->on_vip = packet->source;
-	return FL_FORWARD;
 }
 
-/** fl_parse() of plain packets: TCP and UDP without anything between. @return FL_NOT_PLAIN for
- * others; packet must be zeroed again then. */
+/** The second half of fl_parse(): what is behind the IP headers. */
+FL_INLINE void
+fl_parse_l4(const struct fl_frame *frame, struct fl_packet *packet)
+{
+	uint32_t offset = (uint32_t)packet->l2_bytes + packet->l4_offset;
+	struct fl_wire_ports ports;
+
+	if (packet->on_vip != FL_FORWARD) {
+		/* the extension headers said it all */
+	} else if (!fl_is_tcp_or_udp(packet->ip_proto)) {
+		fl_parse_other(frame, packet);
+	} else if (packet->fragment == FL_FRAGMENT_LATER) {
+		packet->shape = FL_SHAPE_LATER;
+	} else {
+		fl_parse_ports(fl_load(frame, offset, &ports, sizeof ports) ? &ports : NULL,
+			       packet);
+	}
+	fl_parse_source(packet);
+}
+
+/**
+ * fl_parse() of plain packets: TCP and UDP without anything between.
+ * @return FL_NOT_PLAIN for others; packet must be zeroed again then.
+ */
 FL_INLINE enum fl_verdict
 fl_parse_plain(const struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_packet *packet)
 {
 	struct fl_cursor at = *cursor;
-	enum fl_verdict verdict = fl_parse_l3(&at, frame_bytes, packet, true);
+	enum fl_verdict verdict = fl_parse_headers(&at, frame_bytes, packet, true);
 
-	return FL_LIKELY(verdict == FL_FORWARD) ? fl_parse_l4(&at, packet, true) : verdict;
+	if (FL_UNLIKELY(verdict != FL_FORWARD))
+		return verdict;
+	if (FL_UNLIKELY(!fl_is_tcp_or_udp(packet->ip_proto)))
+		return FL_NOT_PLAIN;
+	fl_parse_ports(fl_pull(&at, sizeof(struct fl_wire_ports)), packet);
+	fl_parse_source(packet);
+	return FL_FORWARD;
 }
 
 /**
@@ -382,13 +398,12 @@ fl_parse_plain(const struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_p
 FL_INLINE enum fl_verdict
 fl_parse(const struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_packet *packet)
 {
-	struct fl_cursor l2 = *cursor, l4 = *cursor;
-	enum fl_verdict verdict = fl_parse_l3(&l2, frame_bytes, packet, false);
+	const struct fl_frame frame = { .start = *cursor };
+	enum fl_verdict verdict = fl_parse_l3(&frame, frame_bytes, packet);
 
-	if (FL_UNLIKELY(verdict != FL_FORWARD))
-		return verdict;
-	l4.pos += packet->l2_bytes + packet->l4_offset;
-	return fl_parse_l4(&l4, packet, false);
+	if (FL_LIKELY(verdict == FL_FORWARD))
+		fl_parse_l4(&frame, packet);
+	return verdict;
 }
 
 #endif

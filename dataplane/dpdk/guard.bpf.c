@@ -4,52 +4,50 @@
  * stack, because the port's XDP program is away or does not know the VIP (a start, an exchange). It
  * stays when the plane stops; its maps are pinned.
  */
-#define STEPS_CONTEXT struct __sk_buff
-
+#include <linux/bpf.h>
 #include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+#include "../core/base.h"
+
+/** Merged packets (GRO) may have what is behind the IP header outside the linear part. */
+FL_INLINE bool
+load_bytes(void *skb, uint32_t offset, void *to, uint32_t size)
+{
+	return bpf_skb_load_bytes(skb, offset, to, size) == 0;
+}
+
+#define STEPS_CONTEXT struct __sk_buff
+#define STEPS_LOAD    load_bytes
 
 #include "steering_program.h"
 
-/** Where nearly all headers lie. */
-#define FIRST_BYTES 256u
+/** Up to what is behind the IP header. */
+#define LINEAR_BYTES (FL_L2_BYTES_MAX + 60u)
 
-/**
- * Make the first @p bytes readable: merged packets (GRO) may have their headers outside the linear
- * part. On failure what is there is parsed.
- */
+/** Make what is read in place readable. On failure what is there is parsed. */
 FL_INLINE void
-pull(struct __sk_buff *skb, uint32_t bytes)
+pull(struct __sk_buff *skb)
 {
 	const uint8_t *frame = (const uint8_t *)(long)skb->data;
 	const uint8_t *end = (const uint8_t *)(long)skb->data_end;
 
-	if (frame + bytes > end)
-		(void)bpf_skb_pull_data(skb, skb->len < bytes ? skb->len : bytes);
-}
-
-/** @return the verdict; what no host could make sense of is the host's: its stack drops it too. */
-FL_INLINE uint32_t
-read_packet(struct __sk_buff *skb, struct fl_packet *packet)
-{
-	*packet = (struct fl_packet){ 0 };
-	if (parse_l3(skb, packet, skb->len) != FL_FORWARD)
-		return FL_PASS_NOT_IP;
-	return parse_l4(skb, packet);
+	if (frame + LINEAR_BYTES > end)
+		(void)bpf_skb_pull_data(skb, skb->len < LINEAR_BYTES ? skb->len : LINEAR_BYTES);
 }
 
 SEC("tc")
 int
 fl_guard(struct __sk_buff *skb)
 {
-	struct fl_packet packet;
+	struct fl_packet packet = { 0 };
 	uint32_t verdict;
 
-	pull(skb, FIRST_BYTES);
-	verdict = read_packet(skb, &packet);
-	if (packet.shape != FL_SHAPE_FLOW && skb->len > FIRST_BYTES) {
-		pull(skb, FL_READ_BYTES_MAX);
-		verdict = read_packet(skb, &packet);
-	}
+	pull(skb);
+	/* what no host could make sense of: its stack drops it too */
+	if (parse_l3(skb, &packet, skb->len) != FL_FORWARD)
+		return TC_ACT_UNSPEC;
+	verdict = parse_l4(skb, &packet);
 	/* one tag is not in the frame any more */
 	if (skb->vlan_present && packet.tag[1] != 0)
 		verdict = FL_PASS_VLAN;

@@ -46,6 +46,7 @@ memory_table_bytes(const struct config *config)
 	       size.vip_count * (sizeof(struct fl_vip) + sizeof(struct plane_ledger)) +
 	       size.backend_count * (sizeof(struct fl_backend) + sizeof(struct plane_ledger)) +
 	       (uint64_t)size.row_count * sizeof(struct fl_row) +
+	       (uint64_t)size.owners_count * sizeof(struct fl_owners) +
 	       (uint64_t)size.fragment_bucket_count * sizeof(struct fl_fragments) + counters;
 }
 

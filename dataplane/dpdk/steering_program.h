@@ -37,7 +37,25 @@ find_vip(void *user, const struct fl_vip_key *key, uint32_t *ret_record)
 	return bpf_map_lookup_elem(&fl_records, key);
 }
 
-static const struct fl_access record_access = { .find = find_vip };
+/** A global function as those of xdp_steps.h. */
+__attribute__((noinline)) uint32_t
+find_range(const struct fl_vip_key *key, uint32_t port)
+{
+	const struct fl_vip *page = key == NULL ? NULL : bpf_map_lookup_elem(&fl_records, key);
+
+	return page == NULL ? FL_RANGE_NOT_FOUND : fl_page_range(&page->page, (uint16_t)port);
+}
+
+FL_INLINE uint32_t
+find_range_by_call(void *user, const struct fl_vip_key *key, uint16_t port)
+{
+	return find_range(key, port);
+}
+
+static const struct fl_access record_access = {
+	.find = find_vip,
+	.find_range = find_range_by_call,
+};
 
 /** fl_admit(). A global function as those of xdp_steps.h. */
 __attribute__((noinline)) uint32_t

@@ -28,7 +28,7 @@ struct change_item {
 	bool in_place;		     /**< new has the ranges of old */
 	bool has_rows;		     /**< reserved for new, to be given back when dropped */
 	bool has_slots;
-	bool is_repair; /**< what is wanted is what old has, but old is adopted */
+	bool is_repair;	       /**< what is wanted is what old has, but old is adopted */
 	uint16_t *owners;      /**< of new's rows: slot indexes */
 	uint32_t rows_moved;   /**< rows whose owner changes; nobody is an owner too */
 	uint32_t rows_minimum; /**< what any table would have to move */
@@ -56,7 +56,7 @@ struct change {
 	struct change_drop *drops;
 	uint32_t drop_count;
 	bool lacks_records;
-	bool pages_move; /**< ranges go to another page: first there, then away */
+	bool pages_move;	    /**< ranges go to another page: first there, then away */
 	struct fl_vip_key *removed; /**< keys that no record has any more */
 	uint32_t removed_count;
 	uint64_t lengths[2]; /**< of the served and the next set */
@@ -105,8 +105,8 @@ int change_find_addresses(struct change *change, struct json_errors *errors);
 
 /** The VIP of the change that change->next.vips[i] is, NULL: it stays as it is. @param cursor
  * change->items at first, for ascending i. */
-const struct change_item *change_item_of(const struct change *change, uint32_t i,
-					 const struct change_item **cursor);
+const struct change_item *
+change_item_of(const struct change *change, uint32_t i, const struct change_item **cursor);
 
 /** Make item->new with its backends and their slot indexes. @return 0; -ENOMEM. */
 int change_plan_vip(struct change *change, struct change_item *item);

@@ -133,8 +133,7 @@ check_conflicts(const struct change *change, struct json_errors *errors)
 		const struct change_item *item = change_item_of(change, i, &cursor);
 
 		members[i].endpoint = next_endpoint(change, i, item);
-		members[i].policy =
-			item != NULL ? &item->want->policy : &next->vips[i]->policy;
+		members[i].policy = item != NULL ? &item->want->policy : &next->vips[i]->policy;
 		members[i].place = item != NULL ? report.wanted_from + item->want->order : i;
 	}
 	endpoint_check_set(members, next->vip_count, report_conflict, &report);
@@ -222,12 +221,12 @@ check_kept_backend(const struct change *change, const struct state_vip *vip,
 	if (covering == NULL)
 		return;
 	added = item_of_address(change, &covering->to);
-	json_error_add(
-		errors,
-		added == NULL ? NULL : want_path(&change->want, added->want, "address", &place),
-		"backend_is_vip", "a VIP needs an address of its own",
-		"%s is a backend of VIP %s, which is served", addr_format(address, text),
-		addr_endpoint_format(&vip->endpoint, vip_text));
+	json_error_add(errors,
+		       added == NULL ? NULL
+				     : want_path(&change->want, added->want, "address", &place),
+		       "backend_is_vip", "a VIP needs an address of its own",
+		       "%s is a backend of VIP %s, which is served", addr_format(address, text),
+		       addr_endpoint_format(&vip->endpoint, vip_text));
 }
 
 /** A VIP that the change does not name may have a backend whose address becomes a VIP's. */

@@ -110,9 +110,8 @@ put_vip(struct change *change, struct change_item *item)
 static void
 drop_vip(struct change *change, const struct change_item *item)
 {
-	bool stays = item->kind == CHANGE_SAME ||
-		     (item->new != NULL && item->old != NULL &&
-		      item->new->record == item->old->record);
+	bool stays = item->kind == CHANGE_SAME || (item->new != NULL && item->old != NULL &&
+						   item->new->record == item->old->record);
 
 	if (item->old != NULL && !stays)
 		drop(change, item->old->record);
@@ -250,8 +249,8 @@ put_address(struct change *change, const struct group *group, struct state_addre
 	content.address.echo_kind = echo->key.kind;
 	content.address.echo_proto = echo->key.ip_proto;
 	content.address.echo_port = echo->key.port;
-	address->record = keep_or_put(change, &content,
-				      group->old != NULL ? group->old->record : NONE);
+	address->record =
+		keep_or_put(change, &content, group->old != NULL ? group->old->record : NONE);
 }
 
 static void

@@ -39,8 +39,8 @@ digest_vip(const struct digest_table *table)
 	FL_SIP_ABSORB(v, table->key->address.half[1]);
 	FL_SIP_ABSORB(v, (uint64_t)table->key->port | (uint64_t)table->key->ip_proto << 16 |
 				 (uint64_t)table->key->bits << 24 |
-				 (uint64_t)table->key->kind << 32 |
-				 (uint64_t)table->policy << 40 | (uint64_t)table->port_last << 48);
+				 (uint64_t)table->key->kind << 32 | (uint64_t)table->policy << 40 |
+				 (uint64_t)table->port_last << 48);
 	FL_SIP_ABSORB(v, (uint64_t)table->row_count);
 	for (uint32_t row = 0; row < table->row_count; row++) {
 		uint32_t owner = table->owners[row];

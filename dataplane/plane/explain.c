@@ -146,8 +146,8 @@ explain_row(struct explanation *explanation)
 		 rows);
 	step = add_step(explanation, "row", text);
 	return step != NULL && plane_put_text(step, "hash", hash) &&
-	       json_add_u64(step, "row", decision->row_index) &&
-	       json_add_u64(step, "rows", rows) && plane_put_text(step, "state", "stable");
+	       json_add_u64(step, "row", decision->row_index) && json_add_u64(step, "rows", rows) &&
+	       plane_put_text(step, "state", "stable");
 }
 
 static bool
@@ -306,8 +306,8 @@ find_names(struct explanation *explanation)
 	const struct plane_walk *walk = &explanation->walk;
 
 	if (walk->decision.vip != NULL)
-		explanation->vip = vip_of_record(&explanation->plane->state.set,
-						 walk->decision.record);
+		explanation->vip =
+			vip_of_record(&explanation->plane->state.set, walk->decision.record);
 	if (explanation->vip != NULL && walk->decision.backend != NULL)
 		explanation->backend = backend_of_slot(explanation->vip, walk->decision.slot);
 }

@@ -185,11 +185,10 @@ warn(const struct state_vip *vip, char *text, size_t size)
 	for (uint32_t i = 0; i < vip->backend_count; i++)
 		rows += vip->backends[i].rows;
 	if (rows == 0)
-		return snprintf(text, size,
-				"VIP %s has no backend with a weight above 0: its packets are %s",
-				endpoint,
-				vip->policy.no_backend == VIP_NO_BACKEND_HOST ? "the host's"
-									      : "dropped");
+		return snprintf(
+			text, size,
+			"VIP %s has no backend with a weight above 0: its packets are %s", endpoint,
+			vip->policy.no_backend == VIP_NO_BACKEND_HOST ? "the host's" : "dropped");
 	if (vip->row_count / vip->backend_count < MAGLEV_ROWS_PER_BACKEND_GOOD)
 		return snprintf(
 			text, size,

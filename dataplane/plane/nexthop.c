@@ -139,10 +139,10 @@ static uint8_t
 port_of_gateway(const struct nexthops *nexthops, const struct nexthop *hop)
 {
 	const struct nexthop_options *options = &nexthops->options;
-	uint32_t port = hop->key.on_link ? gateway_port_exact(options->ports, options->port_count,
-							      &hop->key.address)
-					 : gateway_port(options->ports, options->port_count,
-							&hop->key.address);
+	uint32_t port =
+		hop->key.on_link
+			? gateway_port_exact(options->ports, options->port_count, &hop->key.address)
+			: gateway_port(options->ports, options->port_count, &hop->key.address);
 
 	return port == GATEWAY_NONE ? PORT_NONE : (uint8_t)port;
 }

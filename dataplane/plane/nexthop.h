@@ -72,8 +72,8 @@ void nexthops_turn(struct nexthops *nexthops, int64_t now_ms);
  */
 int64_t nexthops_due_ms(const struct nexthops *nexthops);
 
-/** The next hop of an address, looked up from now on. @param on_link a gateway will not do. Counted:
- * nexthop_give() as often. @return 0; -ENOMEM. */
+/** The next hop of an address, looked up from now on. @param on_link a gateway will not do.
+ * Counted: nexthop_give() as often. @return 0; -ENOMEM. */
 int nexthop_take(struct nexthops *nexthops, const struct addr *address, bool on_link,
 		 struct nexthop **ret_hop);
 void nexthop_give(struct nexthops *nexthops, struct nexthop *hop);

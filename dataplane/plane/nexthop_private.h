@@ -93,18 +93,18 @@ struct nexthops {
 void nexthop_update(struct nexthops *nexthops, struct nexthop *hop);
 
 /** NULL: it is not known yet. */
-struct neighbour *neighbour_find(const struct nexthops *nexthops, uint32_t ifindex,
-				 const struct addr *address);
+struct neighbour *
+neighbour_find(const struct nexthops *nexthops, uint32_t ifindex, const struct addr *address);
 
 /** It is due at once. NULL: no memory. */
-struct neighbour *neighbour_create(struct nexthops *nexthops, uint32_t ifindex,
-				   const struct addr *address);
+struct neighbour *
+neighbour_create(struct nexthops *nexthops, uint32_t ifindex, const struct addr *address);
 void neighbour_destroy(struct nexthops *nexthops, struct neighbour *neighbour);
 
 /**
  * What the kernel knows now.
- * @param known NULL: nothing, which says as little of a neighbour that nobody has looked for as that
- * it is looked for.
+ * @param known NULL: nothing, which says as little of a neighbour that nobody has looked for as
+ * that it is looked for.
  */
 void neighbour_learn(struct nexthops *nexthops, struct neighbour *neighbour,
 		     const struct rtnl_neighbour *known);

@@ -13,7 +13,7 @@
 enum {
 	VIPS_MAX = 65536,
 	ROWS_MAX = 268435456,
-	ROWS_MIN = 251, /* the smallest table */
+	ROWS_MIN = 251,	       /* the smallest table */
 	ENTROPY_BITS_MAX = 32, /* that fl_encap fills */
 	ICMP_RATE_DEFAULT = 1000,
 	ICMP_BURST_DEFAULT = 100,

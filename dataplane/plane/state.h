@@ -5,9 +5,9 @@
  * tables' ranges come from. change.h makes the next state out of it.
  *
  * A VIP incarnation has one range of rows and one range of slots, with room for as many backends
- * again and 8: a backend's slot is its own for the incarnation, a new backend gets a spare one. What
- * does not fit that way (another table size or mode, no spare slot) becomes a new incarnation with
- * ranges of its own beside the old one. A record never changes while it is published: another
+ * again and 8: a backend's slot is its own for the incarnation, a new backend gets a spare one.
+ * What does not fit that way (another table size or mode, no spare slot) becomes a new incarnation
+ * with ranges of its own beside the old one. A record never changes while it is published: another
  * policy, or nobody left with a weight, is another record with the same ranges. One thread.
  */
 #ifndef PLANE_STATE_H
@@ -125,12 +125,11 @@ struct state_backend *state_find_backend(const struct state_vip *vip, const stru
 uint32_t state_first_vip(const struct state_set *set, const struct addr_prefix *to);
 
 /** Is it an address or prefix of the set? NULL: no. */
-const struct state_address *state_find_address(const struct state_set *set,
-					       const struct addr_prefix *to);
+const struct state_address *
+state_find_address(const struct state_set *set, const struct addr_prefix *to);
 
 /** The longest prefix of the set that has the address; NULL: it is in none. */
-const struct state_address *state_covering(const struct state_set *set,
-					   const struct addr *address);
+const struct state_address *state_covering(const struct state_set *set, const struct addr *address);
 
 int state_compare_addresses(const struct addr *a, const struct addr *b);
 int state_compare_prefixes(const struct addr_prefix *a, const struct addr_prefix *b);

@@ -45,9 +45,8 @@ struct adoption {
 	uint32_t drop_count;
 };
 
-static int
-	refuse(const struct adoption *adoption, const char *format, ...)
-		__attribute__((format(printf, 2, 3)));
+static int refuse(const struct adoption *adoption, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static int
 refuse(const struct adoption *adoption, const char *format, ...)
@@ -141,8 +140,9 @@ find_records(struct adoption *adoption)
 			continue;
 		role = role_of(&tables->vips[index]);
 		if (role == ROLE_NONE)
-			return refuse(adoption, "record %u is published, but it is no VIP, address "
-						"or page",
+			return refuse(adoption,
+				      "record %u is published, but it is no VIP, address "
+				      "or page",
 				      index);
 		assert(adoption->roles[index] == ROLE_NONE); /* vips_adopt() */
 		adoption->roles[index] = (uint8_t)role;
@@ -274,14 +274,16 @@ take_ranges(const struct adoption *adoption, const struct state_vip *vip)
 	addr_endpoint_format(&vip->endpoint, text);
 	if (!maglev_row_count_valid(vip->row_count) || vip->row_count > state->maglev_rows_max ||
 	    ranges_take_at(state->rows, vip->row_base, vip->row_count) < 0)
-		return refuse(adoption, "the rows %u to %u of VIP %s are another's, or beyond the "
-					"table of %u",
+		return refuse(adoption,
+			      "the rows %u to %u of VIP %s are another's, or beyond the "
+			      "table of %u",
 			      vip->row_base, vip->row_base + vip->row_count - 1, text,
 			      adoption->size.row_count);
 	if (vip->slot_count > STATE_VIP_SLOTS_MAX ||
 	    ranges_take_at(state->slots, vip->slot_base, vip->slot_count) < 0)
-		return refuse(adoption, "the backend slots %u to %u of VIP %s are another's, or "
-					"beyond the table of %u",
+		return refuse(adoption,
+			      "the backend slots %u to %u of VIP %s are another's, or "
+			      "beyond the table of %u",
 			      vip->slot_base, vip->slot_base + vip->slot_count - 1, text,
 			      adoption->size.backend_count);
 	return 0;
@@ -370,11 +372,13 @@ read_rows(const struct adoption *adoption, struct state_vip *vip)
 		if (row != fl_row_stable(cur) ||
 		    (cur != FL_ROW_NONE &&
 		     (cur >= vip->slot_count || !adoption->slot_is_used[vip->slot_base + cur])))
-			return refuse(adoption, "row %u names slot %u of its VIP, which has no "
-						"backend",
+			return refuse(adoption,
+				      "row %u names slot %u of its VIP, which has no "
+				      "backend",
 				      at, cur);
 		if (adoption->tables->owners[at / 4].cur[at % 4] != cur)
-			plane_row_store(adoption->tables, at, row); /* it came to the first of two */
+			plane_row_store(adoption->tables, at,
+					row); /* it came to the first of two */
 		state->owners[i] = (uint16_t)cur;
 		scratch->counts[cur]++;
 	}
@@ -531,8 +535,8 @@ allocate(struct adoption *adoption)
 		calloc(adoption->size.backend_count, sizeof adoption->slot_is_used[0]);
 	set->vips = calloc(records, sizeof set->vips[0]);
 	set->addresses = calloc(records, sizeof set->addresses[0]);
-	if (adoption->roles == NULL || adoption->drops == NULL ||
-	    adoption->slot_is_used == NULL || set->vips == NULL || set->addresses == NULL)
+	if (adoption->roles == NULL || adoption->drops == NULL || adoption->slot_is_used == NULL ||
+	    set->vips == NULL || set->addresses == NULL)
 		return lacks_memory(adoption);
 	return 0;
 }

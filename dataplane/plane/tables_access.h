@@ -43,6 +43,15 @@ plane_find_vip(void *user, const struct fl_vip_key *key, uint32_t *ret_record)
 	return fl_vip_find(&plane_vip_access, user, key, ret_record);
 }
 
+FL_INLINE uint32_t
+plane_find_range(void *user, const struct fl_vip_key *key, uint16_t port)
+{
+	uint32_t record;
+	const struct fl_vip *page = plane_find_vip(user, key, &record);
+
+	return page == NULL ? FL_RANGE_NOT_FOUND : fl_page_range(&page->page, port);
+}
+
 FL_INLINE const struct fl_owners *
 plane_get_owners(void *user, uint32_t index)
 {
@@ -122,6 +131,7 @@ plane_remember_fragment(void *user, const struct fl_packet *packet, uint32_t slo
 
 static const struct fl_access plane_access = {
 	.find = plane_find_vip,
+	.find_range = plane_find_range,
 	.vip = plane_get_vip,
 	.owners = plane_get_owners,
 	.row = plane_get_row,

@@ -15,8 +15,8 @@
 
 struct vips;
 
-/** @param tables borrowed; config's mask and key, vip_buckets and vips are used. @param record_count of
- * tables->vips. @return 0; -ENOMEM. */
+/** @param tables borrowed; config's mask and key, vip_buckets and vips are used. @param
+ * record_count of tables->vips. @return 0; -ENOMEM. */
 int vips_create(const struct plane_tables *tables, uint32_t record_count, struct vips **ret_vips);
 
 /** NULL is fine. */

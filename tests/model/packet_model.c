@@ -5,6 +5,8 @@
  * Readings where the text leaves room:
  * - A later fragment's flow hash (for the outer header) is that of its addresses and protocol with
  *   both ports 0: it has no ports.
+ * - The protocol by which a later fragment finds its first is the one that both headers say: IPv6,
+ *   the fragment header's, also where the first has more extension headers behind it.
  * - The VIP of a later fragment is its first fragment's. no_backend is not asked: it has a backend.
  * - With icmp_echo forward the address is that of the longest prefix that fits, and of two VIPs
  *   with the same first port and protocol the narrower range comes first.
@@ -160,7 +162,8 @@ find_fragment(const struct model_state *state, const struct packet *packet)
 	for (uint32_t i = 0; i < state->fragment_count; i++) {
 		struct model_fragment *fragment = &state->fragments[i];
 
-		if (fragment->id == packet->fragment_id && fragment->protocol == packet->protocol &&
+		if (fragment->id == packet->fragment_id &&
+		    fragment->protocol == packet->fragment_protocol &&
 		    model_address_equal(fragment->source, packet->source) &&
 		    model_address_equal(fragment->destination, packet->destination))
 			return fragment;
@@ -207,7 +210,7 @@ remember_fragment(struct work *work)
 		fragment = add_fragment(work->state);
 	*fragment = (struct model_fragment){
 		.id = packet->fragment_id,
-		.protocol = (uint8_t)packet->protocol,
+		.protocol = (uint8_t)packet->fragment_protocol,
 		.vip = work->result->vip,
 		.backend = work->result->backend,
 		.made_ms = work->input->now_ms,

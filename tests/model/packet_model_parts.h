@@ -99,6 +99,7 @@ struct packet {
 	bool is_fragment;
 	uint32_t fragment_offset;
 	uint32_t fragment_id;
+	uint32_t fragment_protocol; /* what all fragments say: IPv6, behind the fragment header */
 	enum sort sort;
 	const char *other_verdict;
 	struct flow flow; /* SORT_FLOW, SORT_ERROR, SORT_ECHO; of SORT_LATER with ports 0 */

@@ -75,6 +75,7 @@ read_ipv4(struct packet *packet)
 	packet->fragment_offset = flags % 0x2000;
 	packet->is_fragment = packet->fragment_offset != 0 || flags / 0x2000 % 2 != 0;
 	packet->fragment_id = model_read16(ip, 4);
+	packet->fragment_protocol = packet->protocol;
 	return NULL;
 }
 
@@ -156,6 +157,7 @@ read_extension(struct packet *packet, uint32_t count, bool *has_fragment_header)
 		packet->fragment_offset = field / 8;
 		packet->is_fragment = field / 8 != 0 || field % 2 != 0;
 		packet->fragment_id = model_read32(packet->ip, at + 4);
+		packet->fragment_protocol = model_read8(packet->ip, at);
 	}
 	packet->protocol = model_read8(packet->ip, at);
 	packet->payload_at = at + bytes;

@@ -120,8 +120,8 @@ def port_kinds():
         version = 4 if dst is V4 else 6
         for dport, host, name in ((80, 80, "exact before any"), (0, 83, "0 of any"), (79, 83, "before exact"), (81, 83, "behind exact"),
                                   (7999, 83, "before a range"), (8000, 81, "first of a range"), (8500, 81, "inside a range"),
-                                  (8999, 81, "last of a range"), (9000, 82, "range of one"), (9001, 83, "behind the ranges"),
-                                  (65535, 83, "65535 of any")):
+                                  (8999, 81, "last of a range"), (9000, 82, "first of a range of two"),
+                                  (9001, 82, "last of a range of two"), (9002, 83, "behind the ranges"), (65535, 83, "65535 of any")):
             table.forward(f"tcp {version} port {name}", frame(tcp(dst.format(50), dport)), backend(0, host), flow(dst.format(50), dport, 6))
         for dport, host in ((0, 84), (1, 85), (53, 85), (65534, 85)):
             table.forward(f"udp {version} port {dport}, 0 is a port", frame(udp(dst.format(50), dport)), backend(0, host),

@@ -112,7 +112,7 @@ def kinds():
         yield vip(address.format(49), 80, "tcp", (backend(0, 78), 0), icmp_echo="forward", no_backend="host")
         yield vip(address.format(50), 80, "tcp", backend(0, 80))
         yield vip(address.format(50), "8000-8999", "tcp", backend(0, 81))
-        yield vip(address.format(50), "9000-9000", "tcp", backend(0, 82))
+        yield vip(address.format(50), "9000-9001", "tcp", backend(0, 82))
         yield vip(address.format(50), "any", "tcp", backend(0, 83))
         yield vip(address.format(50), 0, "udp", backend(0, 84))
         yield vip(address.format(50), "1-65534", "udp", backend(0, 85))

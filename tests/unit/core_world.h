@@ -47,6 +47,15 @@ world_find(void *user, const struct fl_vip_key *key, uint32_t *ret_record)
 	return NULL;
 }
 
+static inline uint32_t
+world_find_range(void *user, const struct fl_vip_key *key, uint16_t port)
+{
+	uint32_t record;
+	const struct fl_vip *page = world_find(user, key, &record);
+
+	return page == NULL ? FL_RANGE_NOT_FOUND : fl_page_range(&page->page, port);
+}
+
 static inline const struct fl_vip *
 world_vip(void *user, uint32_t record)
 {
@@ -142,6 +151,7 @@ world_remember(void *user, const struct fl_packet *packet, uint32_t slot)
 
 static const struct fl_access world_access = {
 	.find = world_find,
+	.find_range = world_find_range,
 	.vip = world_vip,
 	.owners = world_owners,
 	.row = world_row,

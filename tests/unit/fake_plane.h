@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "plane_private.h"
 
@@ -44,7 +45,7 @@ struct fake_plane {
 	int vips_add_result;
 	struct fl_vip_key keys[FAKE_VIPS * 16]; /* what the engine steers */
 	uint32_t key_count;
-	uint64_t lengths[2]; /* that it was told last */
+	uint64_t lengths[2];				 /* that it was told last */
 	void (*on_synchronize)(struct fake_plane *fake); /* NULL: nothing */
 	struct fake_client clients[FAKE_CLIENTS];
 	cJSON *answer; /* to the last call */
@@ -165,13 +166,24 @@ fake_called(struct rpc_call *call)
 		     (const struct server_client *)(const void *)client);
 }
 
+/** Tables are taken from memory that children of the process share. Set before fake_open(). */
+static bool fake_is_shared;
+
 static inline void *
 fake_take(uint32_t count, size_t size)
 {
-	void *memory = aligned_alloc(64, (count * size + 63) / 64 * 64);
+	size_t bytes = (count * size + 63) / 64 * 64;
+	void *memory;
 
+	if (fake_is_shared) {
+		memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+			      0);
+		fake_require(memory != MAP_FAILED, "no memory");
+		return memory;
+	}
+	memory = aligned_alloc(64, bytes);
 	fake_require(memory != NULL, "no memory");
-	return memset(memory, 0, (count * size + 63) / 64 * 64);
+	return memset(memory, 0, bytes);
 }
 
 static inline void
@@ -196,8 +208,9 @@ fake_take_tables(struct fake_plane *fake, const struct plane_limits *limits)
 	fake->tables.config->key = (struct fl_key){ { 0x0706050403020100, 0x0f0e0d0c0b0a0908 } };
 	fake->tables.config->vip_bucket_mask = size.vip_bucket_count - 1;
 	fake->tables.config->fragment_bucket_mask = size.fragment_bucket_count - 1;
-	fake->vip_counters = fake_take(size.vip_count, sizeof(struct fl_counter));
-	fake->backend_counters = fake_take(size.backend_count, sizeof(struct fl_counter));
+	fake->vip_counters = calloc(size.vip_count, sizeof(struct fl_counter));
+	fake->backend_counters = calloc(size.backend_count, sizeof(struct fl_counter));
+	fake_require(fake->vip_counters != NULL && fake->backend_counters != NULL, "no memory");
 }
 
 /** The parts of the tables, in one order. */
@@ -300,6 +313,36 @@ fake_open(struct fake_plane *fake, const struct plane_limits *limits)
 	fake_require(fake_open_parts(fake) == 0, "state");
 }
 
+/**
+ * A plane that adopts what the tables of another one hold, copied.
+ * @param shape for its limits; it may be another plane, in any state. @param parts its tables.
+ * @return of state_adopt(); fake_close() it in any case.
+ */
+static inline int
+fake_adopt(struct fake_plane *fake, const struct fake_plane *shape,
+	   const struct fake_part parts[FAKE_PARTS], struct plane_failure *ret_failure)
+{
+	struct fake_part own[FAKE_PARTS];
+
+	*fake = (struct fake_plane){ 0 };
+	fake_take_tables(fake, &shape->plane.options.limits);
+	fake_set_options(fake, &shape->plane.options.limits);
+	fake_parts(fake, own);
+	for (uint32_t i = 0; i < FAKE_PARTS; i++)
+		memcpy(own[i].bytes, parts[i].bytes, own[i].size);
+	/* the engine steers what is published */
+	for (uint32_t i = 0; i < fake->size.vip_bucket_count * 8; i++) {
+		uint64_t word = fake->tables.vip_buckets[i / 8].word[i % 8];
+		uint32_t record = fl_vip_word_index(word);
+
+		if (word != 0 && record < fake->size.vip_count)
+			(void)fake_vips_add(fake, &fake->tables.vips[record], 1,
+					    fake->tables.config->lengths);
+	}
+	fake_require(fake_open_parts(fake) == 0, "state");
+	return state_adopt(&fake->plane.state, ret_failure);
+}
+
 /** Look up every next hop that waits for it. */
 static inline void
 fake_settle(struct fake_plane *fake)
@@ -329,8 +372,12 @@ fake_close(struct fake_plane *fake)
 	state_close(&fake->plane.state);
 	nexthops_destroy(fake->plane.nexthops);
 	fake_parts(fake, parts);
-	for (uint32_t i = 0; i < FAKE_PARTS; i++)
-		free(parts[i].bytes);
+	for (uint32_t i = 0; i < FAKE_PARTS; i++) {
+		if (fake_is_shared)
+			(void)munmap(parts[i].bytes, parts[i].size);
+		else
+			free(parts[i].bytes);
+	}
 	free(fake->vip_counters);
 	free(fake->backend_counters);
 }
@@ -483,7 +530,8 @@ fake_vip_fault(const struct fake_plane *fake, const struct state_vip *vip)
 	    service->slot_base + service->slot_count > fake->size.backend_count ||
 	    service->slot_count > 1024 || service->policy != state_policy_byte(&vip->policy))
 		return "a VIP record is not what is served";
-	for (uint32_t row = service->row_base; row < service->row_base + service->row_count; row++) {
+	for (uint32_t row = service->row_base; row < service->row_base + service->row_count;
+	     row++) {
 		uint32_t cur = fl_row_cur(tables->rows[row].word);
 
 		if (cur != FL_ROW_NONE && cur >= service->slot_count)

@@ -179,6 +179,27 @@ START_TEST(test_emit_writes_every_combination)
 }
 END_TEST
 
+/* A verdict without its backend, which the steps before do not give: no wild read. */
+START_TEST(test_emit_stands_a_decision_without_backend)
+{
+	struct emit_case c = { .way = IPIP4 };
+	struct frame in = frame_in(&c);
+	struct fl_cursor cursor = { in.data, in.data + in.bytes };
+	struct fl_writer writer = { in.data, in.data + in.bytes };
+	struct fl_packet packet = { 0 };
+	struct fl_decision decision;
+	struct fl_resize resize;
+
+	ck_assert_int_eq(fl_parse(&cursor, in.bytes, &packet), FL_FORWARD);
+	fill_decision(&c, &decision);
+	decision.backend = NULL;
+	resize = fl_emit_resize(&packet, &decision, in.bytes);
+	ck_assert_int_eq(resize.head, 0);
+	ck_assert_uint_eq(resize.bytes, in.bytes);
+	ck_assert_int_eq(fl_emit(&writer, &packet, &decision), FL_FORWARD);
+}
+END_TEST
+
 START_TEST(test_emit_tells_the_kinds_of_verdicts)
 {
 	for (uint32_t verdict = 0; verdict < FL_VERDICT_COUNT; verdict++) {
@@ -202,6 +223,7 @@ int
 main(void)
 {
 	const TTest *const tests[] = { test_emit_writes_every_combination,
+				       test_emit_stands_a_decision_without_backend,
 				       test_emit_tells_the_kinds_of_verdicts, NULL };
 	int status;
 

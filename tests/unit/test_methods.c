@@ -18,13 +18,17 @@ static struct fake_plane fake;
 	",'backends':[" backends "]}"
 #define VIP(port, size, backends) VIP_OF("192.0.2.1", port, size, backends)
 #define BACKEND(host, weight)	  "{'address':'10.0.0." #host "','weight':" #weight "}"
-#define NAME(port)		  "{'address':'192.0.2.1','port':" #port ",'protocol':'tcp'}"
+#define POLICY(members)                                                                    \
+	"{'address':'192.0.2.1','port':82,'protocol':'tcp','table_size':251,'backends':[]" \
+	"," members "}"
+#define NAME(port) "{'address':'192.0.2.1','port':" #port ",'protocol':'tcp'}"
 
 /** Generation 5 serves: 192.0.2.1:80 and :81, backends 10.0.0.1 and .2. */
 static void
 open_plane(void)
 {
-	fake_open(&fake, &(struct plane_limits){ FAKE_VIPS, FAKE_BACKENDS, FAKE_ROWS });
+	fake_open(&fake,
+		  &(struct plane_limits){ FAKE_VIPS, FAKE_BACKENDS, FAKE_ROWS, FAKE_FRAGMENTS });
 	ck_assert_ptr_nonnull(
 		fake_call(&fake, "plane.prepare",
 			  "{'generation':5,'vips':[" VIP(80, 251, BACKEND(1, 1)) "," VIP(
@@ -43,6 +47,12 @@ nothing_is_reserved(void)
 	return ranges_free(state->rows) == FAKE_ROWS - 251 - 509 &&
 	       ranges_free(state->slots) == FAKE_BACKENDS - slots &&
 	       state->record_count == fake.size.vip_count - 3;
+}
+
+static const char *
+message(void)
+{
+	return json_get_string(json_get(fake.answer, "error"), "message", "");
 }
 
 /* --- refusals --- */
@@ -64,7 +74,6 @@ static const struct refusal {
 	  "/params/vips/0/table_size" },
 	{ "{'generation':6,'vips':[" VIP(82, 252, "") "]}", "invalid_value",
 	  "/params/vips/0/table_size" },
-	{ "{'generation':6,'vips':[" VIP(0, 251, "") "]}", "out_of_range", "/params/vips/0/port" },
 	{ "{'generation':6,'vips':[" VIP(65536, 251, "") "]}", "out_of_range",
 	  "/params/vips/0/port" },
 	{ "{'generation':6,'vips':[{'address':'192.0.2.1','port':82,'protocol':'sctp','backends':[]"
@@ -105,6 +114,28 @@ static const struct refusal {
 	  "/params/remove/0" },
 	{ "{'generation':6,'full':true,'remove':[" NAME(80) "]}", "invalid_value",
 	  "/params/remove" },
+	/* prefixes, ranges and policies */
+	{ "{'generation':6,'vips':[" VIP_OF("192.0.2.0/31", '8000', 251, "") "]}", "wrong_type",
+	  "/params/vips/0/port" },
+	{ "{'generation':6,'vips':[" VIP_OF("192.0.2.1/24", 82, 251, "") "]}", "invalid_value",
+	  "/params/vips/0/address" },
+	{ "{'generation':6,'vips':[" VIP_OF("10.0.0.0/7", 82, 251, "") "]}", "out_of_range",
+	  "/params/vips/0/address" },
+	{ "{'generation':6,'vips':[" POLICY("'mode':'nat'") "]}", "invalid_value",
+	  "/params/vips/0/mode" },
+	{ "{'generation':6,'vips':[" POLICY("'fragments':'keep'") "]}", "invalid_value",
+	  "/params/vips/0/fragments" },
+	{ "{'generation':6,'vips':[" POLICY("'no_backend':true") "]}", "wrong_type",
+	  "/params/vips/0/no_backend" },
+	{ "{'generation':6,'vips':[" POLICY("'icmp_echo':'host'") "]}", "conflicting_icmp_echo",
+	  "/params/vips/0/icmp_echo" },
+	{ "{'generation':6,'vips':[" VIP('100-200', 251, "") "," VIP('200-300', 251, "") "]}",
+	  "overlapping_ports", "/params/vips/1/port" },
+	{ "{'generation':6,'vips':[" VIP_OF("198.51.100.0/24", 82, 251,
+					    "{'address':'198.51.100.9','weight':1}") "]}",
+	  "backend_is_vip", "/params/vips/0/backends/0/address" },
+	{ "{'generation':6,'vips':[" VIP_OF("10.0.0.0/24", 82, 251, "") "]}", "backend_is_vip",
+	  "/params/vips/0/address" },
 	/* a backend that is a VIP: of this change, of what serves, and a VIP that is a served
 	   backend */
 	{ "{'generation':6,'vips':[" VIP(82, 251, BACKEND(9, 1)) "," VIP_OF("10.0.0.9", 80, 251,
@@ -149,12 +180,6 @@ START_TEST(test_methods_refuse_and_change_nothing)
 	fake_close(&fake);
 }
 END_TEST
-
-static const char *
-message(void)
-{
-	return json_get_string(json_get(fake.answer, "error"), "message", "");
-}
 
 START_TEST(test_methods_limits_name_the_number_needed)
 {
@@ -214,10 +239,90 @@ START_TEST(test_methods_limits_name_the_number_needed)
 }
 END_TEST
 
+/** VIPs of prefix lengths /@p first to /@p last. */
+static const char *
+of_lengths(uint32_t generation, uint32_t first, uint32_t last)
+{
+	static char params[FAKE_LINE_BYTES / 2];
+	size_t used = (size_t)snprintf(params, sizeof params,
+				       "{'generation':%u,'full':true,'vips':[", generation);
+
+	for (uint32_t bits = first; bits <= last; bits++)
+		used += (size_t)snprintf(params + used, sizeof params - used,
+					 "%s{'address':'172.16.0.0/%u','port':80,'protocol':'tcp',"
+					 "'table_size':251,'backends':[]}",
+					 bits > first ? "," : "", bits);
+	snprintf(params + used, sizeof params - used, "]}");
+	return params;
+}
+
+START_TEST(test_methods_count_prefix_lengths)
+{
+	fake_open(&fake, &(struct plane_limits){ 16, FAKE_BACKENDS, 8192, FAKE_FRAGMENTS });
+	ck_assert_ptr_null(fake_call(&fake, "plane.prepare", of_lengths(1, 12, 20)));
+	ck_assert_str_eq(fake_error(&fake), "limit_exceeded");
+	ck_assert_str_eq(fake_error_path(&fake), "/params/vips/8/address");
+	ck_assert_ptr_nonnull(fake_call(&fake, "plane.prepare", of_lengths(1, 12, 19)));
+	ck_assert_ptr_nonnull(fake_call(&fake, "plane.commit", "{'generation':1}"));
+	ck_assert_ptr_null(fake_inconsistency(&fake));
+	/* old and new ones are looked for until the change is through */
+	ck_assert_ptr_null(fake_call(&fake, "plane.prepare", of_lengths(2, 13, 20)));
+	ck_assert_str_eq(fake_error(&fake), "limit_exceeded");
+	ck_assert_ptr_nonnull(strstr(message(), "needs 9 prefix lengths of IPv4 VIPs"));
+	ck_assert_ptr_nonnull(fake_call(&fake, "plane.prepare", of_lengths(2, 13, 19)));
+	ck_assert_ptr_nonnull(fake_call(&fake, "plane.commit", "{'generation':2}"));
+	ck_assert_ptr_nonnull(fake_call(&fake, "plane.prepare", of_lengths(3, 13, 20)));
+	ck_assert_ptr_nonnull(fake_call(&fake, "plane.commit", "{'generation':3}"));
+	ck_assert_ptr_null(fake_inconsistency(&fake));
+	ck_assert_uint_eq(fake.tables.config->lengths[0], UINT64_C(0x6d6e6f7071727374));
+	fake_close(&fake);
+}
+END_TEST
+
+START_TEST(test_methods_conflicts_name_both_places)
+{
+	open_plane();
+	/* with what serves */
+	ck_assert_ptr_nonnull(fake_call(&fake, "plane.prepare",
+					"{'generation':6,'vips':[" VIP('100-200', 251, "") "]}"));
+	ck_assert_ptr_nonnull(fake_call(&fake, "plane.commit", "{'generation':6}"));
+	ck_assert_ptr_null(fake_call(&fake, "plane.prepare",
+				     "{'generation':7,'vips':[" VIP('200-300', 251, "") "]}"));
+	ck_assert_ptr_nonnull(strstr(message(), "those of 192.0.2.1:100-200/tcp, which is served"));
+	/* the same in one change, when the other goes */
+	ck_assert_ptr_nonnull(
+		fake_call(&fake, "plane.prepare",
+			  "{'generation':7,'vips':[" VIP('200-300', 251,
+							 "") "],"
+							     "'remove':[" NAME('100-200') "]}"));
+	ck_assert_ptr_nonnull(fake_call(&fake, "plane.commit", "{'generation':7}"));
+	/* in an earlier part, which has no place here */
+	ck_assert_ptr_nonnull(
+		fake_call(&fake, "plane.prepare",
+			  "{'generation':8,'more':true,'vips':[" VIP('400-500', 251, "") "]}"));
+	ck_assert_ptr_null(fake_call(&fake, "plane.prepare",
+				     "{'generation':8,'vips':[" VIP('450-460', 251, "") "]}"));
+	ck_assert_str_eq(fake_error_path(&fake), "/params/vips/0/port");
+	ck_assert_ptr_nonnull(strstr(message(), "in part 1 of this change"));
+	/* a policy of all VIPs of an address can be changed in one change of all */
+	ck_assert_ptr_nonnull(fake_call(
+		&fake, "plane.prepare",
+		"{'generation':8,'full':true,'vips':[" POLICY("'icmp_echo':'host'") "]}"));
+	fake_close(&fake);
+}
+END_TEST
+
 START_TEST(test_methods_need_a_source_of_the_family)
 {
 	open_plane();
 	fake.plane.options.has_source_ipv6 = false;
+	/* not where packets go as they are */
+	ck_assert_ptr_nonnull(fake_call(
+		&fake, "plane.prepare",
+		"{'generation':6,'vips':[{'address':'192.0.2.1','port':82,'protocol':'tcp',"
+		"'mode':'l2dsr','backends':[{'address':'2001:db8::5','weight':1}],"
+		"'table_size':251}]}"));
+	ck_assert_ptr_nonnull(fake_call(&fake, "plane.abort", "{'generation':6}"));
 	ck_assert_ptr_null(
 		fake_call(&fake, "plane.prepare",
 			  "{'generation':6,'vips':[" VIP(
@@ -333,6 +438,8 @@ START_TEST(test_methods_hello_and_names)
 	ck_assert_uint_eq(strlen(json_get_string(hello, "digest", "")), 16);
 	ck_assert_int_eq(json_get_integer(json_get(hello, "limits"), "vips", 0), FAKE_VIPS);
 	ck_assert_int_eq(json_get_integer(json_get(hello, "limits"), "flows", 1), 0);
+	ck_assert_int_eq(json_get_integer(json_get(hello, "limits"), "fragments", 0),
+			 FAKE_FRAGMENTS);
 	snprintf(key, sizeof key, "%s", json_get_string(hello, "key_check", ""));
 	fake.tables.config->key.word[1] ^= 1;
 	ck_assert_str_ne(json_get_string(fake_call(&fake, "plane.hello", NULL), "key_check", ""),
@@ -360,6 +467,13 @@ START_TEST(test_methods_stats)
 	for (uint32_t i = 0; i < FL_VERDICT_COUNT; i++)
 		sum += i;
 	ck_assert_int_eq(json_get_integer(stats, "received", 0), sum);
+	ck_assert_int_eq(cJSON_GetArraySize(json_get(stats, "events")), FL_EVENT_COUNT);
+	for (uint32_t i = 0; i < FL_EVENT_COUNT; i++) {
+		const cJSON *event = cJSON_GetArrayItem(json_get(stats, "events"), (int)i);
+
+		ck_assert_str_eq(json_get_string(event, "event", ""), plane_event_name(i));
+		ck_assert_int_eq(json_get_integer(event, "count", 0), 100 + i);
+	}
 	ck_assert_int_eq(cJSON_GetArraySize(json_get(stats, "vips")), 2);
 	ck_assert_str_eq(
 		json_get_string(cJSON_GetArrayItem(json_get(stats, "ports"), 0), "mac", ""),
@@ -391,92 +505,11 @@ START_TEST(test_methods_stats)
 }
 END_TEST
 
-/** The step @p name of the last answer; NULL: it is not there. */
-static const cJSON *
-step(const char *name)
-{
-	const cJSON *item;
-
-	cJSON_ArrayForEach (item, json_get(json_get(fake.answer, "result"), "steps"))
-		if (strcmp(json_get_string(item, "step", ""), name) == 0)
-			return item;
-	return NULL;
-}
+/* --- memory --- */
 
 #define EXPLAIN(port, more)                                                                        \
 	"{'source':'198.51.100.1','source_port':1234,'destination':'192.0.2.1','destination_port'" \
 	":" #port ",'protocol':'tcp'" more "}"
-
-START_TEST(test_methods_explain)
-{
-	struct fake_snapshot before;
-
-	open_plane();
-	before = fake_snapshot(&fake);
-	ck_assert_ptr_nonnull(fake_call(&fake, "plane.explain", EXPLAIN(80, "")));
-	ck_assert_str_eq(json_get_string(json_get(fake.answer, "result"), "verdict", ""),
-			 "forward");
-	ck_assert_str_eq(json_get_string(json_get(fake.answer, "result"), "backend", ""),
-			 "10.0.0.1");
-	ck_assert_str_eq(json_get_string(step("parse"), "text", ""), "ipv4/tcp, 40 bytes");
-	ck_assert_str_eq(json_get_string(step("vip"), "text", ""), "192.0.2.1:80/tcp");
-	ck_assert_int_eq(json_get_integer(step("row"), "rows", 0), 251);
-	ck_assert_str_eq(json_get_string(step("backend"), "text", ""), "10.0.0.1, weight 1");
-	ck_assert_str_eq(json_get_string(step("encap"), "text", ""),
-			 "4in4 10.9.9.9 -> 10.0.0.1, 60 bytes, mtu 1500");
-	ck_assert_str_eq(json_get_string(step("next_hop"), "text", ""),
-			 "02:00:00:00:00:02, port port0");
-
-	ck_assert_ptr_nonnull(fake_call(&fake, "plane.explain", EXPLAIN(80, ",'bytes':1481")));
-	ck_assert_str_eq(json_get_string(json_get(fake.answer, "result"), "verdict", ""),
-			 "drop_too_big");
-	ck_assert_ptr_nonnull(step("encap"));
-	ck_assert_ptr_null(step("next_hop"));
-	ck_assert_ptr_nonnull(fake_call(&fake, "plane.explain", EXPLAIN(80, ",'bytes':65535")));
-	ck_assert_ptr_nonnull(fake_call(&fake, "plane.explain", EXPLAIN(79, "")));
-	ck_assert_str_eq(json_get_string(json_get(fake.answer, "result"), "verdict", ""),
-			 "pass_no_vip");
-	ck_assert_ptr_null(step("row"));
-	ck_assert_ptr_null(fake_call(&fake, "plane.explain", EXPLAIN(80, ",'bytes':39")));
-	ck_assert_str_eq(fake_error(&fake), "out_of_range");
-	ck_assert_ptr_null(fake_call(&fake, "plane.explain", EXPLAIN(80, ",'bytes':65536")));
-	ck_assert_ptr_null(fake_call(&fake, "plane.explain",
-				     "{'source':'::2','source_port':1,'destination':'192.0.2.1',"
-				     "'destination_port':80,'protocol':'udp'}"));
-	ck_assert_str_eq(fake_error_path(&fake), "/params/source");
-	ck_assert_ptr_null(fake_call(&fake, "plane.explain", NULL));
-	ck_assert(fake_is_as(&fake, before));
-	fake_close(&fake);
-}
-END_TEST
-
-START_TEST(test_methods_explain_what_is_lost)
-{
-	open_plane();
-	ck_assert_ptr_nonnull(
-		fake_call(&fake, "plane.prepare",
-			  "{'generation':6,'vips':[" VIP(80, 251, BACKEND(1, 0)) "," VIP_OF(
-				  "2001:db8::1", 80, 251, BACKEND(77, 1)) "]}"));
-	ck_assert_ptr_nonnull(fake_call(&fake, "plane.commit", "{'generation':6}"));
-	ck_assert_ptr_nonnull(fake_call(&fake, "plane.explain", EXPLAIN(80, "")));
-	ck_assert_str_eq(json_get_string(json_get(fake.answer, "result"), "verdict", ""),
-			 "drop_no_backend");
-	ck_assert_ptr_nonnull(step("backend"));
-	ck_assert_ptr_null(step("encap"));
-	/* 10.0.0.77 is new, and its next hop was not looked up yet */
-	ck_assert_ptr_nonnull(fake_call(&fake, "plane.explain",
-					"{'source':'2001:db8::2','source_port':1,'destination':"
-					"'2001:db8::1','destination_port':80,'protocol':'tcp'}"));
-	ck_assert_str_eq(json_get_string(json_get(fake.answer, "result"), "verdict", ""),
-			 "drop_unreachable");
-	ck_assert_str_eq(json_get_string(step("parse"), "text", ""), "ipv6/tcp, 60 bytes");
-	ck_assert_ptr_nonnull(step("next_hop"));
-	ck_assert_ptr_null(step("encap"));
-	fake_close(&fake);
-}
-END_TEST
-
-/* --- memory --- */
 
 enum { ALLOCATIONS_MAX = 5000 };
 
@@ -563,13 +596,13 @@ main(void)
 {
 	const TTest *const tests[] = { test_methods_refuse_and_change_nothing,
 				       test_methods_limits_name_the_number_needed,
+				       test_methods_count_prefix_lengths,
+				       test_methods_conflicts_name_both_places,
 				       test_methods_need_a_source_of_the_family,
 				       test_methods_keep_their_order,
 				       test_methods_take_a_generation_in_parts,
 				       test_methods_hello_and_names,
 				       test_methods_stats,
-				       test_methods_explain,
-				       test_methods_explain_what_is_lost,
 				       test_methods_survive_every_failed_allocation,
 				       test_methods_answers_need_memory,
 				       NULL };

@@ -132,18 +132,18 @@ START_TEST(test_parse_refuses_headers_that_cannot_be_read)
 	for (uint32_t i = 0; i < 2; i++)
 		for (uint8_t words = 0; words <= (i == 0 ? 10 : 0); words++) {
 			struct frame_spec spec = *families[i];
-			uint32_t l4 = 14 + (i == 0 ? 20 + 4u * words : 40);
+			uint32_t ip_bytes = i == 0 ? 20 : 40, l4 = 14 + ip_bytes + 4u * words;
 			struct fl_packet packet;
 			struct frame frame;
 
 			spec.option_words = words;
 			frame = frame_of(&spec);
 			for (uint32_t bytes = 0; bytes <= frame.bytes; bytes++) {
-				enum fl_verdict verdict =
-					parse_cut(&frame, bytes, frame.bytes, &packet);
+				bool has_ip = bytes >= 14 + ip_bytes;
 
-				CHECK(verdict == (bytes < l4 ? FL_DROP_TRUNCATED : FL_FORWARD));
-				if (verdict == FL_FORWARD)
+				CHECK(parse_cut(&frame, bytes, frame.bytes, &packet) ==
+				      (has_ip ? FL_FORWARD : FL_DROP_TRUNCATED));
+				if (has_ip)
 					CHECK(packet.on_vip ==
 					      (bytes < l4 + 4 ? FL_DROP_TRUNCATED : FL_FORWARD));
 			}
@@ -557,13 +557,34 @@ START_TEST(test_parse_takes_bytes_up_to_the_end)
 			const uint8_t *start = edge_put(&edge, bytes, there);
 			struct fl_cursor cursor = { start, start + there };
 
-			CHECK(fl_peek(&cursor, 0, size) == (size > there ? NULL : start));
-			CHECK(fl_peek(&cursor, 7, size) == (size + 7 > there ? NULL : start + 7));
 			CHECK(fl_pull(&cursor, size) == (size > there ? NULL : start));
 			CHECK(cursor.pos == (size > there ? start : start + size));
-			CHECK(fl_peek(&cursor, FL_READ_BYTES_MAX + 1, 0) == NULL);
-			CHECK(fl_peek(&cursor, UINT32_MAX, size) == NULL);
 		}
+}
+END_TEST
+
+START_TEST(test_parse_loads_bytes_up_to_the_end)
+{
+	static uint8_t bytes[FL_READ_BYTES_MAX + 64];
+
+	for (uint32_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)(i * 7 + 1);
+	for (uint32_t there = 0; there <= sizeof bytes; there += there < 100 ? 1 : 37) {
+		const uint8_t *start = edge_put(&edge, bytes, there);
+		struct fl_frame frame = { .start = { start, start + there } };
+
+		for (uint32_t offset = 0; offset < sizeof bytes; offset++) {
+			bool fits = offset + 8 <= there && offset <= FL_READ_BYTES_MAX;
+			uint64_t word = 0x5a5a5a5a5a5a5a5a;
+
+			CHECK(fl_load(&frame, offset, &word, 8) == fits);
+			if (fits)
+				CHECK(memcmp(&word, bytes + offset, 8) == 0);
+			else
+				CHECK(word == 0x5a5a5a5a5a5a5a5a);
+		}
+		CHECK(!fl_load(&frame, UINT32_MAX, bytes, 0));
+	}
 }
 END_TEST
 
@@ -591,6 +612,7 @@ main(void)
 				       test_parse_names_the_source_before_what_it_drops,
 				       test_parse_knows_plain_packets,
 				       test_parse_takes_bytes_up_to_the_end,
+				       test_parse_loads_bytes_up_to_the_end,
 				       NULL };
 
 	return parse_run_tests("parse", tests);

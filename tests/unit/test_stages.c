@@ -28,6 +28,7 @@ static struct fl_vip_bucket buckets[4];
 static struct fl_vip vips[VIPS];
 static struct fl_backend backends[BACKENDS];
 static struct fl_row rows[ROWS];
+static struct fl_owners owners[(ROWS + 3) / 4];
 static struct fl_port ports[FL_PORTS_MAX];
 static struct fl_fragments fragments[FRAGMENTS], walk_fragments[FRAGMENTS];
 static struct fl_counter vip_counters[VIPS], backend_counters[BACKENDS];
@@ -121,7 +122,8 @@ make_tables(void)
 	make_backend(4, FL_MODE_L2DSR, "10.0.0.14", 1);
 	make_backend(5, FL_MODE_GUE, "fd00::15", 0);
 	for (uint32_t i = 0; i < ROWS; i++)
-		rows[i].word = fl_row_stable(i % 8 == 7 ? FL_ROW_NONE : i % BACKENDS);
+		plane_row_store(&worker.tables, i,
+				fl_row_stable(i % 8 == 7 ? FL_ROW_NONE : i % BACKENDS));
 	ports[0].word = fl_port_word(0x010000000002, 1500);
 	ports[1].word = fl_port_word(0x030000000002, 4000);
 	ports[1].tag[0] = fl_tag(FL_ETHERTYPE_VLAN, 5);
@@ -140,17 +142,25 @@ make_worker(void)
 				       SOCKET_ID_ANY);
 	if (pool == NULL)
 		abort();
-	make_tables();
 	worker.tables = (struct plane_tables){
 		.config = &config,
 		.vip_buckets = buckets,
 		.vips = vips,
 		.backends = backends,
 		.rows = rows,
+		.owners = owners,
 		.ports = ports,
 		.fragments = fragments,
 	};
-	worker.size = (struct plane_tables_size){ 4, VIPS, BACKENDS, ROWS, FRAGMENTS };
+	worker.size = (struct plane_tables_size){
+		.vip_bucket_count = sizeof buckets / sizeof buckets[0],
+		.vip_count = VIPS,
+		.backend_count = BACKENDS,
+		.row_count = ROWS,
+		.owners_count = sizeof owners / sizeof owners[0],
+		.fragment_bucket_count = FRAGMENTS,
+	};
+	make_tables();
 	worker.pool = pool;
 	worker.vip_counters = vip_counters;
 	worker.backend_counters = backend_counters;

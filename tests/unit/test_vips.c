@@ -45,6 +45,7 @@ struct world {
 	bool is_taken[RECORDS];
 	struct fl_vip_bucket snapshots[SNAPSHOTS_MAX][BUCKETS];
 	uint32_t snapshot_count;
+	uint32_t cleaned; /* adoptions that found a word twice */
 };
 
 static struct world world;
@@ -68,8 +69,8 @@ world_open(void)
 		.vip_buckets = world.buckets,
 		.vips = world.records,
 	};
-	world.config = (struct fl_config){ .key = { { 0x1111, 0x2222 } },
-					   .vip_bucket_mask = BUCKETS - 1 };
+	world.config =
+		(struct fl_config){ .key = { { 0x1111, 0x2222 } }, .vip_bucket_mask = BUCKETS - 1 };
 	for (uint32_t i = 0; i < KEYS; i++)
 		world.record_of[i] = UINT32_MAX;
 	ck_assert_int_eq(vips_create(&world.tables, RECORDS, &world.vips), 0);
@@ -84,6 +85,11 @@ take_record(void)
 		record = (record + 1) % RECORDS;
 	world.is_taken[record] = true;
 	return record;
+}
+
+static void
+synchronize_nobody(void *user)
+{
 }
 
 static void
@@ -143,6 +149,41 @@ check_readers(uint32_t i, uint32_t old, uint32_t new)
 	CHECK(find_in(world.buckets, &key) == new);
 }
 
+/**
+ * A process that ended when the buckets were those of snapshot @p at: another one takes them over,
+ * and every key is found as before or as after, each word once.
+ * @return whether a word stood twice.
+ */
+static bool
+check_adoption(uint32_t at, const uint32_t *before)
+{
+	static struct fl_vip_bucket buckets[BUCKETS];
+	struct plane_tables tables = world.tables;
+	uint32_t words = 0, found = 0, words_before = 0;
+	struct vips *vips;
+
+	memcpy(buckets, world.snapshots[at], sizeof buckets);
+	tables.vip_buckets = buckets;
+	for (uint32_t i = 0; i < BUCKETS * 8; i++)
+		words_before += buckets[i / 8].word[i % 8] != 0;
+	CHECK(vips_create(&tables, RECORDS, &vips) == 0);
+	CHECK(vips_adopt(vips) == 0);
+	vips_apply(vips, synchronize_nobody, NULL);
+	for (uint32_t i = 0; i < BUCKETS * 8; i++)
+		words += buckets[i / 8].word[i % 8] != 0;
+	for (uint32_t i = 0; i < KEYS; i++) {
+		struct fl_vip_key key = key_of(i);
+		uint32_t record = find_in(buckets, &key);
+
+		CHECK(record == before[i] || record == world.record_of[i]);
+		CHECK(vips_find(vips, &key) == record);
+		found += record != UINT32_MAX;
+	}
+	CHECK(words == found);
+	vips_destroy(vips);
+	return words < words_before;
+}
+
 /** One change of a few keys: each is published, replaced or retired. */
 static void
 change(uint32_t operations, uint32_t share_added)
@@ -193,6 +234,8 @@ change(uint32_t operations, uint32_t share_added)
 	if (!dropped)
 		vips_apply(world.vips, snapshot, NULL);
 	snapshot(NULL);
+	for (uint32_t i = 0; i < world.snapshot_count; i++)
+		world.cleaned += check_adoption(i, before);
 	for (uint32_t i = 0; i < KEYS; i++) {
 		check_readers(i, before[i], world.record_of[i]);
 		if (before[i] != world.record_of[i] && before[i] != UINT32_MAX)
@@ -212,6 +255,7 @@ START_TEST(test_vips_are_as_the_naive_twin)
 	}
 	/* entries did move over grace periods, or this test saw nothing */
 	ck_assert_uint_gt(synchronized, 20);
+	ck_assert_uint_gt(world.cleaned, 20);
 	vips_destroy(world.vips);
 }
 END_TEST
@@ -236,6 +280,39 @@ START_TEST(test_vips_refuse_when_the_buckets_are_full)
 	vips_begin(world.vips);
 	key = key_of(0);
 	ck_assert_int_eq(vips_retire(world.vips, &key), -ENOENT);
+	vips_destroy(world.vips);
+}
+END_TEST
+
+START_TEST(test_vips_adopt_no_garbage)
+{
+	struct fl_vip_key key = key_of(0);
+	struct vips *vips;
+	uint64_t hash;
+	uint32_t home;
+
+	world_open();
+	hash = fl_vip_hash(&world.config.key, &key);
+	home = fl_vip_home(hash, BUCKETS - 1);
+	vips_begin(world.vips);
+	world.records[5].key = key;
+	ck_assert_int_eq(vips_publish(world.vips, &key, 5), 0);
+	vips_apply(world.vips, synchronize_nobody, NULL);
+	ck_assert_int_eq(vips_create(&world.tables, RECORDS, &vips), 0);
+	ck_assert_int_eq(vips_adopt(vips), 0);
+	/* a record of another key, or none */
+	world.records[5].key.port++;
+	ck_assert_int_eq(vips_adopt(vips), -EBADMSG);
+	world.records[5].key.port--;
+	ck_assert_int_eq(vips_adopt(vips), 0);
+	world.buckets[home].word[0] = fl_vip_word(fl_vip_tag(hash), RECORDS);
+	ck_assert_int_eq(vips_adopt(vips), -EBADMSG);
+	/* where no packet looks for it */
+	world.buckets[home].word[0] = 0;
+	world.buckets[(home + FL_VIP_PROBE_MAX) % BUCKETS].word[0] =
+		fl_vip_word(fl_vip_tag(hash), 5);
+	ck_assert_int_eq(vips_adopt(vips), -EBADMSG);
+	vips_destroy(vips);
 	vips_destroy(world.vips);
 }
 END_TEST
@@ -277,6 +354,7 @@ main(void)
 {
 	const TTest *const tests[] = { test_vips_are_as_the_naive_twin,
 				       test_vips_refuse_when_the_buckets_are_full,
+				       test_vips_adopt_no_garbage,
 				       test_vips_survive_every_failed_allocation, NULL };
 
 	return run_tests("vips", tests);
