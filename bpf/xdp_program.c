@@ -279,6 +279,7 @@ xdp_program_load(struct xdp_program *program, const struct xdp_config_file *conf
 	if (program->skeleton == NULL)
 		return failure_set(failure, EXIT_INTERNAL, "the XDP program is not readable: %s",
 				   strerror(errno));
+	program->skeleton->rodata->no_perfmon = !xdp_preflight_has_perfmon();
 	if (set_sizes(program, config, failure) < 0 ||
 	    (program->is_adopted && adopt(program, pins, failure) < 0))
 		return -1;

@@ -133,8 +133,7 @@ xdp_fixture_open(struct xdp_fixture *fixture, const struct plane_fixture *plane)
 }
 
 struct xdp_fixture_result
-xdp_fixture_run(struct xdp_fixture *fixture, uint32_t in_port, const uint8_t *frame, uint32_t bytes,
-		uint8_t *out)
+xdp_fixture_run(struct xdp_fixture *fixture, const uint8_t *frame, uint32_t bytes, uint8_t *out)
 {
 	struct bpf_test_run_opts opts = { .sz = sizeof opts,
 					  .data_in = frame,
@@ -144,10 +143,10 @@ xdp_fixture_run(struct xdp_fixture *fixture, uint32_t in_port, const uint8_t *fr
 					  .repeat = 1 };
 	struct xdp_fixture_result result;
 
-	fixture->config->ifindex[in_port] = LOOPBACK;
+	fixture->config->ifindex[fixture->in_port] = LOOPBACK;
 	if (bpf_prog_test_run_opts(fixture->program_fd, &opts) != 0)
 		err(1, "a test run of %u bytes", bytes);
-	fixture->config->ifindex[in_port] = NOWHERE;
+	fixture->config->ifindex[fixture->in_port] = NOWHERE;
 	result.action = opts.retval;
 	result.bytes = opts.data_size_out;
 	result.duration_ns = opts.duration;

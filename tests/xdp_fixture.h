@@ -2,7 +2,7 @@
 /**
  * @file
  * The XDP program in the kernel, on a copy of tables that a plane fixture filled, run packet by
- * packet (BPF_PROG_TEST_RUN). Needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. Anything unexpected
+ * packet (BPF_PROG_TEST_RUN). Needs CAP_BPF and CAP_NET_ADMIN. Anything unexpected
  * ends the program with a sentence. One thread.
  */
 #ifndef TESTS_XDP_FIXTURE_H
@@ -22,6 +22,7 @@ struct xdp_fixture {
 	struct fairlead_xdp *program;
 	int program_fd;
 	uint32_t cpu_count;
+	uint32_t in_port; /**< the port that frames come by; the caller's */
 	struct plane_tables_size size;
 	struct xdp_config *config; /**< the maps' memory, from here on */
 	struct fl_core *cores;
@@ -43,12 +44,11 @@ void xdp_fixture_open(struct xdp_fixture *fixture, const struct plane_fixture *p
 void xdp_fixture_copy(struct xdp_fixture *fixture, const struct plane_fixture *plane);
 
 /**
- * Run one frame.
- * @param in_port the port it comes by.
+ * Run one frame, which comes by fixture->in_port.
  * @param out room for bytes + FL_HEAD_BYTES_MAX: the frame afterwards, whatever its action.
  */
-struct xdp_fixture_result xdp_fixture_run(struct xdp_fixture *fixture, uint32_t in_port,
-					  const uint8_t *frame, uint32_t bytes, uint8_t *out);
+struct xdp_fixture_result
+xdp_fixture_run(struct xdp_fixture *fixture, const uint8_t *frame, uint32_t bytes, uint8_t *out);
 
 /** Sums over the CPUs. @param ret_events NULL: not wanted. */
 void xdp_fixture_counters(const struct xdp_fixture *fixture,

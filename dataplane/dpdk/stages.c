@@ -13,14 +13,6 @@
  * burst, and is remembered in emit. */
 #define VERDICT_WAITS ((enum fl_verdict)(FL_VERDICT_COUNT + 1))
 
-/** Parse what takes more than fl_parse_plain(). */
-static __attribute__((noinline)) enum fl_verdict
-parse_whole(const struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_packet *ret_packet)
-{
-	*ret_packet = (struct fl_packet){ 0 };
-	return fl_parse(cursor, frame_bytes, ret_packet);
-}
-
 /** Parse a frame whose headers may be cut by a segment border: from a copy of its first bytes. */
 static enum fl_verdict
 parse_segments(const struct rte_mbuf *mbuf, struct fl_packet *ret_packet)
@@ -33,23 +25,19 @@ parse_segments(const struct rte_mbuf *mbuf, struct fl_packet *ret_packet)
 	if (cursor.pos == NULL)
 		return FL_DROP_BUG; /* pkt_len is more than the segments hold */
 	cursor.end = cursor.pos + bytes;
-	return parse_whole(&cursor, rte_pktmbuf_pkt_len(mbuf), ret_packet);
+	return fl_parse(&cursor, rte_pktmbuf_pkt_len(mbuf), ret_packet);
 }
 
 static enum fl_verdict
 parse_frame(const struct rte_mbuf *mbuf, struct fl_packet *ret_packet)
 {
 	struct fl_cursor cursor = { .pos = rte_pktmbuf_mtod(mbuf, const uint8_t *) };
-	enum fl_verdict verdict;
 
 	*ret_packet = (struct fl_packet){ 0 };
 	if (FL_UNLIKELY(mbuf->nb_segs > 1 && rte_pktmbuf_data_len(mbuf) < FL_READ_BYTES_MAX))
 		return parse_segments(mbuf, ret_packet);
 	cursor.end = cursor.pos + rte_pktmbuf_data_len(mbuf);
-	verdict = fl_parse_plain(&cursor, rte_pktmbuf_pkt_len(mbuf), ret_packet);
-	return FL_LIKELY(verdict != FL_NOT_PLAIN)
-		       ? verdict
-		       : parse_whole(&cursor, rte_pktmbuf_pkt_len(mbuf), ret_packet);
+	return fl_parse(&cursor, rte_pktmbuf_pkt_len(mbuf), ret_packet);
 }
 
 /** Ask for the bucket that fl_admit() looks into first. */

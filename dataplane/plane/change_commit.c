@@ -5,8 +5,8 @@
  *
  *  1. the engine steers the new records' packets here (the only step that can fail, and the first);
  *  2. new slots, rows and records are written where no packet looks yet; new prefix lengths;
- *  3. the VIP buckets publish VIPs, pages, addresses, and retire pages, addresses, VIPs, one word
- *     each;
+ *  3. the VIP buckets publish VIPs, pages, addresses; every packet core passes; they retire pages,
+ *     addresses, VIPs, one word each;
  *  4. the changed rows of VIPs that stay where they are, one word each; their slots name their
  *     present record;
  *  5. every packet core passes: nobody looks at what was retired;

@@ -6,8 +6,8 @@
  *
  * A range stays in its page as long as that page is needed, so that a packet which reads the pages
  * one after the other finds it whatever is published meanwhile. When fewer pages will do, ranges of
- * the last ones come into free places of those before: they are published there before the pages
- * that they leave are retired.
+ * the last ones come into free places of those before: they are published there, and every packet
+ * core has passed, before the pages that they leave are retired (change_reserve.c).
  */
 #include <assert.h>
 #include <errno.h>
@@ -211,10 +211,8 @@ put_pages(struct change *change, const struct group *group, uint32_t p,
 		address->pages[p][i] = keep_or_put(change, &content,
 						   i < old_count ? group->old->pages[p][i] : NONE);
 	}
-	for (uint32_t i = address->page_count[p]; i < old_count; i++) {
+	for (uint32_t i = address->page_count[p]; i < old_count; i++)
 		drop(change, group->old->pages[p][i]);
-		change->pages_move = change->pages_move || address->page_count[p] > 0;
-	}
 }
 
 /* --- addresses --- */

@@ -194,9 +194,13 @@ change_reserve(struct change *change, struct json_errors *errors)
 	if (r < 0)
 		return r;
 	vips_begin(change->state->vips);
-	/* first the new ones: a VIP that is replaced is never gone in between */
+	/*
+	 * First the new ones, and every packet core has passed before the others go: a packet looks
+	 * for longer prefixes before shorter ones, for ports before ranges, from page to page, and
+	 * must find either what was there before or what took its place.
+	 */
 	r = publish_all(change, errors);
-	if (change->pages_move)
+	if (change->put_count > 0)
 		vips_barrier(change->state->vips);
 	if (r == 0)
 		r = retire_all(change);

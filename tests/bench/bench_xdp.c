@@ -224,7 +224,7 @@ run_round(struct bench *bench, uint32_t round)
 		for (uint32_t run = 0; run < RUNS; run++) {
 			if (kinds[i].flows > 1)
 				next_flow(bench, i);
-			durations[run] = xdp_fixture_run(&bench->fixture, 0, bench->frames[i],
+			durations[run] = xdp_fixture_run(&bench->fixture, bench->frames[i],
 							 bench->bytes[i], out)
 						 .duration_ns;
 		}

@@ -93,7 +93,8 @@ run_one(const struct case_frames *one, struct engine_result *ret_result)
 
 	received++;
 	xdp_fixture_counters(&xdp, before, NULL);
-	result = xdp_fixture_run(&xdp, one->in_port, one->in, one->in_bytes, out);
+	xdp.in_port = one->in_port;
+	result = xdp_fixture_run(&xdp, one->in, one->in_bytes, out);
 	ret_result->verdict = counted(before, one->name);
 	ret_result->port = 0;
 	ret_result->bytes = 0;

@@ -38,7 +38,29 @@ struct wire {
 	uint16_t device;
 };
 
+/* What a scenario makes of the cases: how they come, and what each must become. */
+struct scenario {
+	const char *name;
+	uint32_t (*headroom)(const struct case_frames *one);
+	/** The verdict that counts, given the table's. @param left room in the port, or in the TAP
+	 * of a host packet. */
+	enum fl_verdict (*becomes)(const struct case_frames *one, uint32_t left);
+	uint32_t tx_slots;
+	bool has_tap, has_pool;
+	bool keeps; /**< nothing is taken out of the ports before the end */
+};
+
+/* What became of the cases so far. */
+struct outcome {
+	uint64_t received, verdicts[FL_VERDICT_COUNT]; /* as they should be */
+	struct fl_counter forwarded;
+	uint32_t port_used[FL_PORTS_MAX], tap_used; /* frames that lie there */
+	uint32_t wrong;				    /* frames that are missing or different */
+};
+
 struct bench {
+	const struct scenario *scenario;
+	struct outcome outcome;
 	struct plane_fixture *fixture;
 	struct fl_worker *worker;
 	struct rte_mempool *pool;
@@ -123,13 +145,26 @@ bench_worker(struct bench *bench)
 	bench->worker = worker;
 }
 
+/* Port 0 gets a way to the host. */
+static void
+bench_tap(struct bench *bench)
+{
+	bench->worker->ports[0].to_host =
+		rte_ring_create("to-host", TO_HOST_SLOTS, SOCKET_ID_ANY, 0);
+	if (bench->worker->ports[0].to_host == NULL)
+		errx(1, "no ring to the host");
+	bench->worker->ports[0].tap = bench->tap.device;
+}
+
 /* @param fixture stays there until bench_close(). */
 static void
-bench_open(struct bench *bench, struct plane_fixture *fixture, uint32_t tx_slots)
+bench_open(struct bench *bench, struct plane_fixture *fixture, const struct scenario *scenario)
 {
 	size_t qsbr_bytes = rte_rcu_qsbr_get_memsize(1);
 
-	*bench = (struct bench){ .fixture = fixture, .port_count = fixture->options.port_count };
+	*bench = (struct bench){ .scenario = scenario,
+				 .fixture = fixture,
+				 .port_count = fixture->options.port_count };
 	bench->pool = rte_pktmbuf_pool_create("wire", POOL_MBUFS, 0, 0,
 					      RTE_PKTMBUF_HEADROOM + CASE_FRAME_MAX, SOCKET_ID_ANY);
 	bench->qsbr = aligned_alloc(64, (qsbr_bytes + 63) / 64 * 64);
@@ -140,21 +175,14 @@ bench_open(struct bench *bench, struct plane_fixture *fixture, uint32_t tx_slots
 		char name[16];
 
 		snprintf(name, sizeof name, "wire%u", i);
-		wire_open(&bench->ports[i], name, tx_slots, bench->pool);
+		wire_open(&bench->ports[i], name, scenario->tx_slots, bench->pool);
 	}
-	wire_open(&bench->tap, "tap0", tx_slots, bench->pool);
+	wire_open(&bench->tap, "tap0", scenario->tx_slots, bench->pool);
 	bench_worker(bench);
-}
-
-/* Port 0 gets a way to the host. */
-static void
-bench_tap(struct bench *bench)
-{
-	bench->worker->ports[0].to_host =
-		rte_ring_create("to-host", TO_HOST_SLOTS, SOCKET_ID_ANY, 0);
-	if (bench->worker->ports[0].to_host == NULL)
-		errx(1, "no ring to the host");
-	bench->worker->ports[0].tap = bench->tap.device;
+	if (scenario->has_tap)
+		bench_tap(bench);
+	if (!scenario->has_pool)
+		bench->worker->pool = NULL;
 }
 
 /* @return false: an mbuf is missing. */
@@ -232,16 +260,21 @@ head_of(const struct case_frames *one)
 	return after > before ? after - before : 0;
 }
 
+/* A frame and the room before it. */
+struct given {
+	const uint8_t *frame;
+	uint32_t bytes, headroom;
+};
+
 static void
-put_frame(struct bench *bench, struct rte_ring *ring, const uint8_t *frame, uint32_t bytes,
-	  uint32_t headroom)
+put_frame(struct bench *bench, struct rte_ring *ring, struct given given)
 {
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(bench->pool);
 
 	if (mbuf == NULL)
 		errx(1, "no mbuf left");
-	mbuf->data_off = (uint16_t)headroom;
-	memcpy(rte_pktmbuf_append(mbuf, (uint16_t)bytes), frame, bytes);
+	mbuf->data_off = (uint16_t)given.headroom;
+	memcpy(rte_pktmbuf_append(mbuf, (uint16_t)given.bytes), given.frame, given.bytes);
 	if (rte_ring_enqueue(ring, mbuf) != 0)
 		errx(1, "receive ring full");
 }
@@ -314,29 +347,11 @@ a_byte_short(const struct case_frames *one)
 	return head == 0 ? 0 : head - 1;
 }
 
-/* What a scenario makes of the cases: how they come, and what each must become. */
-struct scenario {
-	const char *name;
-	uint32_t (*headroom)(const struct case_frames *one);
-	/** The verdict that counts, given the table's. @param left room in the port, or in the TAP
-	 * of a host packet. */
-	enum fl_verdict (*becomes)(const struct case_frames *one, uint32_t left);
-	uint32_t tx_slots;
-	bool has_tap, has_pool;
-	bool keeps; /**< nothing is taken out of the ports before the end */
-};
-
-/* What became of the cases so far. */
-struct outcome {
-	uint64_t received, verdicts[FL_VERDICT_COUNT]; /* as they should be */
-	struct fl_counter forwarded;
-	uint32_t port_used[FL_PORTS_MAX], tap_used; /* frames that lie there */
-	uint32_t wrong;				    /* frames that are missing or different */
-};
-
 static void
-foresee(const struct scenario *scenario, const struct case_frames *one, struct outcome *outcome)
+foresee(struct bench *bench, const struct case_frames *one)
 {
+	const struct scenario *scenario = bench->scenario;
+	struct outcome *outcome = &bench->outcome;
 	uint32_t *used = fl_verdict_is_pass(one->verdict) ? &outcome->tap_used
 							  : &outcome->port_used[one->port];
 	enum fl_verdict verdict = scenario->becomes(one, scenario->tx_slots - 1 - *used);
@@ -352,9 +367,9 @@ foresee(const struct scenario *scenario, const struct case_frames *one, struct o
 
 /* What leaves for a case came out of its port or the TAP. */
 static bool
-is_out(struct bench *bench, const struct scenario *scenario, const struct case_frames *one)
+is_out(struct bench *bench, const struct case_frames *one)
 {
-	enum fl_verdict verdict = scenario->becomes(one, UINT32_MAX);
+	enum fl_verdict verdict = bench->scenario->becomes(one, UINT32_MAX);
 
 	if (fl_verdict_is_send(verdict))
 		return is_next(bench->ports[one->port].tx, one->out, one->out_bytes);
@@ -363,25 +378,29 @@ is_out(struct bench *bench, const struct scenario *scenario, const struct case_f
 	return true;
 }
 
+static void
+put_case(struct bench *bench, const struct case_frames *one)
+{
+	put_frame(bench, bench->ports[0].rx,
+		  (struct given){ one->in, one->in_bytes, bench->scenario->headroom(one) });
+	foresee(bench, one);
+}
+
 /* Cases that may stand together: put in, worked on, compared. */
 static void
-run_group(struct bench *bench, const struct scenario *scenario, const struct case_frames *cases,
-	  uint32_t count, struct outcome *outcome)
+run_group(struct bench *bench, const struct case_frames *cases, uint32_t count)
 {
 	flush_fragments(bench);
 	for (uint32_t i = 0; i < count; i++)
-		if (is_given(&cases[i])) {
-			put_frame(bench, bench->ports[0].rx, cases[i].in, cases[i].in_bytes,
-				  scenario->headroom(&cases[i]));
-			foresee(scenario, &cases[i], outcome);
-		}
+		if (is_given(&cases[i]))
+			put_case(bench, &cases[i]);
 	pass_until_idle(bench);
-	if (scenario->keeps)
+	if (bench->scenario->keeps)
 		return;
 	for (uint32_t i = 0; i < count; i++)
-		outcome->wrong += is_given(&cases[i]) && !is_out(bench, scenario, &cases[i]);
-	memset(outcome->port_used, 0, sizeof outcome->port_used);
-	outcome->tap_used = 0;
+		bench->outcome.wrong += is_given(&cases[i]) && !is_out(bench, &cases[i]);
+	memset(bench->outcome.port_used, 0, sizeof bench->outcome.port_used);
+	bench->outcome.tap_used = 0;
 }
 
 static struct fl_counter
@@ -399,8 +418,10 @@ sum(const struct fl_counter *counters, uint32_t count)
 /* Each packet counted once, under its verdict; VIPs and backends: what was forwarded, and its
  * layer 3 bytes. */
 static void
-expect_counted(const struct bench *bench, const struct outcome *outcome, const char *name)
+expect_counted(const struct bench *bench)
 {
+	const char *name = bench->scenario->name;
+	const struct outcome *outcome = &bench->outcome;
 	const struct fl_worker *worker = bench->worker;
 	struct fl_counter vips = sum(worker->vip_counters, bench->fixture->size.vip_count);
 	struct fl_counter backends =
@@ -425,24 +446,18 @@ expect_counted(const struct bench *bench, const struct outcome *outcome, const c
 
 /* The bench stays open. */
 static void
-run_cases(struct bench *bench, const struct scenario *scenario, struct plane_fixture *fixture,
-	  struct outcome *ret_outcome)
+run_cases(struct bench *bench)
 {
+	const struct scenario *scenario = bench->scenario;
 	uint32_t count;
 	const struct case_frames *cases = case_table(0, &count);
 
-	bench_open(bench, fixture, scenario->tx_slots);
-	if (scenario->has_tap)
-		bench_tap(bench);
-	if (!scenario->has_pool)
-		bench->worker->pool = NULL;
-	*ret_outcome = (struct outcome){ 0 };
 	for (uint32_t i = 0, taken; i < count; i += taken) {
 		taken = case_group(cases + i, count - i);
-		run_group(bench, scenario, cases + i, taken, ret_outcome);
+		run_group(bench, cases + i, taken);
 	}
-	expect_counted(bench, ret_outcome, scenario->name);
-	expect(ret_outcome->wrong == 0, scenario->name, "a frame is missing or different");
+	expect_counted(bench);
+	expect(bench->outcome.wrong == 0, scenario->name, "a frame is missing or different");
 	if (!scenario->keeps)
 		expect(drain_ports(bench) + drain(bench->tap.tx) == 0, scenario->name,
 		       "more left than should");
@@ -462,10 +477,10 @@ scenario_no_host(struct plane_fixture *fixture)
 						  .becomes = no_host,
 						  .tx_slots = RING_SLOTS,
 						  .has_pool = true };
-	struct outcome outcome;
 	struct bench bench;
 
-	run_cases(&bench, &scenario, fixture, &outcome);
+	bench_open(&bench, fixture, &scenario);
+	run_cases(&bench);
 	expect(bench_close(&bench), scenario.name, "an mbuf was lost");
 }
 
@@ -485,16 +500,17 @@ scenario_tap(struct plane_fixture *fixture)
 						  .has_tap = true,
 						  .has_pool = true };
 	static const uint8_t frame[64] = { 1, 2, 3 };
-	struct outcome outcome;
 	struct bench bench;
 
-	run_cases(&bench, &scenario, fixture, &outcome);
+	bench_open(&bench, fixture, &scenario);
+	run_cases(&bench);
 	/* what the host sends leaves by the port, as it is, and is no received packet */
-	put_frame(&bench, bench.tap.rx, frame, sizeof frame, RTE_PKTMBUF_HEADROOM);
+	put_frame(&bench, bench.tap.rx,
+		  (struct given){ frame, sizeof frame, RTE_PKTMBUF_HEADROOM });
 	pass_until_idle(&bench);
 	expect(is_next(bench.ports[0].tx, frame, sizeof frame), scenario.name,
 	       "the host's own frame did not leave");
-	expect_counted(&bench, &outcome, scenario.name);
+	expect_counted(&bench);
 	expect(bench_close(&bench), scenario.name, "an mbuf was lost");
 }
 
@@ -518,22 +534,26 @@ scenario_full(struct plane_fixture *fixture)
 						  .has_tap = true,
 						  .has_pool = true,
 						  .keeps = true };
-	struct outcome outcome;
+	static const uint8_t frame[64];
+	const struct outcome *outcome;
 	uint32_t used = 0;
 	struct bench bench;
 
-	run_cases(&bench, &scenario, fixture, &outcome);
+	bench_open(&bench, fixture, &scenario);
+	run_cases(&bench);
+	outcome = &bench.outcome;
 	for (uint32_t i = 0; i < bench.port_count; i++)
-		used += outcome.port_used[i];
-	expect(outcome.verdicts[FL_DROP_SEND_FULL] > 0 && outcome.verdicts[FL_DROP_HOST_FULL] > 0,
+		used += outcome->port_used[i];
+	expect(outcome->verdicts[FL_DROP_SEND_FULL] > 0 && outcome->verdicts[FL_DROP_HOST_FULL] > 0,
 	       scenario.name, "nothing was full");
 	/* neither does the port take what the host sends then */
 	for (uint32_t i = 0; i < 3; i++)
-		put_frame(&bench, bench.tap.rx, (const uint8_t[64]){ 0 }, 64, RTE_PKTMBUF_HEADROOM);
+		put_frame(&bench, bench.tap.rx,
+			  (struct given){ frame, sizeof frame, RTE_PKTMBUF_HEADROOM });
 	pass_until_idle(&bench);
 	expect(bench.worker->stats.host_unsent == 3, scenario.name, "the host's unsent frames");
 	expect(drain_ports(&bench) == used, scenario.name, "not all that was sent left");
-	expect(drain(bench.tap.tx) == outcome.tap_used, scenario.name,
+	expect(drain(bench.tap.tx) == outcome->tap_used, scenario.name,
 	       "the TAP did not get what it took");
 	expect(bench_close(&bench), scenario.name, "an mbuf was lost");
 }
@@ -561,10 +581,10 @@ scenario_no_room(struct plane_fixture *fixture)
 	};
 
 	for (uint32_t i = 0; i < 2; i++) {
-		struct outcome outcome;
 		struct bench bench;
 
-		run_cases(&bench, &scenarios[i], fixture, &outcome);
+		bench_open(&bench, fixture, &scenarios[i]);
+		run_cases(&bench);
 		expect(bench_close(&bench), scenarios[i].name, "an mbuf was lost");
 	}
 }
@@ -577,30 +597,26 @@ run_worker(void *arg)
 
 /* All at once: the test must not touch the fragment table while the worker runs. */
 static void
-put_all(struct bench *bench, const struct scenario *scenario, struct outcome *ret_outcome)
+put_all(struct bench *bench)
 {
 	uint32_t count;
 	const struct case_frames *cases = case_table(0, &count);
 
-	*ret_outcome = (struct outcome){ 0 };
 	for (uint32_t i = 0; i < count; i++)
-		if (is_by_itself(cases, count, i)) {
-			put_frame(bench, bench->ports[0].rx, cases[i].in, cases[i].in_bytes,
-				  RTE_PKTMBUF_HEADROOM);
-			foresee(scenario, &cases[i], ret_outcome);
-		}
+		if (is_by_itself(cases, count, i))
+			put_case(bench, &cases[i]);
 }
 
 static void
-expect_all_out(struct bench *bench, const struct scenario *scenario)
+expect_all_out(struct bench *bench)
 {
 	uint32_t count, wrong = 0;
 	const struct case_frames *cases = case_table(0, &count);
 
 	for (uint32_t i = 0; i < count; i++)
-		wrong += is_by_itself(cases, count, i) && !is_out(bench, scenario, &cases[i]);
-	expect(wrong == 0, scenario->name, "a frame is missing or different");
-	expect(drain_ports(bench) == 0, scenario->name, "more left than should");
+		wrong += is_by_itself(cases, count, i) && !is_out(bench, &cases[i]);
+	expect(wrong == 0, bench->scenario->name, "a frame is missing or different");
+	expect(drain_ports(bench) == 0, bench->scenario->name, "more left than should");
 }
 
 /* The loop itself, on a thread of its own: it works, passes quiescent points, and ends when told.
@@ -609,27 +625,28 @@ static void
 scenario_loop(struct plane_fixture *fixture)
 {
 	static const struct scenario scenario = { .name = "the loop",
+						  .headroom = usual_headroom,
 						  .becomes = no_host,
-						  .tx_slots = RING_SLOTS };
+						  .tx_slots = RING_SLOTS,
+						  .has_pool = true };
 	time_t deadline = time(NULL) + WAIT_SECONDS;
-	struct outcome outcome;
 	struct bench bench;
 	pthread_t thread;
 	void *ended;
 
-	bench_open(&bench, fixture, scenario.tx_slots);
+	bench_open(&bench, fixture, &scenario);
 	if (pthread_create(&thread, NULL, run_worker, bench.worker) != 0)
 		errx(1, "no thread");
-	put_all(&bench, &scenario, &outcome);
-	while (FL_READ_ONCE(bench.worker->stats.received) < outcome.received &&
+	put_all(&bench);
+	while (FL_READ_ONCE(bench.worker->stats.received) < bench.outcome.received &&
 	       time(NULL) < deadline)
 		sched_yield();
 	rte_rcu_qsbr_synchronize(bench.qsbr, RTE_QSBR_THRID_INVALID);
 	__atomic_store_n(&bench.stop, 1, __ATOMIC_RELAXED);
 	expect(pthread_join(thread, &ended) == 0 && ended != NULL, scenario.name,
 	       "did not end well");
-	expect_counted(&bench, &outcome, scenario.name);
-	expect_all_out(&bench, &scenario);
+	expect_counted(&bench);
+	expect_all_out(&bench);
 	expect(bench.worker->stats.busy_cycles > 0, scenario.name, "no busy cycles");
 	expect(bench_close(&bench), scenario.name, "an mbuf was lost");
 }

@@ -43,7 +43,7 @@ struct fake_plane {
 	struct fl_counter *backend_counters;
 	uint32_t synchronized; /* calls of synchronize() */
 	int vips_add_result;
-	struct fl_vip_key keys[FAKE_VIPS * 16]; /* what the engine steers */
+	struct fl_vip_key keys[1024]; /* what the engine steers */
 	uint32_t key_count;
 	uint64_t lengths[2];				 /* that it was told last */
 	void (*on_synchronize)(struct fake_plane *fake); /* NULL: nothing */
@@ -601,6 +601,67 @@ fake_inconsistency(const struct fake_plane *fake)
 	if (fault == NULL && live != backends)
 		return "another number of slots is live than there are backends";
 	return fault;
+}
+
+/** Is the length of every published prefix looked for? */
+static inline bool
+fake_has_length(const struct fake_plane *fake, const struct fl_vip_key *key)
+{
+	uint64_t lengths = fake->tables.config->lengths[fl_addr_is_ipv4(&key->address) ? 0 : 1];
+
+	while (lengths != 0 && (lengths & 0xff) != key->bits)
+		lengths >>= 8;
+	return lengths != 0;
+}
+
+/**
+ * During a commit: is every record that packets find whole, is it steered, and do its rows lead to
+ * live slots of its own?
+ * @return NULL; or what is wrong.
+ */
+static inline const char *
+fake_unreadable(const struct fake_plane *fake)
+{
+	const struct plane_tables *tables = &fake->tables;
+
+	for (uint32_t i = 0; i < fake->size.vip_bucket_count * 8; i++) {
+		uint64_t word = tables->vip_buckets[i / 8].word[i % 8];
+		const struct fl_vip *vip = &tables->vips[fl_vip_word_index(word)];
+		const struct fl_vip_service *service = &vip->service;
+
+		if (word == 0)
+			continue;
+		if (!fake_has_length(fake, &vip->key))
+			return "a record is published whose prefix length is not looked for";
+		if (fake_key_at(fake, &vip->key) == fake->key_count)
+			return "a record is published that is not steered";
+		if (vip->key.ip_proto == 0 || vip->key.kind == FL_VIP_PAGE)
+			continue;
+		for (uint32_t row = service->row_base; row < service->row_base + service->row_count;
+		     row++) {
+			uint32_t cur = fl_row_cur(tables->rows[row].word);
+			const struct fl_backend *backend;
+			const struct fl_vip *named;
+
+			if (tables->owners[row / 4].cur[row % 4] != cur)
+				return "a row has another owner in the small table";
+			if (cur == FL_ROW_NONE)
+				continue;
+			if (cur >= service->slot_count)
+				return "a row names a slot of another VIP";
+			backend = &tables->backends[service->slot_base + cur];
+			named = &tables->vips[backend->vip];
+			if (!(fl_link_flags(backend->link) & FL_LINK_LIVE))
+				return "a row names a slot that is not live";
+			/* the VIP's record, or one that it takes the place of */
+			if (!fl_vip_key_equal(&named->key, &vip->key) ||
+			    named->service.slot_base != service->slot_base)
+				return "a slot is of another VIP";
+			if (backend->header_bytes == 0 && backend->mode != FL_MODE_L2DSR)
+				return "a slot has no header";
+		}
+	}
+	return NULL;
 }
 
 #endif

@@ -49,6 +49,15 @@ static struct reader {
 	atomic_uint verdict; /* of the first wrong one */
 } reader;
 
+/** What is always served: one port, one range among others that come and go, all ports of a prefix
+ * that comes and goes as an address of its own. */
+static const struct {
+	uint8_t address[4];
+	uint16_t port;
+} always[] = { { { 192, 0, 2, 1 }, 80 },
+	       { { 192, 0, 2, 9 }, 15500 },
+	       { { 198, 51, 100, 7 }, 4711 } };
+
 static void *
 reader_run(void *user)
 {
@@ -57,15 +66,15 @@ reader_run(void *user)
 	struct plane_run run = { .tables = &fake.tables, .size = fake.size, .core = &core };
 	uint32_t flow = 0;
 
-	frame[2 + 26] = 198;
-	frame[2 + 30] = 192;
-	frame[2 + 32] = 2;
-	frame[2 + 33] = 1;
-	frame[2 + 37] = 80;
+	frame[2 + 26] = 203;
 	while (!atomic_load(&reader.stop)) {
 		struct plane_walk walk;
+		uint32_t to = flow % 3;
 
 		memcpy(&frame[2 + 27], &flow, 3);
+		memcpy(&frame[2 + 30], always[to].address, 4);
+		frame[2 + 36] = (uint8_t)(always[to].port >> 8);
+		frame[2 + 37] = (uint8_t)always[to].port;
 		flow++;
 		if (plane_walk(&run, frame + 2, 64, &walk) != FL_FORWARD &&
 		    atomic_fetch_add(&reader.wrong, 1) == 0)
@@ -89,7 +98,7 @@ wait_for_reader(struct fake_plane *fake_plane)
 static void
 reader_change(uint32_t i)
 {
-	char members[2048];
+	static char members[FAKE_LINE_BYTES / 2 - 64];
 	uint32_t hosts = 1 + random_below(6);
 	size_t used =
 		(size_t)snprintf(members, sizeof members,
@@ -107,10 +116,24 @@ reader_change(uint32_t i)
 		if (random_below(2) == 0)
 			used += (size_t)snprintf(
 				members + used, sizeof members - used,
-				","
-				"{'address':'192.0.2.1','port':%u,'protocol':'tcp',"
+				",{'address':'192.0.2.1','port':%u,'protocol':'tcp',"
 				"'table_size':251,'backends':[]}",
 				port);
+	for (uint32_t n = 0; n < 32; n++)
+		if (n == 15 || random_below(100) < n * 7 % 100)
+			used += (size_t)snprintf(
+				members + used, sizeof members - used,
+				",{'address':'192.0.2.9','port':'%u-%u','protocol':'tcp',"
+				"'table_size':251,'fragments':'%s',"
+				"'backends':[{'address':'10.0.0.1','weight':1}]}",
+				1000 * n, 1000 * n + 999, random_below(2) == 0 ? "drop" : "follow");
+	/* the same by another VIP, of another prefix length */
+	used += (size_t)snprintf(members + used, sizeof members - used,
+				 ",{'address':'%s','port':'any','protocol':'tcp','table_size':251,"
+				 "'backends':[{'address':'10.0.0.2','weight':1}]}",
+				 i % 2 == 0   ? "198.51.100.0/24"
+				 : i % 4 == 1 ? "198.51.100.7"
+					      : "198.51.0.0/16");
 	snprintf(members + used, sizeof members - used, "]");
 	apply(members);
 }
@@ -119,9 +142,8 @@ START_TEST(test_commit_never_shows_half_of_it)
 {
 	pthread_t thread;
 
-	fake_open(&fake, &(struct plane_limits){ 8, FAKE_BACKENDS, 8192 });
-	apply("'vips':[{'address':'192.0.2.1','port':80,'protocol':'tcp','table_size':251,"
-	      "'backends':[{'address':'10.0.0.1','weight':1}]}]");
+	fake_open(&fake, &(struct plane_limits){ 48, 2048, 48 * 2 * 509, FAKE_FRAGMENTS });
+	reader_change(0);
 	/* next hops of every backend are known before: reachability is not what is tested */
 	for (uint32_t host = 1; host < 12; host++) {
 		struct addr address;
