@@ -17,7 +17,6 @@
 
 #include "../frames.h"
 #include "../xdp_fixture.h"
-#include "fairlead_xdp.skel.h"
 
 enum {
 	ROUNDS = 31,

@@ -91,7 +91,10 @@ read_input(const uint8_t *data, size_t size)
 	uint32_t view_count = packet_split(data, size, views);
 
 	frame_count = 0;
-	strangers = view_count == 0 ? 0 : views[0].reserved >> 4 & STRANGERS_MAX;
+	if (view_count ==
+	    0) /* libFuzzer begins with nothing, and wants to see that something happens */
+		views[view_count++] = (struct packet_view){ .bytes = data };
+	strangers = views[0].reserved >> 4 & STRANGERS_MAX;
 	input_hash = 2166136261u; /* FNV-1a: chooses among layouts */
 	for (size_t i = 0; i < size; i++)
 		input_hash = (input_hash ^ data[i]) * 16777619u;

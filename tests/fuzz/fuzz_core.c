@@ -350,6 +350,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	runs++;
 	core = (struct fl_core){ 0 };
+	if (count == 0) /* libFuzzer begins with nothing, and wants to see that something happens */
+		views[count++] = (struct packet_view){ .bytes = data };
 	for (uint32_t i = 0; i < count; i++) {
 		now_ns += views[i].reserved * UINT64_C(1000000) * MS_A_STEP;
 		run_frame(&views[i], now_ns, &start);
