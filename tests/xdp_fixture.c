@@ -36,9 +36,8 @@ set_size(struct bpf_map *map, uint32_t entries)
 }
 
 static void
-set_sizes(const struct xdp_fixture *fixture)
+set_sizes(const struct xdp_fixture *fixture, struct fairlead_xdp *program)
 {
-	struct fairlead_xdp *program = fixture->program;
 	const struct plane_tables_size *size = &fixture->size;
 
 	set_size(program->maps.vip_buckets, size->vip_bucket_count);
@@ -98,23 +97,50 @@ xdp_fixture_copy(struct xdp_fixture *fixture, const struct plane_fixture *plane)
 	copy_table(program->maps.vip_buckets, tables->vip_buckets);
 }
 
+/* All but the program's own constants. */
+static void
+share_maps(struct fairlead_xdp *program, const struct fairlead_xdp *with)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, program->obj)
+	{
+		int fd = bpf_object__find_map_fd_by_name(with->obj, bpf_map__name(map));
+
+		if (!bpf_map__is_internal(map) && bpf_map__reuse_fd(map, fd) != 0)
+			err(1, "map %s", bpf_map__name(map));
+	}
+}
+
+/* @param with whose maps it works on; NULL: its own. */
+static struct fairlead_xdp *
+load(const struct xdp_fixture *fixture, bool no_perfmon, const struct fairlead_xdp *with)
+{
+	struct fairlead_xdp *program = fairlead_xdp__open();
+	int r;
+
+	if (program == NULL)
+		err(1, "the XDP program does not open");
+	program->rodata->no_perfmon = no_perfmon;
+	set_sizes(fixture, program);
+	if (with != NULL)
+		share_maps(program, with);
+	r = fairlead_xdp__load(program);
+	if (r < 0)
+		errx(1, "the XDP program does not load: %s", strerror(-r));
+	return program;
+}
+
 void
 xdp_fixture_open(struct xdp_fixture *fixture, const struct plane_fixture *plane)
 {
 	uint32_t loopback = LOOPBACK;
-	int r;
 
 	*fixture = (struct xdp_fixture){ .size = plane->size };
 	libbpf_set_print(print_nothing);
 	fixture->cpu_count = (uint32_t)libbpf_num_possible_cpus();
-	fixture->program = fairlead_xdp__open();
-	if (fixture->program == NULL)
-		err(1, "the XDP program does not open");
-	set_sizes(fixture);
-	r = fairlead_xdp__load(fixture->program);
-	if (r < 0)
-		errx(1, "the XDP program does not load: %s", strerror(-r));
-	fixture->program_fd = bpf_program__fd(fixture->program->progs.fairlead_xdp);
+	fixture->program = load(fixture, false, NULL);
+	fixture->twin = load(fixture, true, fixture->program);
 	fixture->config = map_memory(fixture->program->maps.config);
 	fixture->cores = map_memory(fixture->program->maps.cores);
 	fixture->fragments = map_memory(fixture->program->maps.fragments);
@@ -141,10 +167,11 @@ xdp_fixture_run(struct xdp_fixture *fixture, const uint8_t *frame, uint32_t byte
 					  .data_out = out,
 					  .data_size_out = bytes + FL_HEAD_BYTES_MAX,
 					  .repeat = 1 };
+	const struct fairlead_xdp *program = fixture->no_perfmon ? fixture->twin : fixture->program;
 	struct xdp_fixture_result result;
 
 	fixture->config->ifindex[fixture->in_port] = LOOPBACK;
-	if (bpf_prog_test_run_opts(fixture->program_fd, &opts) != 0)
+	if (bpf_prog_test_run_opts(bpf_program__fd(program->progs.fairlead_xdp), &opts) != 0)
 		err(1, "a test run of %u bytes", bytes);
 	fixture->config->ifindex[fixture->in_port] = NOWHERE;
 	result.action = opts.retval;
@@ -178,5 +205,6 @@ xdp_fixture_close(struct xdp_fixture *fixture)
 	(void)munmap(fixture->fragments, map_bytes(program->maps.fragments));
 	(void)munmap(fixture->vip_counters, map_bytes(program->maps.vip_counters));
 	(void)munmap(fixture->backend_counters, map_bytes(program->maps.backend_counters));
+	fairlead_xdp__destroy(fixture->twin);
 	fairlead_xdp__destroy(program);
 }

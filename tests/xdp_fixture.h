@@ -2,7 +2,7 @@
 /**
  * @file
  * The XDP program in the kernel, on a copy of tables that a plane fixture filled, run packet by
- * packet (BPF_PROG_TEST_RUN). Needs CAP_BPF and CAP_NET_ADMIN. Anything unexpected
+ * packet (BPF_PROG_TEST_RUN). Needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. Anything unexpected
  * ends the program with a sentence. One thread.
  */
 #ifndef TESTS_XDP_FIXTURE_H
@@ -20,7 +20,9 @@ struct fairlead_xdp;
 
 struct xdp_fixture {
 	struct fairlead_xdp *program;
-	int program_fd;
+	struct fairlead_xdp *twin; /**< as a process without CAP_PERFMON loads it; on the same maps
+				    */
+	bool no_perfmon;	   /**< the twin runs; the caller's */
 	uint32_t cpu_count;
 	uint32_t in_port; /**< the port that frames come by; the caller's */
 	struct plane_tables_size size;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The XDP program in the kernel. A packet's verdict is the counter that it moved; that it is
- * exactly one is checked here, packet by packet, and that the XDP action fits it.
+ * The XDP program in the kernel, both ways it is loaded. A packet's verdict is the counter that it
+ * moved; that it is exactly one is checked here, packet by packet, and that the XDP action fits it.
  */
 #include <err.h>
 #include <linux/bpf.h>
@@ -31,7 +31,7 @@ xdp_open(struct plane_fixture *tables)
 static const char *
 xdp_layout_name(uint32_t layout)
 {
-	return "test run";
+	return layout == 0 ? "as loaded with CAP_PERFMON" : "as loaded without CAP_PERFMON";
 }
 
 static bool
@@ -113,6 +113,7 @@ static void
 xdp_run(uint32_t layout, const struct case_frames *cases, uint32_t count,
 	struct engine_result *ret_results)
 {
+	xdp.no_perfmon = layout != 0;
 	for (uint32_t i = 0; i < count; i++)
 		run_one(&cases[i], &ret_results[i]);
 }
@@ -148,7 +149,7 @@ const struct engine engine_xdp = {
 	.name = "xdp",
 	.open = xdp_open,
 	.flush = xdp_flush,
-	.layout_count = 1,
+	.layout_count = 2,
 	.layout_name = xdp_layout_name,
 	.takes = xdp_takes,
 	.run = xdp_run,

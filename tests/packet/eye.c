@@ -143,8 +143,9 @@ main(int argc, char **argv)
 	if (argc != 5)
 		errx(1, "usage: eye INPUTS.pcap IN.pcap OUT.pcap WORLD");
 	if (capng_get_caps_process() != 0 || capng_have_capability(CAPNG_EFFECTIVE, CAP_BPF) == 0 ||
+	    capng_have_capability(CAPNG_EFFECTIVE, CAP_PERFMON) == 0 ||
 	    capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN) == 0) {
-		warnx("skipped: the XDP program needs CAP_BPF and CAP_NET_ADMIN");
+		warnx("skipped: the XDP program needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
 		return EXIT_SKIPPED;
 	}
 	inputs = open_pcap(argv[1]);

@@ -168,6 +168,7 @@ may_load_programs(void)
 {
 	return capng_get_caps_process() == 0 &&
 	       capng_have_capability(CAPNG_EFFECTIVE, CAP_BPF) != 0 &&
+	       capng_have_capability(CAPNG_EFFECTIVE, CAP_PERFMON) != 0 &&
 	       capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN) != 0;
 }
 
@@ -214,6 +215,6 @@ main(void)
 	if (failed > 0)
 		return EXIT_FAILURE;
 	if (is_skipped)
-		warnx("engine xdp is skipped: it needs CAP_BPF and CAP_NET_ADMIN");
+		warnx("engine xdp is skipped: it needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
 	return is_skipped ? EXIT_SKIPPED : EXIT_SUCCESS;
 }

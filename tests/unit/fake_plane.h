@@ -487,6 +487,7 @@ fake_address_fault(const struct fake_plane *fake, const struct state_address *ad
 	const struct state_set *set = &fake->plane.state.set;
 	struct fl_vip_key key = state_address_key(&address->to);
 	const struct fl_vip *record = &tables->vips[address->record];
+	const struct state_vip *echo = NULL;
 	uint32_t listed[2] = { 0 };
 
 	if (plane_vip_find(tables, &key) != address->record)
@@ -509,8 +510,30 @@ fake_address_fault(const struct fake_plane *fake, const struct state_address *ad
 		if (state_compare_prefixes(&vip->endpoint.to, &address->to) != 0)
 			break;
 		listed[vip->endpoint.protocol == 17] -= endpoint_is_range(&vip->endpoint);
+		if (echo == NULL || (vip->endpoint.port == echo->endpoint.port &&
+				     vip->endpoint.protocol < echo->endpoint.protocol))
+			echo = vip;
 	}
+	if (echo == NULL || record->address.echo != (uint8_t)echo->policy.icmp_echo ||
+	    record->address.echo_port != echo->key.port ||
+	    record->address.echo_proto != echo->key.ip_proto ||
+	    record->address.echo_kind != echo->key.kind)
+		return "an address record has another echo policy, or names another VIP for it";
 	return listed[0] != 0 || listed[1] != 0 ? "pages have other ranges than are served" : NULL;
+}
+
+/** What the flags of a VIP's record must be. */
+static inline uint8_t
+fake_flags(const struct state_vip *vip)
+{
+	bool has_weight = false;
+
+	for (uint32_t i = 0; i < vip->backend_count; i++)
+		has_weight = has_weight || vip->backends[i].weight > 0;
+	return (uint8_t)((vip->policy.fragments == VIP_FRAGMENTS_DROP ? FL_VIP_FRAGMENTS_DROP : 0) |
+			 (vip->policy.no_backend == VIP_NO_BACKEND_HOST && !has_weight
+				  ? FL_VIP_TO_HOST
+				  : 0));
 }
 
 /** @return NULL; or what is wrong. */
@@ -530,6 +553,8 @@ fake_vip_fault(const struct fake_plane *fake, const struct state_vip *vip)
 	    service->slot_base + service->slot_count > fake->size.backend_count ||
 	    service->slot_count > 1024 || service->policy != state_policy_byte(&vip->policy))
 		return "a VIP record is not what is served";
+	if (service->flags != fake_flags(vip) && !vip->is_adopted)
+		return "a VIP record has other flags";
 	for (uint32_t row = service->row_base; row < service->row_base + service->row_count;
 	     row++) {
 		uint32_t cur = fl_row_cur(tables->rows[row].word);

@@ -113,6 +113,23 @@ START_TEST(test_checksum_sums_words_at_every_address)
 }
 END_TEST
 
+/* Sums whose carry makes another carry, in 64 to 32 bits and in 32 to 16. */
+START_TEST(test_checksum_sums_carries_of_carries)
+{
+	static uint8_t bytes[32];
+
+	memset(bytes, 0xff, 8);
+	bytes[8] = 1;
+	CHECK_WORDS(bytes, 5);
+	CHECK_WORDS(bytes, 8);
+	memset(bytes, 0, sizeof bytes);
+	memset(bytes, 0xff, 6);
+	bytes[8] = 1;
+	CHECK_WORDS(bytes, 5);
+	CHECK_WORDS(bytes, 8);
+}
+END_TEST
+
 int
 main(void)
 {

@@ -308,6 +308,7 @@ START_TEST(test_encap_template_keeps_the_target)
 			target = fl_encap_target(&backend);
 			ck_assert(fl_addr_equal(&target, &plan.target));
 			ck_assert_uint_eq(backend.mode, mode);
+			ck_assert(backend.header_sum == 0 || !family);
 			ck_assert_uint_eq(backend.header_bytes,
 					  mode == FL_MODE_L2DSR
 						  ? 0
