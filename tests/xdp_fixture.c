@@ -140,6 +140,7 @@ xdp_fixture_open(struct xdp_fixture *fixture, const struct plane_fixture *plane)
 	libbpf_set_print(print_nothing);
 	fixture->cpu_count = (uint32_t)libbpf_num_possible_cpus();
 	fixture->program = load(fixture, false, NULL);
+	fixture->program_fd = bpf_program__fd(fixture->program->progs.fairlead_xdp);
 	fixture->twin = load(fixture, true, fixture->program);
 	fixture->config = map_memory(fixture->program->maps.config);
 	fixture->cores = map_memory(fixture->program->maps.cores);

@@ -20,6 +20,7 @@ struct fairlead_xdp;
 
 struct xdp_fixture {
 	struct fairlead_xdp *program;
+	int program_fd;
 	struct fairlead_xdp *twin; /**< as a process without CAP_PERFMON loads it; on the same maps
 				    */
 	bool no_perfmon;	   /**< the twin runs; the caller's */
