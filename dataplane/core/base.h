@@ -38,11 +38,7 @@ struct FL_WIRE fl_word {
  * Before a loop: written out in full, so that every index is a constant. A loader without
  * CAP_PERFMON may not add a number that varies to a pointer on two ways through a program.
  */
-#ifdef __clang__
-#define FL_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define FL_UNROLL _Pragma("GCC unroll 16")
-#endif
+#define FL_UNROLL _Pragma("GCC unroll 32")
 
 /**
  * A frame is never at address 0. Tells the compiler, which would else compare packet pointers with

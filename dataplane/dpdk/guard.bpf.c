@@ -20,6 +20,7 @@ load_bytes(void *skb, uint32_t offset, void *to, uint32_t size)
 #define STEPS_CONTEXT struct __sk_buff
 #define STEPS_LOAD    load_bytes
 
+#include "../../bpf/xdp_steps.h"
 #include "steering_program.h"
 
 /** Up to what is behind the IP header. */

@@ -9,7 +9,7 @@
  * | receive           | count, port, now_ns, mbuf | the frames                 |
  * | parse             | packet                    | VIP buckets                |
  * | admit             | decision: VIP             |                            |
- * | hash              | hash                      | rows, fragments            |
+ * | hash              | hash                      | owners of rows             |
  * | choose            | backend's slot            | backends                   |
  * | route             | way out                   |                            |
  * | emit              | (the frames)              |                            |

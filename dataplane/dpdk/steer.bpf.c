@@ -7,6 +7,7 @@
  * would answer it with resets. DPDK loads the program and puts its sockets into xsks_map; the plane
  * finds the other maps among its own descriptors.
  */
+#include "../../bpf/xdp_steps.h"
 #include "steering_program.h"
 
 enum { QUEUES_MAX = 64 };

@@ -7,8 +7,7 @@
 #ifndef DPDK_STEERING_PROGRAM_H
 #define DPDK_STEERING_PROGRAM_H
 
-#include "../../bpf/xdp_steps.h"
-
+#include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
 #include "../core/decide.h"

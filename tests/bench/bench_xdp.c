@@ -85,20 +85,22 @@ static const struct kind {
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
-/* A VIP with BACKENDS backends. @return where the text ends. */
-static char *
-put_vip(char *at, const char *address, const char *mode, const char *backends)
+/* A VIP with BACKENDS backends. */
+static void
+put_vip(FILE *text, const char *address, const char *mode, const char *backends)
 {
-	at += sprintf(at,
-		      "%s{'address':'%s','port':80,'protocol':'tcp','table_size':%u,'mode':'%s',"
-		      "'backends':[",
-		      at[-1] == '[' ? "" : ",", address, ROWS, mode);
-	for (uint32_t i = 1; i <= BACKENDS; i++) {
-		at += sprintf(at, i == 1 ? "{'address':'" : ",{'address':'");
-		at += sprintf(at, strchr(backends, ':') != NULL ? "%s%x" : "%s%u", backends, i);
-		at += sprintf(at, "','weight':100}");
-	}
-	return at + sprintf(at, "]}");
+	bool is_ipv6 = strchr(backends, ':') != NULL;
+
+	fprintf(text,
+		"{'address':'%s','port':80,'protocol':'tcp','table_size':%u,'mode':'%s',"
+		"'backends':[",
+		address, ROWS, mode);
+	for (uint32_t i = 1; i <= BACKENDS; i++)
+		fprintf(text,
+			is_ipv6 ? "%s{'address':'%s%x','weight':100}"
+				: "%s{'address':'%s%u','weight':100}",
+			i == 1 ? "" : ",", backends, i);
+	fprintf(text, "]}");
 }
 
 static void
@@ -111,7 +113,6 @@ open_tables(struct plane_fixture *fixture)
 		{ "10.0.0.0/8", "2001:db8:1::/48" },
 		NULL,
 	};
-	static char text[TEXT_BYTES];
 	struct plane_fixture_spec spec = {
 		.key = "8f14e45fceea167a5a36dedd4bea2543",
 		.source_ipv4 = "10.255.0.5",
@@ -120,15 +121,26 @@ open_tables(struct plane_fixture *fixture)
 		.ports = &port,
 		.port_count = 1
 	};
-	char *at = text + sprintf(text, "{'generation':1,'full':true,'vips':[");
+	char *text;
+	size_t bytes;
+	FILE *stream = open_memstream(&text, &bytes);
 
-	at = put_vip(at, "198.18.0.1", "ipip", "10.0.0.");
-	at = put_vip(at, "2001:db8:2::1", "ipip", "2001:db8:1:1::");
-	at = put_vip(at, "198.18.0.2", "gue", "10.0.1.");
-	at = put_vip(at, "198.18.0.3", "ipip", "10.0.2.");
-	sprintf(at, "]}");
+	if (stream == NULL)
+		err(1, "the state");
+	fprintf(stream, "{'generation':1,'full':true,'vips':[");
+	put_vip(stream, "198.18.0.1", "ipip", "10.0.0.");
+	fprintf(stream, ",");
+	put_vip(stream, "2001:db8:2::1", "ipip", "2001:db8:1:1::");
+	fprintf(stream, ",");
+	put_vip(stream, "198.18.0.2", "gue", "10.0.1.");
+	fprintf(stream, ",");
+	put_vip(stream, "198.18.0.3", "ipip", "10.0.2.");
+	fprintf(stream, "]}");
+	if (fclose(stream) != 0)
+		err(1, "the state");
 	plane_fixture_open(fixture, &spec);
 	plane_fixture_apply(fixture, text);
+	free(text);
 }
 
 /* Backends of l2dsr must be on a link, which a fixture without a kernel does not have. */

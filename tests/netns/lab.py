@@ -108,6 +108,14 @@ class Lab:
         text = self.run(name, ["ip", "-j", "link", "show", interface]).stdout
         return json.loads(text)[0]["address"]
 
+    def pass_all(self):
+        """The object of a program that passes everything, for ip(8). What XDP sends out of a veth, the other end takes
+        in only where it has a program."""
+        source, path = self.dir / "pass.bpf.c", self.dir / "pass.bpf.o"
+        source.write_text('__attribute__((section("xdp"), used)) int pass_all(void *ctx) { return 2; }\n')
+        subprocess.run(["clang", "-target", "bpf", "-O2", "-g", "-c", source, "-o", path], check=True)
+        return path
+
     def pin_dir(self):
         """A bpffs of the lab's own."""
         if self.bpf is None:

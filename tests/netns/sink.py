@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-A TCP server for tests: sink.py NAME PORT. Answers each HTTP request with NAME; a request with a body with NAME, the number of
-bytes and their SHA-256. Both families, one thread a connection.
+A TCP server for tests: sink.py NAME PORT. Answers each HTTP request with NAME, of /N with N bytes; a request with a body
+with NAME, the number of bytes and their SHA-256. Both families, one thread a connection.
 """
 
 import hashlib
@@ -31,7 +31,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
-        self.answer(NAME)
+        size = self.path.strip("/?")
+        self.answer(NAME.ljust(int(size) - 1, ".") if size.isdigit() else NAME)
 
     def do_PUT(self):
         left = size = int(self.headers["Content-Length"])

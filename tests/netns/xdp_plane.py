@@ -6,7 +6,6 @@ fairlead-xdp alone in a lab: PlaneLab's balancer and peer on a cable, with the X
 import json
 import secrets
 import signal
-import subprocess
 
 from dpdk_plane import LB4, LB6, PlaneLab
 from lab import Rpc, program, wait_until
@@ -72,10 +71,3 @@ class XdpLab(PlaneLab):
         key = ["key", "hex", *index.to_bytes(4, "little").hex(" ").split()]
         said = self.run(None, ["bpftool", "-j", "map", "lookup", "pinned", self.dir / f"bpf/planes/{plane}/{name}", *key])
         return bytes(int(byte, 16) for byte in json.loads(said.stdout)["value"])
-
-    def pass_all(self):
-        """The object of a program that passes everything, for ip(8)."""
-        source, path = self.dir / "pass.bpf.c", self.dir / "pass.bpf.o"
-        source.write_text('__attribute__((section("xdp"), used)) int pass_all(void *ctx) { return 2; }\n')
-        subprocess.run(["clang", "-target", "bpf", "-O2", "-g", "-c", source, "-o", path], check=True)
-        return path

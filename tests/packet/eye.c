@@ -107,28 +107,42 @@ are_equal(const struct engine_result *a, const struct engine_result *b)
 	       memcmp(a->frame, b->frame, a->bytes) == 0;
 }
 
+/* @return does every layout of the XDP program say what the core says? ret_xdp: the last. */
+static bool
+decide(const struct case_frames *one, uint32_t number, struct engine_result *ret_xdp)
+{
+	static struct engine_result core;
+	bool is_alike = true;
+
+	engine_core.run(0, one, 1, &core);
+	for (uint32_t layout = 0; layout < engine_xdp.layout_count; layout++) {
+		engine_xdp.run(layout, one, 1, ret_xdp);
+		if (are_equal(&core, ret_xdp))
+			continue;
+		is_alike = false;
+		warnx("input %u: the core says %s, port %u, %u bytes; the XDP program %s: %s, port "
+		      "%u, %u bytes",
+		      number, plane_verdict_name(core.verdict), core.port, core.bytes,
+		      engine_xdp.layout_name(layout), plane_verdict_name(ret_xdp->verdict),
+		      ret_xdp->port, ret_xdp->bytes);
+	}
+	return is_alike;
+}
+
 /* @return frames that did not end alike. */
 static uint32_t
 run(FILE *inputs, FILE *in, FILE *out)
 {
 	static struct case_frames one = { .name = "input" };
-	static struct engine_result core, xdp;
+	static struct engine_result result;
 	uint32_t differ = 0, forwarded = 0;
 
 	for (uint32_t i = 0; i < FRAMES_MAX && get_frame(inputs, &one); i++) {
-		engine_core.run(0, &one, 1, &core);
-		engine_xdp.run(0, &one, 1, &xdp);
-		if (!are_equal(&core, &xdp)) {
-			warnx("input %u: the core says %s, port %u, %u bytes; the XDP program %s, "
-			      "port %u, %u bytes",
-			      i + 1, plane_verdict_name(core.verdict), core.port, core.bytes,
-			      plane_verdict_name(xdp.verdict), xdp.port, xdp.bytes);
-			differ++;
-		}
-		if (xdp.verdict != FL_FORWARD)
+		differ += !decide(&one, i + 1, &result);
+		if (result.verdict != FL_FORWARD)
 			continue;
 		put_frame(in, forwarded, one.in, one.in_bytes);
-		put_frame(out, forwarded++, xdp.frame, xdp.bytes);
+		put_frame(out, forwarded++, result.frame, result.bytes);
 	}
 	return differ;
 }

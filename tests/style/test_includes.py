@@ -19,7 +19,7 @@ LIBRARIES = ((r"cjson/", "cJSON"), (r"libmnl/", "libmnl"), (r"uthash\.h|utlist\.
              (r"cap-ng\.h", "libcap-ng"), (r"rte_|cmdline", "DPDK"), (r"check\.h", "check"), (r"bpf/", "libbpf"),
              (r"curl/", "libcurl"), (r"openssl/", "OpenSSL"))
 BPF_HEADERS = {"bpf/bpf_helpers.h", "bpf/bpf_endian.h", "bpf/bpf_tracing.h", "bpf/bpf_core_read.h"}
-FOLDERS = {"core": "dataplane/core", "plane": "dataplane/plane", "control": "control"}
+FOLDERS = {"core": "dataplane/core", "plane": "dataplane/plane", "control": "control", "bpf": "bpf"}
 
 
 class Row:

@@ -136,7 +136,9 @@ main(void)
 	const TTest *const tests[] = { test_checksum_folds_every_carry,
 				       test_checksum_adjusted_is_recomputed,
 				       test_checksum_adjusted_keeps_what_was_wrong,
-				       test_checksum_sums_words_at_every_address, NULL };
+				       test_checksum_sums_words_at_every_address,
+				       test_checksum_sums_carries_of_carries,
+				       NULL };
 	int status;
 
 	edge = edge_create();
