@@ -196,6 +196,17 @@ xdp_fixture_counters(const struct xdp_fixture *fixture, uint64_t ret_verdicts[FL
 	}
 }
 
+uint32_t
+xdp_fixture_verifier_insns(const struct xdp_fixture *fixture)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t bytes = sizeof info;
+
+	if (bpf_obj_get_info_by_fd(fixture->program_fd, &info, &bytes) != 0)
+		err(1, "the program's information");
+	return info.verified_insns;
+}
+
 void
 xdp_fixture_close(struct xdp_fixture *fixture)
 {

@@ -57,6 +57,9 @@ xdp_fixture_run(struct xdp_fixture *fixture, const uint8_t *frame, uint32_t byte
 void xdp_fixture_counters(const struct xdp_fixture *fixture,
 			  uint64_t ret_verdicts[FL_VERDICT_COUNT], uint64_t *ret_events);
 
+/** Instructions that the kernel's verifier looked at to accept the program. */
+uint32_t xdp_fixture_verifier_insns(const struct xdp_fixture *fixture);
+
 void xdp_fixture_close(struct xdp_fixture *fixture);
 
 #endif

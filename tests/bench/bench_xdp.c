@@ -266,17 +266,6 @@ check_verdicts(const struct bench *bench)
 			     verdicts[i], expected[i]);
 }
 
-static uint32_t
-verifier_insns(const struct bench *bench)
-{
-	struct bpf_prog_info info = { 0 };
-	uint32_t bytes = sizeof info;
-
-	if (bpf_obj_get_info_by_fd(bench->fixture.program_fd, &info, &bytes) != 0)
-		err(1, "the program's information");
-	return info.verified_insns;
-}
-
 int
 main(void)
 {
@@ -296,7 +285,7 @@ main(void)
 		qsort(bench.net_ns[i], ROUNDS, sizeof bench.net_ns[i][0], compare);
 		printf("%s %.1f ns\n", kinds[i].name, bench.net_ns[i][ROUNDS / 2]);
 	}
-	printf("xdp.verifier_insns %u count\n", verifier_insns(&bench));
+	printf("xdp.verifier_insns %u count\n", xdp_fixture_verifier_insns(&bench.fixture));
 	xdp_fixture_close(&bench.fixture);
 	plane_fixture_close(&plane);
 	return EXIT_SUCCESS;

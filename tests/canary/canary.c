@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What looks for a fault in the core: canary cases|fuzz SECONDS SEED. run.py links it with a core
+ * What looks for a fault in the core: canary cases|fuzz INPUTS SEED. run.py links it with a core
  * that has one, and wants to see it found.
  *
  * "cases": the case table on the core alone. "fuzz": what the differential fuzzer does, the packet
- * model beside the core on random sequences of frames, for at most SECONDS, without libFuzzer: the
- * mutator alone has to get there. Exit 0: nothing was found; 1: a fault, said in the last line.
+ * model beside the core on random sequences of frames, at most INPUTS of them, without libFuzzer:
+ * the mutator alone has to get there. Exit 0: nothing was found; 1: a fault, said in the last line.
  */
 #include <err.h>
 #include <stdio.h>
@@ -60,22 +60,19 @@ run_cases(void)
 }
 
 static int
-run_fuzz(uint32_t seconds, uint32_t seed)
+run_fuzz(uint32_t inputs, uint32_t seed)
 {
 	static uint8_t data[PACKET_INPUT_BYTES_MAX];
 	static const struct engine *const engines[] = { &engine_core };
-	uint64_t end_ns = engine_now_ns() + seconds * UINT64_C(1000000000);
 	size_t size = 0;
-	uint32_t inputs = 0;
 
 	diff_open(engines, 1);
-	while (engine_now_ns() < end_ns) {
-		if (inputs % CHAIN_STEPS == 0)
+	for (uint32_t i = 0; i < inputs; i++) {
+		if (i % CHAIN_STEPS == 0)
 			size = 0;
-		size = packet_mutate(data, size, sizeof data, seed + inputs);
-		inputs++;
+		size = packet_mutate(data, size, sizeof data, seed + i);
 		if (!diff_run(data, size)) {
-			printf("input %u of seed %u\n", inputs, seed);
+			printf("input %u of seed %u\n", i + 1, seed);
 			return EXIT_FAILURE;
 		}
 	}
@@ -89,7 +86,7 @@ int
 main(int argc, char **argv)
 {
 	if (argc != 4)
-		errx(2, "usage: canary cases|fuzz SECONDS SEED");
+		errx(2, "usage: canary cases|fuzz INPUTS SEED");
 	if (strcmp(argv[1], "cases") == 0)
 		return run_cases();
 	return run_fuzz((uint32_t)strtoul(argv[2], NULL, 10), (uint32_t)strtoul(argv[3], NULL, 10));

@@ -5,10 +5,13 @@
  */
 #include <err.h>
 #include <linux/bpf.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../xdp_fixture.h"
 #include "engine.h"
+
+enum { VERIFIER_INSNS_MAX = 100000 };
 
 static struct xdp_fixture xdp;
 static const struct plane_fixture *fixture;
@@ -20,12 +23,24 @@ xdp_flush(void)
 	memset(xdp.fragments, 0, xdp.size.fragment_bucket_count * sizeof xdp.fragments[0]);
 }
 
+/* A kernel's verifier gives up at a million; other compilers and kernels look at more. */
+static void
+check_verifier(void)
+{
+	uint32_t insns = xdp_fixture_verifier_insns(&xdp);
+
+	printf("xdp: the verifier looked at %u instructions\n", insns);
+	if (insns > VERIFIER_INSNS_MAX)
+		errx(1, "that is more than %d", VERIFIER_INSNS_MAX);
+}
+
 static void
 xdp_open(struct plane_fixture *tables)
 {
 	fixture = tables;
 	received = 0;
 	xdp_fixture_open(&xdp, tables);
+	check_verifier();
 }
 
 static const char *
