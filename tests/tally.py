@@ -5,6 +5,7 @@
     tally.py meson LOG.json    of meson test: libcheck's and the packet suite's own counts, lines "N passed, N failed", else a
                                program is one test
     tally.py pytest LOG.xml    of pytest's JUnit file
+    tally.py figures LOG.json  instead: what tests of meson said that is worth to be read when all is well
 
 What was skipped has failed: tools/check runs where everything can run. A missing log counts as nothing run."""
 
@@ -13,6 +14,9 @@ import pathlib
 import re
 import sys
 import xml.etree.ElementTree
+
+
+FIGURES = r"^(?:packet|worker over rings|outside eye|xdp): .*$|^canaries killed .*$"
 
 
 def count_output(output):
@@ -27,6 +31,9 @@ def count_output(output):
     for checks, failures in re.findall(r"^worker over rings: (\d+) checks, (\d+) failed$", output, re.M):
         passed += int(checks) - int(failures)
         failed += int(failures)
+    for killed, planted in re.findall(r"^canaries killed (\d+)/(\d+)", output, re.M):
+        passed += int(killed)
+        failed += int(planted) - int(killed)
     for ok, bad in re.findall(r"^(\d+) passed, (\d+) failed$", output, re.M):
         passed += int(ok)
         failed += int(bad)
@@ -46,6 +53,12 @@ def tally_meson(path):
     return passed, failed
 
 
+def print_figures(path):
+    for line in path.read_text(encoding="utf-8").splitlines():
+        for figure in re.findall(FIGURES, json.loads(line).get("stdout") or "", re.M):
+            print(figure)
+
+
 def tally_pytest(path):
     suite = xml.etree.ElementTree.parse(path).getroot().find("testsuite")
     failed = sum(int(suite.get(name)) for name in ("failures", "errors", "skipped"))
@@ -54,6 +67,10 @@ def tally_pytest(path):
 
 def main():
     kind, path = sys.argv[1], pathlib.Path(sys.argv[2])
+    if kind == "figures":
+        if path.exists():
+            print_figures(path)
+        return
     passed, failed = (tally_meson if kind == "meson" else tally_pytest)(path) if path.exists() else (0, 0)
     print(passed, failed)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# What tools/quickstart and tools/check share: packages and the release build. Sourced; `top` is the repository.
+# What tools share: packages and builds. Sourced; `top` is the repository.
 
 # install_packages SET...: the packages of tools/packages marked with one of the sets, where missing.
 install_packages() {
@@ -38,6 +38,16 @@ build_release() {
 	[ -f "$1/build.ninja" ] || CC=gcc meson setup "$1" "$top" >/dev/null
 	ninja -C "$1" --quiet
 }
+
+# build_sanitized DIR: everything with clang, AddressSanitizer and UndefinedBehaviorSanitizer, and the fuzzers. The reader
+# of a packet's bytes takes them in place, so alignment is not checked. Tests find the sanitizers' options set.
+build_sanitized() {
+	local args='-fno-sanitize=alignment -fno-sanitize-recover=all -fno-omit-frame-pointer -fsanitize=fuzzer-no-link'
+	[ -f "$1/build.ninja" ] || CC=clang meson setup "$1" "$top" --buildtype=debugoptimized \
+		-Db_sanitize=address,undefined -Db_lundef=false -Db_ndebug=false -Dc_args="$args" >/dev/null
+	ninja -C "$1" --quiet
+}
+export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 
 # make_user: the system user that fairleadd runs as.
 make_user() {

@@ -25,7 +25,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 CORE = TOP / "dataplane" / "core"
 JOBS = 2
 FUZZ_INPUTS = 200000
-SECONDS_MAX = 5  # of one compiler or canary run
+SECONDS_MAX = 60  # of one compiler or canary run
 LINES_MAX = 5  # of a compiler's complaint
 SEED = 1
 CFLAGS = ["-std=gnu11", "-O0", "-fPIE", "-D_GNU_SOURCE", "-Wno-everything"]
@@ -35,11 +35,6 @@ CASES, FUZZ, BOTH = {"cases"}, {"fuzz"}, {"cases", "fuzz"}
 
 # name, header, text, text instead, who must find it
 FAULTS = [
-    ("no fault", "encap.h", "ip->ttl--;", "ip->ttl--; ;", BOTH),
-    ("no text", "encap.h", "ip->ttl---;", "ip->ttl--; ;", BOTH),
-    ("twice", "encap.h", "sizeof *ip", "ip->ttl--; ;", BOTH),
-    ("no C", "encap.h", "ip->ttl--;", "ip->ttl--", BOTH),
-    ("no end", "encap.h", "ip->ttl--;", "for (;;);", CASES),
     ("inner checksum not adjusted", "encap.h",
      "ip->checksum = fl_checksum_adjusted(ip->checksum, before, (uint16_t)(before - 1));", "(void)before;", BOTH),
     ("outer checksum off by one", "encap.h",

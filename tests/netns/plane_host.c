@@ -220,19 +220,18 @@ lay_out(struct host *host, uint8_t *base)
 	struct plane_tables_size size = plane_tables_size(&host->options.limits);
 	uint8_t *next = base;
 
-	host->tables = (struct plane_tables){
-		.backends = take(&next, size.backend_count, sizeof(struct fl_backend)),
-		.config = take(&next, 1, sizeof(struct fl_config)),
-		.vip_buckets = take(&next, size.vip_bucket_count, sizeof(struct fl_vip_bucket)),
-		.vips = take(&next, size.vip_count, sizeof(struct fl_vip)),
-		.owners = take(&next, size.owners_count, sizeof(struct fl_owners)),
-		.rows = take(&next, size.row_count, sizeof(struct fl_row)),
-		.ports = take(&next, FL_PORTS_MAX, sizeof(struct fl_port)),
-		.fragments = take(&next, size.fragment_bucket_count, sizeof(struct fl_fragments)),
-		.vip_ledger = take(&next, size.vip_count, sizeof(struct plane_ledger)),
-		.backend_ledger = take(&next, size.backend_count, sizeof(struct plane_ledger)),
-		.generation = take(&next, 1, sizeof(uint64_t)),
-	};
+	host->tables.backends = take(&next, size.backend_count, sizeof(struct fl_backend));
+	host->tables.config = take(&next, 1, sizeof(struct fl_config));
+	host->tables.vip_buckets = take(&next, size.vip_bucket_count, sizeof(struct fl_vip_bucket));
+	host->tables.vips = take(&next, size.vip_count, sizeof(struct fl_vip));
+	host->tables.owners = take(&next, size.owners_count, sizeof(struct fl_owners));
+	host->tables.rows = take(&next, size.row_count, sizeof(struct fl_row));
+	host->tables.ports = take(&next, FL_PORTS_MAX, sizeof(struct fl_port));
+	host->tables.fragments =
+		take(&next, size.fragment_bucket_count, sizeof(struct fl_fragments));
+	host->tables.vip_ledger = take(&next, size.vip_count, sizeof(struct plane_ledger));
+	host->tables.backend_ledger = take(&next, size.backend_count, sizeof(struct plane_ledger));
+	host->tables.generation = take(&next, 1, sizeof(uint64_t));
 	return (size_t)(next - base);
 }
 

@@ -31,7 +31,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
-        size = self.path.strip("/?")
+        size = self.path.strip("/")
         self.answer(NAME.ljust(int(size) - 1, ".") if size.isdigit() else NAME)
 
     def do_PUT(self):

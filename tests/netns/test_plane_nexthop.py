@@ -33,19 +33,32 @@ class NextHopLab(Lab):
         self.process = None
         self.generation = 0
 
-    def start(self, *backends):
-        self.process = self.popen("plane", [PLANE_HOST, "--socket", self.path, "--interface", "eth0",
-                                            "--source", "10.0.0.5", "--source", "fd00::5"], log="plane.log")
-        wait_until(lambda: "ready" in self.log("plane.log"), SOON, "plane_host is ready")
-        self.serve(*backends)
+    def start(self, *backends, mode="ipip"):
+        self.launch()
+        self.serve(*backends, mode=mode)
         return self
 
-    def serve(self, *backends):
+    def launch(self, log="plane.log"):
+        """The tables are in a file: what a former process left there goes on."""
+        self.process = self.popen("plane", [PLANE_HOST, "--socket", self.path, "--interface", "eth0",
+                                            "--source", "10.0.0.5", "--source", "fd00::5",
+                                            "--tables", self.dir / "tables"], log=log)
+        wait_until(lambda: "ready" in self.log(log), SOON, "plane_host is ready")
+
+    def serve(self, *backends, mode="ipip"):
         self.generation += 1
         entries = [{"address": address, "weight": 1} for address in backends]
         with Rpc(self.path) as rpc:
-            rpc.call("plane.prepare", generation=self.generation, full=True, vips=[{**VIP4, "backends": entries}])
+            rpc.call("plane.prepare", generation=self.generation, full=True,
+                     vips=[{**VIP4, "mode": mode, "backends": entries}])
             rpc.call("plane.commit", generation=self.generation)
+
+    def links(self):
+        """The link words of the slots in use, as packet cores read them; the slots lie first in the file."""
+        with open(self.dir / "tables", "rb") as file:
+            slots = file.read(64 * 1024)
+        words = [int.from_bytes(slots[at:at + 8], "little") for at in range(0, len(slots), 64)]
+        return [word for word in words if word != 0]
 
     def stats(self):
         with Rpc(self.path) as rpc:
@@ -110,6 +123,52 @@ def test_nexthop_follows_a_new_mac(lab):
     lab.wait_mac("10.0.0.11", "02:00:00:00:b1:02")
     lab.ip("plane", "neigh", "replace", "fd00::11", "lladdr", "02:00:00:00:b1:02", "dev", "eth0")
     lab.wait_mac("fd00::11", "02:00:00:00:b1:02")
+
+
+def test_nexthop_of_l2dsr_is_the_backend_itself(lab):
+    lab.ip("plane", "route", "add", "10.1.0.0/24", "via", "10.0.0.1")
+    lab.start("10.0.0.11", "fd00::11", "10.1.0.11", mode="l2dsr")
+    lab.wait_mac("10.0.0.11", lab.mac("b1", "eth0"))
+    lab.wait_mac("fd00::11", lab.mac("b1", "eth0"))
+    # the same backend by a tunnel is reachable through the router
+    assert lab.mac_of("10.1.0.11") is None
+    lab.serve("10.0.0.11", "10.1.0.11")
+    lab.wait_mac("10.1.0.11", lab.mac("r1", "eth0"))
+    lab.serve("10.0.0.11", "10.1.0.11", mode="l2dsr")
+    lab.wait_mac("10.0.0.11", lab.mac("b1", "eth0"))
+    assert lab.mac_of("10.1.0.11") is None
+    # on the link after all
+    lab.ip("plane", "route", "replace", "10.1.0.0/24", "dev", "eth0")
+    lab.ip("r2", "address", "add", "10.1.0.11/24", "dev", "eth0")
+    lab.wait_mac("10.1.0.11", lab.mac("r2", "eth0"), RETRY)
+
+
+def test_nexthop_of_an_adopted_slot_stays_until_the_kernel_knows_better(lab):
+    mac = lab.mac("b1", "eth0")
+    lab.start("10.0.0.11", "fd00::11", "10.0.0.1")
+    for address in "10.0.0.11", "fd00::11":
+        lab.wait_mac(address, mac)
+    lab.wait_mac("10.0.0.1", lab.mac("r1", "eth0"))
+    before = sorted(lab.links())
+    assert len(before) == 3
+    lab.process.kill()
+    lab.process.wait()
+    # the kernel forgot one; another backend moved, and one is dead
+    lab.ip("plane", "neigh", "flush", "all")
+    lab.ip("r1", "link", "set", "eth0", "down")
+    lab.launch(log="plane2.log")
+    assert sorted(lab.links()) == before, "a start wrote over working links"
+    assert "generation 1 of an earlier process goes on: 1 VIPs" in lab.log("plane2.log")
+    with Rpc(lab.path) as rpc:
+        assert rpc.call("plane.hello")["generation"] == 1
+    for address in "10.0.0.11", "fd00::11":
+        assert lab.mac_of(address) == mac
+    lab.wait_unreachable("10.0.0.1", RETRY)
+    for address in "10.0.0.11", "fd00::11":
+        assert lab.mac_of(address) == mac
+    # followed as ever
+    lab.ip("plane", "neigh", "replace", "10.0.0.11", "lladdr", "02:00:00:00:b1:09", "dev", "eth0", "nud", "permanent")
+    lab.wait_mac("10.0.0.11", "02:00:00:00:b1:09")
 
 
 def test_nexthop_is_unreachable_without_its_neighbour(lab):

@@ -63,7 +63,7 @@ def test_functions_take_few_parameters():
 def test_functions_are_found():
     """The canary of the two tests above."""
     found = {name: (count, lines) for name, _, count, lines in sources.functions("dataplane/core/encap.h")}
-    assert found["fl_encap_template"][0] == 2 and found["fl_encap_template"][1] > 20
+    assert found["fl_encap_template"][0] == 2 and found["fl_encap_template"][1] > 15
     assert found["fl_encap_write"][0] == 4
     assert sum(1 for path in C_FILES for _ in sources.functions(path)) > 300
 
