@@ -32,7 +32,7 @@ enum { EXIT_USAGE = 64 };
 struct host {
 	struct plane_tables tables;
 	const char *tables_path; /* NULL: not in a file */
-	uint8_t *memory;
+	void *memory;
 	size_t tables_bytes;
 	struct plane_port ports[FL_PORTS_MAX];
 	struct plane_options options;
@@ -205,9 +205,9 @@ parse_arguments(struct host *host, int argc, char **argv)
 
 /** The next part of the tables, in lines of 64 bytes. */
 static void *
-take(uint8_t **next, uint32_t count, size_t size)
+take(uintptr_t *next, uint32_t count, size_t size)
 {
-	void *part = *next;
+	void *part = (void *)*next;
 
 	*next += (count * size + 63) / 64 * 64;
 	return part;
@@ -215,10 +215,10 @@ take(uint8_t **next, uint32_t count, size_t size)
 
 /** Where the tables lie from @p base on. @return bytes of all of them. */
 static size_t
-lay_out(struct host *host, uint8_t *base)
+lay_out(struct host *host, void *base)
 {
 	struct plane_tables_size size = plane_tables_size(&host->options.limits);
-	uint8_t *next = base;
+	uintptr_t next = (uintptr_t)base;
 
 	host->tables.backends = take(&next, size.backend_count, sizeof(struct fl_backend));
 	host->tables.config = take(&next, 1, sizeof(struct fl_config));
@@ -232,7 +232,7 @@ lay_out(struct host *host, uint8_t *base)
 	host->tables.vip_ledger = take(&next, size.vip_count, sizeof(struct plane_ledger));
 	host->tables.backend_ledger = take(&next, size.backend_count, sizeof(struct plane_ledger));
 	host->tables.generation = take(&next, 1, sizeof(uint64_t));
-	return (size_t)(next - base);
+	return (size_t)(next - (uintptr_t)base);
 }
 
 /** The tables in memory of the process, or in a file, where a former process may have left some. */

@@ -156,8 +156,8 @@ START_TEST(test_config_counts_memory)
 	large = memory_needed_mb(&config);
 	config.file.limits.rows = 251;
 	small = memory_needed_mb(&config);
-	ck_assert_uint_ge(large - small, 63); /* 8 bytes each of 8388608 rows */
-	ck_assert_uint_le(large - small, 65);
+	ck_assert_uint_ge(large - small, 79); /* 10 bytes each of 8388608 rows */
+	ck_assert_uint_le(large - small, 81);
 	large = memory_buffer_bytes(&config);
 	config.hugepages = false; /* a page for each buffer of 2.4 KB */
 	ck_assert_uint_gt(memory_buffer_bytes(&config), large + large / 2);
