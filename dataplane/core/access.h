@@ -59,10 +59,7 @@ struct fl_vip_access {
 	const struct fl_vip *(*vip)(void *user, uint32_t record);
 };
 
-/**
- * fl_access.find by open addressing (vip.h). Word by word: of a mask of all matches
- * (fl_vip_match()) the BPF verifier would try every value.
- */
+/** fl_access.find by open addressing (vip.h). */
 FL_INLINE const struct fl_vip *
 fl_vip_find(const struct fl_vip_access *access, void *user, const struct fl_vip_key *key,
 	    uint32_t *ret_record)

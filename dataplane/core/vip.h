@@ -63,26 +63,6 @@ fl_vip_word_index(uint64_t word)
 	return (uint32_t)word - 1;
 }
 
-/** The words of the bucket that carry the tag, as bits; and bit 8 when the bucket is full (the run
- * goes on). */
-FL_INLINE uint32_t
-fl_vip_match(const struct fl_vip_bucket *bucket, uint32_t tag)
-{
-	uint32_t match = 0, used = 0;
-
-	FL_UNROLL
-	for (uint32_t i = 0; i < 8; i++) {
-		uint64_t word = FL_READ_ONCE(bucket->word[i]);
-
-		match |= (uint32_t)((uint32_t)(word >> 32) == tag && word != 0) << i;
-		used += word != 0;
-	}
-	return match | (uint32_t)(used == 8) << 8;
-}
-
-#define FL_VIP_MATCH_WORDS 0xffu  /**< fl_vip_match(): words to compare */
-#define FL_VIP_MATCH_FULL  0x100u /**< fl_vip_match(): look into the next bucket too */
-
 FL_INLINE bool
 fl_vip_key_equal(const struct fl_vip_key *a, const struct fl_vip_key *b)
 {

@@ -55,7 +55,7 @@ struct change {
 	 */
 	struct change_drop *drops;
 	uint32_t drop_count;
-	bool lacks_records; /**< there are not enough for all puts */
+	bool lacks_records;	    /**< there are not enough for all puts */
 	struct fl_vip_key *removed; /**< keys that no record has any more */
 	uint32_t removed_count;
 	uint64_t lengths[2]; /**< of the served and the next set */

@@ -234,15 +234,15 @@ def inner_ok(packet):
 
 def frame_kind(frame):
     """What a frame was made as: [MAC, tunnel or "plain", outer destination]; "cut" in place of the tunnel where its
-    parts do not fit together. None for what is not of the stream."""
-    if frame[12:14] not in (b"\x08\x00", b"\x86\xdd"):
+    parts do not fit together. None for neighbours and groups."""
+    if frame[12:14] not in (b"\x08\x00", b"\x86\xdd") or frame[0] & 1:
         return None
     packet, mac = frame[14:], frame[:6].hex(":")
     kind = ip_kind(packet)
     if kind is None:
         return mac, "cut", ""
     version, protocol, destination, header = kind
-    if protocol == 58:  # neighbours
+    if protocol == socket.IPPROTO_ICMPV6:
         return None
     tunnel, inner = "plain", packet
     if protocol in (4, 41):

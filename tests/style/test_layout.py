@@ -70,5 +70,5 @@ def test_every_unit_test_is_built():
 
 
 def test_programs_have_their_run_bit():
-    for name in ("tools/quickstart", "tools/check", "tools/bench", ".ci/run"):
+    for name in ("tools/quickstart", "tools/check", "tools/bench", "tools/coverage", "tools/fuzz", ".ci/run"):
         assert (sources.TOP / name).stat().st_mode & 0o111, name

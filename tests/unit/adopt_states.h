@@ -23,85 +23,41 @@ static struct plane_failure failure;
 	"{'address':'" address "','port':" port ",'protocol':'" protocol \
 	"','table_size':251," more "'backends':[" backends "]}"
 
-static const char before[] = VIP("192.0.2.1", "80", "tcp", "", BACKEND(1, 1) "," BACKEND(2, 1) "," BACKEND(3, 1)) "," VIP(
-	"192.0.2.1", "81", "tcp", "'no_backend':'host',",
-	BACKEND(1,
-		1)) "," VIP("192.0.2.1", "82", "udp", "'no_backend':'host',",
-			    BACKEND(1,
-				    0)) "," VIP("192.0.2.2", "80", "tcp", "",
-						BACKEND(1, 1) "," BACKEND(
-							2,
-							1)) "," VIP("192.0.2.2", "443", "tcp", "",
-								    BACKEND(1,
-									    1)) "," VIP("198.51."
-											"100.0/24",
-											"'8000-"
-											"8099'",
-											"tcp", "",
-											BACKEND(1,
-												1)) "," VIP("198.51.100.0/24",
-													    "'8200-8299'",
-													    "tcp",
-													    "",
-													    BACKEND(1,
-														    1)) "," VIP("198.51.100.0/24",
-																"'any'",
-																"tcp",
-																"",
-																BACKEND(2,
-																	1)) "," VIP("203.0.113.7",
-																		    "53",
-																		    "udp",
-																		    "",
-																		    BACKEND(1,
-																			    1));
+/* clang-format off */
+static const char before[] =
+	VIP("192.0.2.1", "80", "tcp", "", BACKEND(1, 1) "," BACKEND(2, 1) "," BACKEND(3, 1)) ","
+	VIP("192.0.2.1", "81", "tcp", "'no_backend':'host',", BACKEND(1, 1)) ","
+	VIP("192.0.2.1", "82", "udp", "'no_backend':'host',", BACKEND(1, 0)) ","
+	VIP("192.0.2.2", "80", "tcp", "", BACKEND(1, 1) "," BACKEND(2, 1)) ","
+	VIP("192.0.2.2", "443", "tcp", "", BACKEND(1, 1)) ","
+	VIP("198.51.100.0/24", "'8000-8099'", "tcp", "", BACKEND(1, 1)) ","
+	VIP("198.51.100.0/24", "'8200-8299'", "tcp", "", BACKEND(1, 1)) ","
+	VIP("198.51.100.0/24", "'any'", "tcp", "", BACKEND(2, 1)) ","
+	VIP("203.0.113.7", "53", "udp", "", BACKEND(1, 1));
 
-static const char after[] = VIP("192.0.2.1", "80", "tcp", "", BACKEND(1, 1) "," BACKEND(2, 7) "," BACKEND(4, 1)) "," VIP(
-	"192.0.2.1", "81", "tcp", "'no_backend':'host',",
-	BACKEND(1,
-		0)) "," VIP("192.0.2.1", "82", "udp", "'no_backend':'host',",
-			    BACKEND(1,
-				    1)) "," VIP("192.0.2.2", "80", "tcp",
-						"'mode':'gue','icmp_echo':'host',",
-						BACKEND(1, 1) "," BACKEND(
-							2,
-							1)) "," VIP("192.0.2.2", "443", "tcp",
-								    "'fragments':'drop','icmp_echo'"
-								    ":'host',",
-								    BACKEND(1,
-									    1)) "," VIP("198.51."
-											"100.0/24",
-											"'8050-"
-											"8150'",
-											"tcp", "",
-											BACKEND(1,
-												1)) "," VIP("198.51.100.0/24",
-													    "'8200-8299'",
-													    "tcp",
-													    "",
-													    BACKEND(1,
-														    1)) "," VIP("2001:db8::/64",
-																"'any'",
-																"tcp",
-																"",
-																BACKEND(1,
-																	1) ",{'address':'2001:db8:1::1',"
-																	   "'weight':1}");
+static const char after[] =
+	VIP("192.0.2.1", "80", "tcp", "", BACKEND(1, 1) "," BACKEND(2, 7) "," BACKEND(4, 1)) ","
+	VIP("192.0.2.1", "81", "tcp", "'no_backend':'host',", BACKEND(1, 0)) ","
+	VIP("192.0.2.1", "82", "udp", "'no_backend':'host',", BACKEND(1, 1)) ","
+	VIP("192.0.2.2", "80", "tcp", "'mode':'gue','icmp_echo':'host',",
+	    BACKEND(1, 1) "," BACKEND(2, 1)) ","
+	VIP("192.0.2.2", "443", "tcp", "'fragments':'drop','icmp_echo':'host',", BACKEND(1, 1)) ","
+	VIP("198.51.100.0/24", "'8050-8150'", "tcp", "", BACKEND(1, 1)) ","
+	VIP("198.51.100.0/24", "'8200-8299'", "tcp", "", BACKEND(1, 1)) ","
+	VIP("2001:db8::/64", "'any'", "tcp", "",
+	    BACKEND(1, 1) ",{'address':'2001:db8:1::1','weight':1}");
 
 #define RANGE(first, last) VIP("192.0.2.9", "'" #first "-" #last "'", "tcp", "", BACKEND(1, 1))
 
 /* two pages, of which the second goes: a range moves to the first */
 static const char pages_before[] =
-	RANGE(100, 199) "," RANGE(200, 299) "," RANGE(300, 399) "," RANGE(400, 499) "," RANGE(
-		500,
-		599) "," RANGE(600,
-			       699) "," RANGE(700,
-					      799) "," RANGE(800,
-							     899) "," RANGE(900,
-									    999) "," RANGE(1000,
-											   1099);
-static const char pages_after[] = RANGE(200, 299) "," RANGE(300, 309) "," RANGE(400, 499) "," RANGE(
-	900, 999) "," RANGE(1000, 1099) "," RANGE(1100, 1199);
+	RANGE(100, 199) "," RANGE(200, 299) "," RANGE(300, 399) "," RANGE(400, 499) ","
+	RANGE(500, 599) "," RANGE(600, 699) "," RANGE(700, 799) "," RANGE(800, 899) ","
+	RANGE(900, 999) "," RANGE(1000, 1099);
+static const char pages_after[] =
+	RANGE(200, 299) "," RANGE(300, 309) "," RANGE(400, 499) "," RANGE(900, 999) ","
+	RANGE(1000, 1099) "," RANGE(1100, 1199);
+/* clang-format on */
 
 static char params[FAKE_LINE_BYTES];
 

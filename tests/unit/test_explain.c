@@ -133,6 +133,24 @@ explain(const char *destination, uint32_t port)
 	return json_get_string(json_get(fake.answer, "result"), "verdict", "");
 }
 
+/* clang-format off */
+static const char kinds_and_modes[] =
+	"{'generation':6,'full':true,'vips':["
+	KIND("198.51.100.0/24", "'8000-8999'", "tcp", "'mode':'gue',", BACKEND(1, 1)) ","
+	KIND("198.51.100.0/24", "'any'", "tcp", "", BACKEND(2, 1)) ","
+	KIND("198.51.100.7", "0", "tcp", "'fragments':'drop',", BACKEND(3, 1)) ","
+	KIND("2001:db8:5::/48", "443", "tcp", "'mode':'l2dsr','icmp_echo':'forward',",
+	     "{'address':'2001:db8:6::1','weight':1}") ","
+	KIND("192.0.2.3", "80", "tcp", "'no_backend':'host',", BACKEND(1, 0)) "]}";
+
+static const char on_the_link[] =
+	"{'generation':6,'full':true,'vips':["
+	KIND("192.0.2.1", "1", "tcp", "'mode':'l2dsr',", BACKEND(1, 1)) ","
+	KIND("192.0.2.1", "2", "tcp", "'mode':'l2dsr',", BACKEND(2, 1)) ","
+	KIND("192.0.2.1", "3", "tcp", "", BACKEND(1, 1)) ","
+	KIND("192.0.2.1", "4", "tcp", "", BACKEND(2, 1)) "]}";
+/* clang-format on */
+
 START_TEST(test_explain_kinds_and_modes)
 {
 	const cJSON *vip, *warnings;
@@ -140,38 +158,7 @@ START_TEST(test_explain_kinds_and_modes)
 	open_plane();
 	fake.plane.options.has_entropy_ipv4 = true;
 	ck_assert_int_eq(addr_prefix_parse("10.128.0.0/9", &fake.plane.options.entropy_ipv4), 0);
-	ck_assert_ptr_nonnull(fake_call(
-		&fake, "plane.prepare",
-		"{'generation':6,'full':true,'vips':[" KIND(
-			"198.51.100.0/24", "'8000-8999'", "tcp", "'mode':'gue',",
-			BACKEND(1,
-				1)) "," KIND("198.51.100.0/24", "'any'", "tcp", "",
-					     BACKEND(2,
-						     1)) "," KIND("198.51.100.7", "0", "tcp",
-								  "'fragments':'drop',",
-								  BACKEND(3,
-									  1)) "," KIND("2001:"
-										       "db8:5::/"
-										       "48",
-										       "443", "tcp",
-										       "'mode':'"
-										       "l2dsr','"
-										       "icmp_"
-										       "echo':'"
-										       "forward'"
-										       ",",
-										       "{'"
-										       "address'"
-										       ":'2001:"
-										       "db8:6::"
-										       "1','"
-										       "weight':"
-										       "1}") "," KIND("192.0.2.3",
-												      "80",
-												      "tcp",
-												      "'no_backend':'host',",
-												      BACKEND(1,
-													      0)) "]}"));
+	ck_assert_ptr_nonnull(fake_call(&fake, "plane.prepare", kinds_and_modes));
 	warnings = json_get(json_get(fake.answer, "result"), "warnings");
 	ck_assert_ptr_nonnull(
 		strstr(cJSON_GetArrayItem(warnings, 0)->valuestring, "its packets are the host's"));
@@ -222,20 +209,7 @@ START_TEST(test_explain_l2dsr_needs_the_backend_on_the_link)
 		(struct addr_prefix){ .address = { { [10] = 0xff, [11] = 0xff, 10 } },
 				      .bits = 104 };
 	/* the same backends by two modes: each has its own answer */
-	ck_assert_ptr_nonnull(fake_call(
-		&fake, "plane.prepare",
-		"{'generation':6,'full':true,'vips':[" KIND(
-			"192.0.2.1", "1", "tcp", "'mode':'l2dsr',",
-			BACKEND(1,
-				1)) "," KIND("192.0.2.1", "2", "tcp", "'mode':'l2dsr',",
-					     BACKEND(2,
-						     1)) "," KIND("192.0.2.1", "3", "tcp", "",
-								  BACKEND(1,
-									  1)) "," KIND("192.0.2.1",
-										       "4", "tcp",
-										       "",
-										       BACKEND(2,
-											       1)) "]}"));
+	ck_assert_ptr_nonnull(fake_call(&fake, "plane.prepare", on_the_link));
 	ck_assert_ptr_nonnull(fake_call(&fake, "plane.commit", "{'generation':6}"));
 	fake_settle(&fake);
 	ck_assert_str_eq(explain("192.0.2.1", 1), "forward");

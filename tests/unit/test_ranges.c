@@ -150,12 +150,48 @@ START_TEST(test_ranges_refuse_to_be_made_wrong)
 }
 END_TEST
 
+START_TEST(test_ranges_take_at_what_is_free)
+{
+	struct ranges *ranges;
+	uint32_t base;
+
+	ck_assert_int_eq(ranges_create(100, 6, &ranges), 0);
+	ck_assert_int_eq(ranges_take_at(ranges, 40, 10), 0);
+	ck_assert_int_eq(ranges_take_at(ranges, 0, 10), 0);
+	ck_assert_int_eq(ranges_take_at(ranges, 90, 10), 0);
+	/* the same, its parts, what reaches into it, what is not there */
+	ck_assert_int_eq(ranges_take_at(ranges, 40, 10), -EEXIST);
+	ck_assert_int_eq(ranges_take_at(ranges, 44, 1), -EEXIST);
+	ck_assert_int_eq(ranges_take_at(ranges, 35, 6), -EEXIST);
+	ck_assert_int_eq(ranges_take_at(ranges, 49, 5), -EEXIST);
+	ck_assert_int_eq(ranges_take_at(ranges, 0, 100), -EEXIST);
+	ck_assert_int_eq(ranges_take_at(ranges, 99, 2), -EEXIST);
+	ck_assert_int_eq(ranges_take_at(ranges, 100, 1), -EEXIST);
+	ck_assert_int_eq(ranges_take_at(ranges, UINT32_MAX, 2), -EEXIST);
+	ck_assert_int_eq(ranges_take_at(ranges, 20, 0), -EEXIST);
+	ck_assert_uint_eq(ranges_free(ranges), 70);
+	/* a gap whole, and the others go on as if taken in turn */
+	ck_assert_int_eq(ranges_take_at(ranges, 10, 30), 0);
+	ck_assert_int_eq(ranges_take(ranges, 40, &base), 0);
+	ck_assert_uint_eq(base, 50);
+	ranges_give(ranges, 40, 10);
+	ranges_give(ranges, 10, 30);
+	ck_assert_uint_eq(ranges_largest(ranges), 40);
+	ck_assert_int_eq(ranges_take_at(ranges, 10, 1), 0);
+	ck_assert_int_eq(ranges_take_at(ranges, 12, 1), 0);
+	ck_assert_int_eq(ranges_take_at(ranges, 14, 1), 0);
+	ck_assert_int_eq(ranges_take_at(ranges, 16, 1), -EMFILE);
+	ranges_destroy(ranges);
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = { test_ranges_are_as_the_naive_twin,
 				       test_ranges_take_the_whole_arena,
-				       test_ranges_refuse_to_be_made_wrong, NULL };
+				       test_ranges_refuse_to_be_made_wrong,
+				       test_ranges_take_at_what_is_free, NULL };
 
 	return run_tests("ranges", tests);
 }

@@ -21,45 +21,6 @@ vip_key(uint32_t host, uint16_t port, uint8_t ip_proto)
 				    .bits = 128 };
 }
 
-START_TEST(test_vip_match_finds_the_tag_at_every_place)
-{
-	for (uint32_t used = 0; used <= 8; used++) {
-		struct fl_vip_bucket bucket = { { 0 } };
-		uint32_t full = used == 8 ? FL_VIP_MATCH_FULL : 0;
-
-		for (uint32_t i = 0; i < used; i++)
-			bucket.word[i] = fl_vip_word(1000 + i, 7 * i);
-		for (uint32_t i = 0; i < used; i++) {
-			ck_assert_uint_eq(fl_vip_match(&bucket, 1000 + i), 1u << i | full);
-			ck_assert_uint_eq(fl_vip_word_index(bucket.word[i]), 7 * i);
-		}
-		ck_assert_uint_eq(fl_vip_match(&bucket, 999), full);
-	}
-}
-END_TEST
-
-START_TEST(test_vip_match_never_takes_a_free_word)
-{
-	struct fl_vip_bucket bucket = { { 0 } };
-
-	ck_assert_uint_eq(fl_vip_match(&bucket, 0), 0);
-	bucket.word[3] = fl_vip_word(0, 0); /* tag 0, the first record: a word that is used */
-	ck_assert_uint_ne(bucket.word[3], 0);
-	ck_assert_uint_eq(fl_vip_match(&bucket, 0), 1u << 3);
-}
-END_TEST
-
-START_TEST(test_vip_match_reports_every_equal_tag)
-{
-	struct fl_vip_bucket bucket = { { 0 } };
-
-	for (uint32_t i = 0; i < 8; i++)
-		bucket.word[i] = fl_vip_word(5 + i % 2, i);
-	ck_assert_uint_eq(fl_vip_match(&bucket, 5), 0x55 | FL_VIP_MATCH_FULL);
-	ck_assert_uint_eq(fl_vip_match(&bucket, 6), 0xaa | FL_VIP_MATCH_FULL);
-}
-END_TEST
-
 START_TEST(test_vip_key_equal_compares_every_field)
 {
 	struct fl_vip_key a = vip_key(10, 80, 6), b = a;
@@ -417,10 +378,7 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { test_vip_match_finds_the_tag_at_every_place,
-				       test_vip_match_never_takes_a_free_word,
-				       test_vip_match_reports_every_equal_tag,
-				       test_vip_key_equal_compares_every_field,
+	const TTest *const tests[] = { test_vip_key_equal_compares_every_field,
 				       test_vip_hash_depends_on_every_bit,
 				       test_vip_hash_spreads_neighbours,
 				       test_vip_find_finds_all_and_nothing_else,
