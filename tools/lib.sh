@@ -39,13 +39,13 @@ build_release() {
 	ninja -C "$1" --quiet
 }
 
-# build_sanitized DIR: everything with clang, AddressSanitizer and UndefinedBehaviorSanitizer, and the fuzzers. The reader
-# of a packet's bytes takes them in place, so alignment is not checked. Tests find the sanitizers' options set.
+# build_sanitized DIR [TARGET...]: all, or those, with clang, AddressSanitizer and UndefinedBehaviorSanitizer; also the
+# fuzzers. The reader of a packet's bytes takes them in place, so alignment is not checked. Sets the sanitizers' options.
 build_sanitized() {
 	local args='-fno-sanitize=alignment -fno-sanitize-recover=all -fno-omit-frame-pointer -fsanitize=fuzzer-no-link'
 	[ -f "$1/build.ninja" ] || CC=clang meson setup "$1" "$top" --buildtype=debugoptimized \
 		-Db_sanitize=address,undefined -Db_lundef=false -Db_ndebug=false -Dc_args="$args" >/dev/null
-	ninja -C "$1" --quiet
+	ninja -C "$1" --quiet "${@:2}"
 }
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 

@@ -21,7 +21,8 @@
 #include "vips.h"
 
 enum {
-	STATE_VIP_SLOTS_MAX = 65535, /**< of one VIP: slot index 65535 is FL_ROW_NONE */
+	STATE_VIP_SLOTS_MAX = 65534, /**< of one VIP: the next two indexes are FL_OWNER_LOOK and
+					FL_ROW_NONE */
 	STATE_SPARE_SLOTS = 8,
 };
 
@@ -76,11 +77,11 @@ struct state_set {
 
 /** Working memory of a build, by slot index of one VIP. */
 struct state_scratch {
-	uint64_t identities[STATE_VIP_SLOTS_MAX + 1];
-	uint32_t counts[STATE_VIP_SLOTS_MAX + 1];
-	uint32_t translated[STATE_VIP_SLOTS_MAX + 1];
-	bool used[STATE_VIP_SLOTS_MAX + 1];
-	struct maglev_backend backends[STATE_VIP_SLOTS_MAX + 1];
+	uint64_t identities[FL_ROW_NONE + 1];
+	uint32_t counts[FL_ROW_NONE + 1];
+	uint32_t translated[FL_ROW_NONE + 1];
+	bool used[FL_ROW_NONE + 1];
+	struct maglev_backend backends[FL_ROW_NONE + 1];
 };
 
 struct state {

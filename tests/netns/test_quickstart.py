@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 Goal: what the README promises a stranger is true, and the quickstart leaves nothing behind.
-Method: run it as the README says, twice; look for its namespaces, mounts, processes and files after. Then keep
+Method: run it as the README says, on each plane; look for its namespaces, mounts, processes and files after. Then keep
 one running and type the commands of the README's worked example into it: same output but for numbers.
 """
 
@@ -35,21 +35,25 @@ def left_behind(directory):
             [path for path in [directory] if Path(path).exists()])
 
 
-def test_quickstart_twice_leaves_nothing():
-    for _ in range(2):
-        result = quickstart()
-        assert result.returncode == 0, result.stdout + result.stderr
-        assert "web: 1000 of 1000 answered" in result.stdout
-        assert "web6: 200 of 200 answered" in result.stdout
-        assert "echo: 100 of 100 answered" in result.stdout
-        directory = re.search(r"(/tmp/fairlead-quickstart\.\w+)/plane0.json: good", result.stdout).group(1)
-        assert left_behind(directory) == []
+@pytest.mark.parametrize("plane", ["dpdk", "xdp"])
+def test_quickstart_leaves_nothing(plane):
+    result = quickstart("--plane", plane)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert f"fairlead-{plane} and fairleadd" in result.stdout
+    assert "web: 1000 of 1000 answered" in result.stdout
+    assert "web6: 200 of 200 answered" in result.stdout
+    assert "echo: 100 of 100 answered" in result.stdout
+    directory = re.search(r"(/tmp/fairlead-quickstart\.\w+)/plane0.json: good", result.stdout).group(1)
+    assert left_behind(directory) == []
 
 
 def test_quickstart_refuses_unknown_arguments():
     result = quickstart("--kepe")
     assert result.returncode == 64
     assert "--kepe" in result.stderr and result.stdout == ""
+    for argv in (["--plane", "vpp"], ["--plane"]):
+        result = quickstart(*argv)
+        assert result.returncode == 64 and "it is dpdk or xdp" in result.stderr, argv
 
 
 @pytest.fixture(name="kept", scope="module")
