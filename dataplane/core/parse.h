@@ -160,13 +160,11 @@ fl_parse_extension(const struct fl_frame *frame, struct fl_packet *packet,
 	bytes = walk->bytes + fl_extension_bytes(&extension, kind);
 	if (bytes > room)
 		return FL_DROP_TRUNCATED;
-	if ((kind == FL_IPPROTO_HOPOPTS && walk->bytes > 0) ||
-	    (kind == FL_IPPROTO_FRAGMENT && walk->has_fragment))
-		return FL_DROP_IPV6_EXTENSION;
-	if (bytes > FL_EXTENSIONS_BYTES_MAX)
-		return FL_DROP_IPV6_EXTENSION;
 	if (kind == FL_IPPROTO_ROUTING && (extension.type == 0 || extension.segments_left != 0))
 		return FL_DROP_ROUTING_HEADER;
+	if ((kind == FL_IPPROTO_HOPOPTS && walk->bytes > 0) ||
+	    (kind == FL_IPPROTO_FRAGMENT && walk->has_fragment) || bytes > FL_EXTENSIONS_BYTES_MAX)
+		return FL_DROP_IPV6_EXTENSION;
 	if (kind == FL_IPPROTO_FRAGMENT) {
 		walk->has_fragment = true;
 		fl_parse_fragment((const struct fl_wire_fragment *)&extension, packet);

@@ -31,6 +31,7 @@ enum {
 	PROTOCOL_SHIM6 = 140,
 	GUE_PORT = 6080,
 	EXTENSIONS_MAX = 6,
+	EXTENSIONS_BYTES_MAX = 2048, /* of all of them */
 	QUOTE_BYTES = 128,
 };
 

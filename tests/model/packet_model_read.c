@@ -147,7 +147,8 @@ read_extension(struct packet *packet, uint32_t count, bool *has_fragment_header)
 	if (packet->protocol == PROTOCOL_ROUTING &&
 	    (model_read8(packet->ip, at + 2) == 0 || model_read8(packet->ip, at + 3) != 0))
 		return "drop_routing_header";
-	if (packet->protocol == PROTOCOL_HOP_BY_HOP && count > 0)
+	if ((packet->protocol == PROTOCOL_HOP_BY_HOP && count > 0) ||
+	    at + bytes > 40 + EXTENSIONS_BYTES_MAX)
 		return "drop_ipv6_extension";
 	if (packet->protocol == PROTOCOL_FRAGMENT) {
 		if (*has_fragment_header)

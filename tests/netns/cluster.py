@@ -63,11 +63,18 @@ class Cluster(Lab):
     def build(self):
         self.bridge("sw")
         self.link("client", "eth0", "sw", [f"{CLIENT4}/24", f"{CLIENT6}/64"])
-        self.link("lb", "eth0", "sw", [f"{LB4}/24", f"{LB6}/64"])
+        self.balancer("lb", LB4, LB6)
         self.ip("client", "route", "add", f"{VIP4}/32", "via", LB4)
         self.ip("client", "route", "add", f"{VIP6}/128", "via", LB6)
         for i in range(1, self.backend_count + 1):
             self.link(f"b{i}", "eth0", "sw", [f"{backend4(i)}/24", f"{backend6(i)}/64"])
+
+    def balancer(self, name, address4, address6):
+        """A namespace on the switch where planes of both kinds run."""
+        port = self.link(name, "eth0", "sw", [f"{address4}/24", f"{address6}/64"])
+        self.ip("sw", "link", "set", "dev", port, "xdpdrv", "object", str(self.pass_all()), "section", "xdp")
+        # as on a wire: tags in the frame, and no putting together of what a program looks at
+        self.run("sw", ["ethtool", "-K", port, "txvlan", "off", "tx-vlan-stag-hw-insert", "off", "gro", "off"])
 
     def start_backend(self, i, balancers=(LB4, LB6), port=80, vips=(VIP4, VIP6), options=()):
         """Take the tunnel off, and serve the VIPs' port."""
@@ -230,17 +237,14 @@ class Site(Cluster):
                         "net.ipv4.fib_multipath_hash_policy=1", "net.ipv6.fib_multipath_hash_policy=1"])
         self.ip("client", "route", "add", "default", "via", "10.76.0.1")
         self.ip("client", "route", "add", "default", "via", "fd76::1")
-        hosts = [("lb", LB4, LB6), ("lb2", SECOND4, SECOND6)]
-        hosts += [(f"b{i}", backend4(i), backend6(i)) for i in range(1, self.backend_count + 1)]
-        pass_all = str(self.pass_all())
-        for name, address4, address6 in hosts:
-            port = self.link(name, "eth0", "sw", [f"{address4}/24", f"{address6}/64"])
+        self.balancer("lb", LB4, LB6)
+        self.balancer("lb2", SECOND4, SECOND6)
+        backends = range(1, self.backend_count + 1)
+        for i in backends:
+            self.link(f"b{i}", "eth0", "sw", [f"{backend4(i)}/24", f"{backend6(i)}/64"])
+        for name in ("lb", "lb2", *(f"b{i}" for i in backends)):
             self.ip(name, "route", "add", "default", "via", ROUTER4)
             self.ip(name, "route", "add", "default", "via", ROUTER6)
-            if name.startswith("lb"):
-                self.ip("sw", "link", "set", "dev", port, "xdpdrv", "object", pass_all, "section", "xdp")
-                # as on a wire: tags in the frame, and no putting together of what a program looks at
-                self.run("sw", ["ethtool", "-K", port, "txvlan", "off", "tx-vlan-stag-hw-insert", "off", "gro", "off"])
 
     def through(self, *balancers, destinations=(VIP4, VIP6)):
         """rt sends what is for the VIPs to these balancers (of "lb", "lb2"), a share each."""

@@ -9,7 +9,6 @@ is flipped between versions that differ in mode, outer family and backend, while
 
 import secrets
 import signal
-import socket
 
 import pytest
 
@@ -28,8 +27,8 @@ CONNECTIONS = 200
 RESEEDS = 10
 
 
-@pytest.fixture(name="site", scope="module")
-def site_fixture():
+@pytest.fixture(name="shared", scope="module")
+def shared_fixture():
     """Both planes and three backends."""
     with Site(3) as site:
         site.through("lb", "lb2")
@@ -41,6 +40,14 @@ def site_fixture():
         site.write_config([])
         site.start_control()
         yield site
+
+
+@pytest.fixture(name="site")
+def site_fixture(shared):
+    yield shared
+    shared.through("lb", "lb2")
+    for name, _ in PLANES.values():
+        shared.stats(name)
 
 
 def served(outer=backend4, **policy):
@@ -98,7 +105,6 @@ def test_both_planes_carry_open_connections(site, capsys, address):
             shares(least)
     finally:
         said = held.end()
-        site.through("lb", "lb2")
     with capsys.disabled():
         print(f"\n{RESEEDS} reseeds of the router, then all to one plane and to the other: connections={CONNECTIONS} "
               f"broken={said['broken']} exchanges={said['rounds']}")
@@ -150,9 +156,6 @@ def test_both_planes_agree_after_one_was_away(site):
         assert site.digests() == digest
     wait_until(lambda: stats.grown("forward") > 200, 10, "traffic")
     assert held.end()["broken"] == 0
-    site.through("lb", "lb2")
-    for name, _ in PLANES.values():
-        site.stats(name)
 
 
 # --- no packet of two versions ---

@@ -6,6 +6,7 @@ Method: one text on two planes: a cluster with a router between client and balan
 changes by `fairlead config apply`. After every test received = the sum of the verdicts and drop_bug is 0.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -18,8 +19,8 @@ from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
-from cluster import (DPDK, FAR4, FAR6, LB4, LB6, ROUTER4, VIP4, VIP6, XDP, Site, Stats, Traffic, backend4, backend6, vip)
-from dpdk_plane import Wire, inside, is_tunnel, routed, untagged
+from cluster import DPDK, FAR4, FAR6, VIP4, VIP6, XDP, Site, Stats, Traffic, backend4, backend6, vip
+from dpdk_plane import Wire, is_tunnel, routed, untagged
 from lab import program, wait_until
 
 PREFIX4, IN_PREFIX4 = "198.18.7.0/24", ("198.18.7.1", "198.18.7.254")
@@ -57,6 +58,18 @@ def site_fixture(shared):
     for i in (1, 2):  # run-time settings outlive a change of the file
         shared.fairlead("backend", "undrain", backend4(i), check=False)
     forget(shared)
+
+
+@contextlib.contextmanager
+def host_has(site, *addresses):
+    """The balancer's own stack has these addresses."""
+    for address in addresses:
+        site.ip("lb", "address", "add", address, "dev", "lo", *(["nodad"] if ":" in address else []))
+    try:
+        yield
+    finally:
+        for address in addresses:
+            site.ip("lb", "address", "del", address, "dev", "lo")
 
 
 def forget(site, namespace="client"):
@@ -101,13 +114,12 @@ def test_path_uploads_learn_the_path_mtu(site, mode, outer, overhead):
 def test_path_prefixes_ranges_and_any_port(site):
     site.apply([vip("range", PREFIX4, "8000-8009", BOTH, protocol="tcp"), vip("any4", PREFIX4, "any", BOTH, protocol="udp"),
                 vip("any6", PREFIX6, "any", {backend6(1): 1, backend6(2): 1}, protocol="tcp")])
-    site.ip("lb", "address", "add", f"{IN_PREFIX4[0]}/32", "dev", "lo")  # the host's: no VIP of these has port 8010
     names = [site.greeting(address, port) for _ in range(8) for address, port in
              ((IN_PREFIX4[0], 8000), (IN_PREFIX4[1], 8005), (IN_PREFIX4[0], 8009), (IN_PREFIX6[0], 53), (IN_PREFIX6[1], 8010))]
     names += [site.ask(address, port) for address in IN_PREFIX4 for port in PORTS]
     assert set(names) == {"b1", "b2"}
-    assert site.greeting(IN_PREFIX4[0], 8010) is None
-    site.ip("lb", "address", "del", f"{IN_PREFIX4[0]}/32", "dev", "lo")
+    with host_has(site, IN_PREFIX4[0]):  # the host's, who listens nowhere: no VIP of these has port 8010
+        assert site.greeting(IN_PREFIX4[0], 8010) is None
 
 
 def test_path_fragments_reach_one_backend(site):
@@ -169,14 +181,11 @@ def test_path_echo_for_the_backends_or_the_host(site):
     assert decapsulated(site) == before + sent
 
     site.apply(of_both(icmp_echo="host"))
-    for address in (f"{VIP4}/32", f"{VIP6}/128"):
-        site.ip("lb", "address", "add", address, "dev", "lo")
-    before = host_echoes(site)
-    pings(site)
-    assert host_echoes(site) - before == sent
+    with host_has(site, VIP4, VIP6):
+        before = host_echoes(site)
+        pings(site)
+        assert host_echoes(site) - before == sent
     assert stats.grown("answer_echo", "forward") == [0, sent]
-    for address in (f"{VIP4}/32", f"{VIP6}/128"):
-        site.ip("lb", "address", "del", address, "dev", "lo")
 
 
 def test_path_icmp_errors_reach_the_backend_of_the_flow(site):
@@ -185,14 +194,17 @@ def test_path_icmp_errors_reach_the_backend_of_the_flow(site):
         site.apply(of_both(80, protocol="tcp", mode=mode))
         host = f"[{address}]" if ":" in address else address
         site.ip("rt", "link", "set", "eth1", "mtu", "1300")
-        for i in (1, 2):
-            forget(site, f"b{i}")
-        answer = site.curl(f"http://{host}/200000").stdout
-        site.ip("rt", "link", "set", "eth1", "mtu", "1500")
-        assert len(answer) == 200000
-        owner = answer[:2]
-        other = {"b1": "b2", "b2": "b1"}[owner]
-        assert path_mtu(site, owner, client) == 1300 and path_mtu(site, other, client) is None
+        try:
+            for _ in range(4):
+                for i in (1, 2):
+                    forget(site, f"b{i}")
+                answer = site.curl(f"http://{host}/200000").stdout
+                assert len(answer) == 200000
+                owner = answer[:2]
+                other = {"b1": "b2", "b2": "b1"}[owner]
+                assert path_mtu(site, owner, client) == 1300 and path_mtu(site, other, client) is None
+        finally:
+            site.ip("rt", "link", "set", "eth1", "mtu", "1500")
 
 
 def test_path_icmp_errors_are_looked_at(site):
@@ -241,18 +253,17 @@ def test_path_tags_are_kept(site):
 def test_path_without_backends_it_may_be_the_hosts(site):
     site.apply([vip("host", VIP4, 53, BOTH, protocol="udp", no_backend="host"),
                 vip("drop", VIP4, 8000, BOTH, protocol="udp")])
-    site.ip("lb", "address", "add", f"{VIP4}/32", "dev", "lo")
-    host = Traffic(site, "lb", "serve", "lb", "53,8000", VIP4)
-    assert site.ask(VIP4, 53) in ("b1", "b2")
-    for i in (1, 2):
-        site.fairlead("backend", "drain", backend4(i), "--yes")
-    assert site.ask(VIP4, 53) == "lb"
+    with host_has(site, VIP4):
+        host = Traffic(site, "lb", "serve", "lb", "53,8000", VIP4)
+        assert site.ask(VIP4, 53) in ("b1", "b2")
+        for i in (1, 2):
+            site.fairlead("backend", "drain", backend4(i), "--yes")
+        assert site.ask(VIP4, 53) == "lb"
+        site.stop(host.process)
     stats = Stats(site)
     with site.socket(socket.SOCK_DGRAM, VIP4) as udp:
         udp.sendto(b"nobody", (VIP4, 8000))
         wait_until(lambda: stats.grown("drop_no_backend") == 1, 10, "the datagram dropped")
-    host.process.stdin.close()
-    site.ip("lb", "address", "del", f"{VIP4}/32", "dev", "lo")
 
 
 # --- the XDP plane's process comes and goes ---
