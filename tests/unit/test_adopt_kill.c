@@ -8,6 +8,12 @@
  * after each one that changed a byte of the tables a plane adopts a copy of them (of rows, which
  * come by the hundred, after some).
  */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED /* every step is several times slower */
+#endif
+#endif
+
 #include <sched.h>
 #include <signal.h>
 #include <sys/ptrace.h>
@@ -246,7 +252,7 @@ main(void)
 				 test_adopt_after_a_kill_of_the_first_commit,
 				 NULL };
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SANITIZED
 	tests[2] = NULL; /* five times the instructions */
 #endif
 	return run_tests("adopt_kill", tests);
