@@ -9,14 +9,17 @@ Method: the real program on veth, with one thing wrong at a time: in the file (b
 import json
 import os
 import re
+import signal
 import struct
 import subprocess
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
 
-from dpdk_plane import KEY
-from lab import program
+from dpdk_plane import CLIENT4, KEY, VIP4, commit, verdicts, vip
+from lab import program, wait_until
 from test_dpdk_start import NOBODY, as_nobody
 from xdp_plane import LIMITS, PORT, XdpLab
 
@@ -420,6 +423,11 @@ def test_pins_that_are_not_whole(lab):
     subprocess.run(["bpftool", "map", "create", directory / "rows", "type", "hash", "key", "4", "value", "8",
                     "entries", "8", "name", "rows"], check=True)
     refused(lab, 69, "the map \"rows\"", "has type 1")
+    # of the same shape, but not the one that the programs run on
+    (directory / "rows").unlink()
+    subprocess.run(["bpftool", "map", "create", directory / "rows", "type", "array", "key", "4", "value", "8",
+                    "entries", str(LIMITS["rows"]), "name", "others", "flags", "0x400"], check=True)
+    refused(lab, 69, "the map \"rows\"", "is another one, \"others\"", "fairlead-xdp --detach")
     # the mark is gone, programs run
     (directory / "config").unlink()
     refused(lab, 69, 'no "config" that says what their tables are', "fairlead-xdp --detach")
@@ -427,6 +435,45 @@ def test_pins_that_are_not_whole(lab):
     (directory / "link_eth0").unlink()
     process, _ = lab.start()
     assert lab.pins() == whole("link_eth0") and "new tables" in lab.log(process.log)
+    assert lab.stop(process) == 0
+
+
+def test_a_directory_that_cannot_be_read_is_not_taken_for_empty(lab):
+    """What forwards stays: strace lets the second opening fail, of the reading; the first one is the lock's."""
+    lab.kill(comes_up(lab))
+    before = lab.pins(), lab.xdp()
+    done = traced(lab, "-o", "/dev/null", "-P", str(lab.dir / "bpf/planes/xdp0"), "-e", "trace=openat",
+                  "-e", "inject=openat:error=ENOMEM:when=2")
+    assert done.returncode == 69 and "xdp0 cannot be read: Cannot allocate memory" in done.stderr, done.stderr
+    assert (lab.pins(), lab.xdp()) == before
+    lab.kill(comes_up(lab))
+
+
+def test_a_directory_that_was_removed_before_its_lock(lab):
+    """Two processes would each hold a lock, on two directories of one name."""
+    lab.kill(comes_up(lab))
+    (lab.dir / "xdp0.sock").unlink()
+    late = lab.popen("lb", ["strace", "-qq", "-o", str(lab.dir / "trace"), "-e", "trace=openat,flock",
+                            "-e", "inject=flock:delay_enter=2s", program("fairlead-xdp"), lab.config()], log="late.log")
+    wait_until(lambda: "planes/xdp0" in lab.log("trace") if (lab.dir / "trace").exists() else False, 10, "opened")
+    lab.detach()
+    assert late.wait(10) == 69 and "was removed by another process at this moment" in lab.log("late.log")
+    assert lab.pins() == [] and lab.xdp() is None
+    lab.kill(comes_up(lab))
+
+
+def test_a_port_that_went_is_no_bug(lab):
+    """Its interface is gone before the process hears of it: the packet is dropped, and counted as what it is."""
+    lab.pair("lb", "eth1", "peer", "eth1", ["10.79.0.5/24"], ["10.79.0.11/24"])
+    process, rpc = lab.start(ports=[PORT, {"name": "b", "interface": "eth1"}])
+    commit(rpc, vip(VIP4, 80, "udp", "10.79.0.11"))
+    process.send_signal(signal.SIGSTOP)
+    lab.ip("lb", "link", "delete", "eth1")
+    frame = Ether(dst=lab.lb_mac, src=lab.peer_mac) / IP(src=CLIENT4, dst=VIP4) / UDP(sport=5, dport=80)
+    lab.tap().send(*[frame] * 3)
+    process.send_signal(signal.SIGCONT)
+    counted = verdicts(rpc)
+    assert counted["drop_unreachable"] == 3 and "drop_bug" not in counted
     assert lab.stop(process) == 0
 
 
