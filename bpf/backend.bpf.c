@@ -89,6 +89,7 @@ struct inner {
 	uint32_t offset;      /* from the outer IP header: what has to come off */
 	uint32_t room_bytes;  /* what the tunnel holds: the packet and maybe bytes after it */
 	uint32_t total_bytes; /* its own length */
+	struct backend_address source;
 };
 
 /*
@@ -173,6 +174,22 @@ static __always_inline bool
 is_vip(const struct backend_address *address)
 {
 	return bpf_map_lookup_elem(&vips, address) != NULL;
+}
+
+static __always_inline bool
+is_same(const struct backend_address *a, const struct backend_address *b)
+{
+	uint64_t left[2], right[2];
+
+	__builtin_memcpy(left, a, sizeof left);
+	__builtin_memcpy(right, b, sizeof right);
+	return ((left[0] ^ right[0]) | (left[1] ^ right[1])) == 0;
+}
+
+static __always_inline bool
+is_delivered(enum backend_counter counter)
+{
+	return counter == BACKEND_DECAP_IPV4 || counter == BACKEND_DECAP_IPV6;
 }
 
 /* Whether @outer, whose lengths are known, is a tunnel if its destination is this host's. */
@@ -296,6 +313,7 @@ judge_inner_ipv4(struct __sk_buff *skb, struct inner *inner)
 	    inner->total_bytes > inner->room_bytes)
 		return BACKEND_DROP_MALFORMED;
 	address_from_ipv4(&destination, header.daddr);
+	address_from_ipv4(&inner->source, header.saddr);
 	return judge_vip(header.protocol, &destination, false);
 }
 
@@ -315,6 +333,7 @@ judge_inner_ipv6(struct __sk_buff *skb, struct inner *inner)
 	    inner->total_bytes > inner->room_bytes)
 		return BACKEND_DROP_MALFORMED;
 	__builtin_memcpy(&destination, &header.daddr, sizeof destination);
+	__builtin_memcpy(&inner->source, &header.saddr, sizeof inner->source);
 	return judge_vip(header.nexthdr, &destination, true);
 }
 
@@ -436,6 +455,7 @@ static __always_inline enum backend_counter
 judge(struct __sk_buff *skb, const struct outer *outer, struct inner *ret_inner)
 {
 	struct backend_prefix source = { .bits = 128, .address = outer->source };
+	enum backend_counter counter;
 
 	if (bpf_map_lookup_elem(&balancers, &source) == NULL)
 		return BACKEND_DROP_SOURCE;
@@ -443,9 +463,14 @@ judge(struct __sk_buff *skb, const struct outer *outer, struct inner *ret_inner)
 		return BACKEND_DROP_FRAGMENT;
 	ret_inner->offset = outer->header_bytes;
 	ret_inner->room_bytes = outer->total_bytes - outer->header_bytes;
-	if (outer->protocol == IPPROTO_UDP)
-		return judge_gue(skb, outer, ret_inner);
-	return judge_inner(skb, outer->protocol, ret_inner);
+	counter = outer->protocol == IPPROTO_UDP ? judge_gue(skb, outer, ret_inner)
+						 : judge_inner(skb, outer->protocol, ret_inner);
+	/* the answer would stay in this host, where a service that answers all could go on with it
+	 * for ever */
+	if (is_delivered(counter) &&
+	    (is_vip(&ret_inner->source) || is_same(&ret_inner->source, &outer->destination)))
+		return BACKEND_DROP_SOURCE;
+	return counter;
 }
 
 /*
@@ -498,7 +523,7 @@ fairlead_decap(struct __sk_buff *skb)
 	if (!outer_read(skb, &outer))
 		return TC_ACT_UNSPEC;
 	counter = judge(skb, &outer, &inner);
-	delivered = counter == BACKEND_DECAP_IPV4 || counter == BACKEND_DECAP_IPV6;
+	delivered = is_delivered(counter);
 	if (delivered && !decapsulate(skb, &outer, &inner)) {
 		counter = BACKEND_DROP_REFUSED;
 		delivered = false;

@@ -20,7 +20,8 @@ enum {
 enum backend_counter {
 	BACKEND_DECAP_IPV4,	/**< delivered, the inner packet is IPv4 */
 	BACKEND_DECAP_IPV6,	/**< delivered, the inner packet is IPv6 */
-	BACKEND_DROP_SOURCE,	/**< the outer source is not an allowed balancer */
+	BACKEND_DROP_SOURCE,	/**< the outer source is no allowed balancer, the inner one is this
+				   host */
 	BACKEND_DROP_NOT_VIP,	/**< the inner destination is no VIP of this `up` */
 	BACKEND_DROP_MALFORMED, /**< inner, UDP or GUE header that cannot be, or is not taken */
 	BACKEND_DROP_NESTED,	/**< the inner packet is IP-in-IP again */

@@ -144,6 +144,6 @@ def encapsulated(net, inner, outer, payload=None, **fields):
     return net.to_backend(header / payload)
 
 
-def datagram(inner, text=b"hello", target=None):
-    return LAYER[inner](src=CLIENT[inner], dst=target or VIP[inner]) / \
+def datagram(inner, text=b"hello", target=None, source=None):
+    return LAYER[inner](src=source or CLIENT[inner], dst=target or VIP[inner]) / \
         UDP(sport=40000, dport=PORT) / Raw(text)

@@ -127,11 +127,15 @@ def test_drops_and_counts_what_it_must_not_take(host, inner, outer):
         gue(host, outer, packet, src=stranger),
         gue(host, outer, plain(inner) + packet, src=stranger),
         gue(host, outer, datagram(inner, target=BACKEND[inner])),
+        gue(host, outer, datagram(inner, source=VIP[inner])),  # the answer would stay here
         gue(host, outer, middle),
         gue(host, outer, plain(inner) + middle),
     ]
-    expected = {"dropped_malformed": len(malformed), "dropped_source": 2, "dropped_not_vip": 1,
+    expected = {"dropped_malformed": len(malformed), "dropped_source": 3, "dropped_not_vip": 1,
                 "dropped_nested": 2}
+    if inner == outer:
+        frames.append(gue(host, outer, datagram(inner, source=BACKEND[inner])))
+        expected["dropped_source"] += 1
     if outer == 4:  # the second has no ports: it is no tunnel's, and nothing is made of it
         frames += [gue(host, outer, packet, flags="MF"), gue(host, outer, packet, frag=3)]
         expected["dropped_fragment"] = 1
