@@ -402,8 +402,9 @@ fairlead_xdp(struct xdp_md *ctx)
 		verdict = make_frame(ctx, &packet, &decision);
 	if (fl_verdict_is_send(verdict)) {
 		action = send(&run, &decision);
-		if (action == XDP_ABORTED)
-			verdict = FL_DROP_BUG;
+		if (action ==
+		    XDP_ABORTED) /* its interface went; the process has not heard it yet */
+			verdict = FL_DROP_UNREACHABLE;
 	} else if (fl_verdict_is_pass(verdict)) {
 		action = XDP_PASS;
 	}

@@ -171,7 +171,6 @@ set_config(struct xdp_engine *engine, const struct plane_file *file, const struc
 	core->fragment_bucket_mask = size.fragment_bucket_count - 1;
 	engine->config->vip_count = engine->vip_stride;
 	engine->config->backend_count = engine->backend_stride;
-	engine->config->cpu_count = engine->cpu_count;
 }
 
 /** By now it is what its first words say. */

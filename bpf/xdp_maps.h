@@ -38,10 +38,10 @@ struct xdp_config {
 	uint32_t record_bytes; /**< sum of the sizes of all values */
 	uint32_t vip_count;
 	uint32_t backend_count;
-	uint32_t cpu_count;		/**< possible CPUs */
+	uint32_t unused;
 	uint32_t ifindex[FL_PORTS_MAX]; /**< by port number; 0: not there */
 	uint64_t generation; /**< of the state that the tables hold; 0: none was committed */
-	uint64_t unused[3];
+	uint64_t unused_end[3];
 	struct fl_config core;
 };
 

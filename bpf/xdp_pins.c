@@ -65,7 +65,8 @@ xdp_pins_look(const struct pin_directory *pins, char ret_entry[PIN_NAME_BYTES_MA
 {
 	struct seen seen = { .foreign_entry = ret_entry };
 
-	(void)pin_directory_walk(pins, look, &seen);
+	if (pin_directory_walk(pins, look, &seen) < 0)
+		return XDP_PINS_UNREAD; /* it may be a plane's that forwards */
 	return seen.mark      ? XDP_PINS_WHOLE
 	       : seen.foreign ? XDP_PINS_FOREIGN
 	       : seen.links   ? XDP_PINS_NO_MARK

@@ -20,6 +20,7 @@ enum xdp_pins_state {
 	XDP_PINS_WHOLE,	  /**< an earlier process's */
 	XDP_PINS_NO_MARK, /**< links, but nothing says what they run on */
 	XDP_PINS_FOREIGN, /**< another program's */
+	XDP_PINS_UNREAD,  /**< the directory cannot be read: errno says why */
 };
 
 /** What was removed. */

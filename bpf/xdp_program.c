@@ -146,6 +146,13 @@ compare_map(const struct bpf_map *map, const struct bpf_map_info *info,
 				bpf_map__name(map), pins->path, numbers[i].what, numbers[i].theirs,
 				numbers[i].ours);
 	}
+	if (strncmp(info->name, bpf_map__name(map), sizeof info->name - 1) != 0)
+		return failure_set(
+			failure, EXIT_UNAVAILABLE,
+			"the map \"%s\" in %s is another one, \"%s\": somebody put it "
+			"there; run fairlead-xdp --detach with this configuration, which "
+			"ends forwarding until the next start",
+			bpf_map__name(map), pins->path, info->name);
 	return 0;
 }
 

@@ -62,6 +62,9 @@ open_pins(struct xdp_running *running, struct failure *failure)
 	case XDP_PINS_NONE:
 		running->is_new = true;
 		return xdp_pins_remove_maps(&running->pins, &removed, failure);
+	case XDP_PINS_UNREAD:
+		return failure_set(failure, EXIT_UNAVAILABLE, "%s cannot be read: %s",
+				   running->pins.path, strerror(errno));
 	case XDP_PINS_NO_MARK:
 		return failure_set(
 			failure, EXIT_UNAVAILABLE,

@@ -23,16 +23,22 @@
 #define STEPS_LOAD NULL
 #endif
 
-/** fl_parse_l3(). @param frame_bytes of the whole frame, readable or not. */
-__attribute__((noinline)) uint32_t
-parse_l3(STEPS_CONTEXT *ctx, struct fl_packet *packet, uint32_t frame_bytes)
+FL_INLINE struct fl_frame
+frame_of(STEPS_CONTEXT *ctx)
 {
-	const struct fl_frame frame = {
+	return (struct fl_frame){
 		.start = { .pos = (const uint8_t *)(long)ctx->data,
 			   .end = (const uint8_t *)(long)ctx->data_end },
 		.load = STEPS_LOAD,
 		.context = ctx,
 	};
+}
+
+/** fl_parse_l3(). @param frame_bytes of the whole frame, readable or not. */
+__attribute__((noinline)) uint32_t
+parse_l3(STEPS_CONTEXT *ctx, struct fl_packet *packet, uint32_t frame_bytes)
+{
+	const struct fl_frame frame = frame_of(ctx);
 
 	return packet == NULL ? FL_DROP_BUG : fl_parse_l3(&frame, frame_bytes, packet);
 }
@@ -41,12 +47,7 @@ parse_l3(STEPS_CONTEXT *ctx, struct fl_packet *packet, uint32_t frame_bytes)
 __attribute__((noinline)) uint32_t
 parse_l4(STEPS_CONTEXT *ctx, struct fl_packet *packet)
 {
-	const struct fl_frame frame = {
-		.start = { .pos = (const uint8_t *)(long)ctx->data,
-			   .end = (const uint8_t *)(long)ctx->data_end },
-		.load = STEPS_LOAD,
-		.context = ctx,
-	};
+	const struct fl_frame frame = frame_of(ctx);
 
 	if (packet == NULL)
 		return FL_DROP_BUG;

@@ -140,7 +140,6 @@ xdp_fixture_open(struct xdp_fixture *fixture, const struct plane_fixture *plane)
 	libbpf_set_print(print_nothing);
 	fixture->cpu_count = (uint32_t)libbpf_num_possible_cpus();
 	fixture->program = load(fixture, false, NULL);
-	fixture->program_fd = bpf_program__fd(fixture->program->progs.fairlead_xdp);
 	fixture->twin = load(fixture, true, fixture->program);
 	fixture->config = map_memory(fixture->program->maps.config);
 	fixture->cores = map_memory(fixture->program->maps.cores);
@@ -149,7 +148,6 @@ xdp_fixture_open(struct xdp_fixture *fixture, const struct plane_fixture *plane)
 	fixture->backend_counters = map_memory(fixture->program->maps.backend_counters);
 	fixture->config->vip_count = fixture->size.vip_count;
 	fixture->config->backend_count = fixture->size.backend_count;
-	fixture->config->cpu_count = fixture->cpu_count;
 	for (uint32_t i = 0; i < FL_PORTS_MAX; i++) {
 		fixture->config->ifindex[i] = NOWHERE;
 		if (bpf_map_update_elem(bpf_map__fd(fixture->program->maps.tx_ports), &i, &loopback,
@@ -201,8 +199,9 @@ xdp_fixture_verifier_insns(const struct xdp_fixture *fixture)
 {
 	struct bpf_prog_info info = { 0 };
 	uint32_t bytes = sizeof info;
+	int program = bpf_program__fd(fixture->program->progs.fairlead_xdp);
 
-	if (bpf_obj_get_info_by_fd(fixture->program_fd, &info, &bytes) != 0)
+	if (bpf_obj_get_info_by_fd(program, &info, &bytes) != 0)
 		err(1, "the program's information");
 	return info.verified_insns;
 }

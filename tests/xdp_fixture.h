@@ -20,7 +20,6 @@ struct fairlead_xdp;
 
 struct xdp_fixture {
 	struct fairlead_xdp *program;
-	int program_fd;
 	struct fairlead_xdp *twin; /**< as a process without CAP_PERFMON loads it; on the same maps
 				    */
 	bool no_perfmon;	   /**< the twin runs; the caller's */
@@ -40,7 +39,7 @@ struct xdp_fixture_result {
 	uint32_t duration_ns; /**< of the run, as the kernel measured it */
 };
 
-/** Load the program, and copy the tables of @p plane to it. Ports 0 to port_count - 1 are there. */
+/** Load the program, and copy the tables of @p plane to it. All ports are there. */
 void xdp_fixture_open(struct xdp_fixture *fixture, const struct plane_fixture *plane);
 
 /** Copy the tables again: all but what packet cores write. */

@@ -9,8 +9,6 @@
 
 #include "encap.h"
 
-enum { FL_ANSWER_TTL = 64 };
-
 /** @param writer at the IP header of the request, which has no options. */
 FL_INLINE bool
 fl_answer_echo_ipv4(struct fl_writer *writer)
@@ -26,9 +24,9 @@ fl_answer_echo_ipv4(struct fl_writer *writer)
 	ip->src = ip->dst;
 	ip->dst = src;
 	before = (uint16_t)(ip->ttl | (uint16_t)ip->ip_proto << 8);
-	ip->ttl = FL_ANSWER_TTL;
-	ip->checksum = fl_checksum_adjusted(
-		ip->checksum, before, (uint16_t)(FL_ANSWER_TTL | (uint16_t)ip->ip_proto << 8));
+	ip->ttl = FL_OWN_TTL;
+	ip->checksum = fl_checksum_adjusted(ip->checksum, before,
+					    (uint16_t)(FL_OWN_TTL | (uint16_t)ip->ip_proto << 8));
 	icmp->checksum =
 		fl_checksum_adjusted(icmp->checksum, FL_ICMP_ECHO_REQUEST, FL_ICMP_ECHO_REPLY);
 	/* of a message that is all zeros, for which 0 would be wrong; else both are right */
@@ -54,7 +52,7 @@ fl_answer_echo_ipv6(struct fl_writer *writer)
 		ip->src[i] = ip->dst[i];
 		ip->dst[i] = src;
 	}
-	ip->hop_limit = FL_ANSWER_TTL;
+	ip->hop_limit = FL_OWN_TTL;
 	icmp->checksum =
 		fl_checksum_adjusted(icmp->checksum, FL_ICMPV6_ECHO_REQUEST, FL_ICMPV6_ECHO_REPLY);
 	icmp->type_code = FL_ICMPV6_ECHO_REPLY;
@@ -67,15 +65,9 @@ fl_answer_echo(struct fl_writer *writer, const struct fl_packet *packet)
 	return packet->is_ipv6 ? fl_answer_echo_ipv6(writer) : fl_answer_echo_ipv4(writer);
 }
 
-/** ICMP header and what it quotes. */
-struct FL_WIRE fl_wire_too_big {
-	uint16_t type_code;
-	uint16_t checksum;
-	fl_be32 mtu;
-	uint8_t quote[FL_QUOTE_BYTES];
-};
-
-enum { FL_TOO_BIG_BYTES = sizeof(struct fl_wire_too_big) };
+/* What follows the IP header. The two below share no code: clang would merge their ends over one
+ * pointer that comes with two offsets (see FL_UNROLL). */
+enum { FL_TOO_BIG_BYTES = FL_ICMP_BYTES + FL_QUOTE_BYTES };
 
 /** @param writer where the IP header shall be; the packet to quote begins 28 bytes behind. */
 FL_INLINE bool
@@ -91,10 +83,10 @@ fl_answer_too_big_ipv4(struct fl_writer *writer, const struct fl_packet *packet,
 	    (quote = fl_put(writer, FL_QUOTE_BYTES)) == NULL)
 		return false;
 	*ip = (struct fl_wire_ipv4){
-		.version_ihl = 0x45,
+		.version_ihl = FL_IPV4_VERSION_IHL,
 		.total_bytes = fl_to_be16(FL_IPV4_BYTES + FL_TOO_BIG_BYTES),
 		.fragment = fl_to_be16(FL_IPV4_DONT_FRAGMENT),
-		.ttl = FL_ANSWER_TTL,
+		.ttl = FL_OWN_TTL,
 		.ip_proto = FL_IPPROTO_ICMP,
 		.src = fl_addr_ipv4(&packet->to.address),
 		.dst = fl_addr_ipv4(&packet->src),
@@ -128,7 +120,7 @@ fl_answer_too_big_ipv6(struct fl_writer *writer, const struct fl_packet *packet,
 		.version_class_label = fl_to_be32(6u << 28),
 		.payload_bytes = fl_to_be16(FL_TOO_BIG_BYTES),
 		.next_header = FL_IPPROTO_ICMPV6,
-		.hop_limit = FL_ANSWER_TTL,
+		.hop_limit = FL_OWN_TTL,
 	};
 	FL_UNROLL
 	for (uint32_t i = 0; i < 2; i++) {

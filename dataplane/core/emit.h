@@ -51,17 +51,15 @@ fl_emit_resize(const struct fl_packet *packet, const struct fl_decision *decisio
 	if (decision->verdict == FL_ANSWER_TOO_BIG)
 		added = ip_bytes + FL_ICMP_BYTES;
 	resize.head = (int32_t)(l2_bytes + added) - packet->l2_bytes;
-	if (decision->verdict == FL_ANSWER_TOO_BIG)
+	if (decision->verdict == FL_ANSWER_TOO_BIG) {
 		resize.bytes = l2_bytes + added + FL_QUOTE_BYTES;
-	else if (added > 0)
-		resize.bytes = l2_bytes + added + packet->l3_bytes;
-	else
-		resize.bytes = (uint32_t)((int32_t)frame_bytes + resize.head);
-	if (decision->verdict == FL_ANSWER_TOO_BIG)
 		resize.contiguous = resize.bytes;
-	else
-		resize.contiguous = l2_bytes + added + ip_bytes +
-				    (decision->verdict == FL_ANSWER_ECHO ? FL_ICMP_BYTES : 0);
+		return resize;
+	}
+	resize.bytes = added > 0 ? l2_bytes + added + packet->l3_bytes
+				 : (uint32_t)((int32_t)frame_bytes + resize.head);
+	resize.contiguous = l2_bytes + added + ip_bytes +
+			    (decision->verdict == FL_ANSWER_ECHO ? FL_ICMP_BYTES : 0);
 	return resize;
 }
 

@@ -36,6 +36,8 @@ fl_put(struct fl_writer *writer, uint32_t size)
 	return start;
 }
 
+enum { FL_OWN_TTL = 64 }; /**< of IP headers that are ours */
+
 #define FL_GUE_SOURCE_PORT_MIN 49152u /**< RFC 6335 6: dynamic ports; 14 bits of entropy */
 
 /** Bits of the flow hash that fill an outer source, host byte order. */
@@ -156,9 +158,9 @@ fl_encap_template_ipv4(struct fl_backend *backend, const struct fl_encap_plan *p
 	struct fl_wire_ipv4 *ip = (struct fl_wire_ipv4 *)backend->header;
 	uint32_t sum = 0;
 
-	ip->version_ihl = 0x45;
+	ip->version_ihl = FL_IPV4_VERSION_IHL;
 	ip->fragment = fl_to_be16(FL_IPV4_DONT_FRAGMENT);
-	ip->ttl = 64;
+	ip->ttl = FL_OWN_TTL;
 	ip->ip_proto = ip_proto;
 	ip->src = fl_addr_ipv4(&plan->source);
 	ip->dst = fl_addr_ipv4(&plan->target);
@@ -175,7 +177,7 @@ fl_encap_template_ipv6(struct fl_backend *backend, const struct fl_encap_plan *p
 	struct fl_wire_ipv6 *ip = (struct fl_wire_ipv6 *)backend->header;
 
 	ip->next_header = ip_proto;
-	ip->hop_limit = 64;
+	ip->hop_limit = FL_OWN_TTL;
 	for (uint32_t i = 0; i < 2; i++) {
 		ip->src[i] = plan->source.half[i];
 		ip->dst[i] = plan->target.half[i];
@@ -211,7 +213,7 @@ fl_encap_template(struct fl_backend *backend, const struct fl_encap_plan *plan)
 FL_INLINE struct fl_addr
 fl_encap_target(const struct fl_backend *backend)
 {
-	if (((const struct fl_wire_ipv4 *)backend->header)->version_ihl == 0x45)
+	if (((const struct fl_wire_ipv4 *)backend->header)->version_ihl == FL_IPV4_VERSION_IHL)
 		return fl_addr_from_ipv4(((const struct fl_wire_ipv4 *)backend->header)->dst);
 	return fl_addr_from_ipv6(((const struct fl_wire_ipv6 *)backend->header)->dst);
 }

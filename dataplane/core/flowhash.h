@@ -17,14 +17,21 @@
 
 enum { FL_FLOW_WORDS = 5 };
 
-/** The message of a flow: FL_FLOW_WORDS words. Of a later fragment: both ports 0. */
+/** The words that all messages begin with. */
 FL_INLINE void
-fl_flow_message(const struct fl_packet *packet, uint64_t ret_words[FL_FLOW_WORDS])
+fl_message_addresses(const struct fl_packet *packet, uint64_t ret_words[FL_FLOW_WORDS])
 {
 	ret_words[0] = packet->src.half[0];
 	ret_words[1] = packet->src.half[1];
 	ret_words[2] = packet->to.address.half[0];
 	ret_words[3] = packet->to.address.half[1];
+}
+
+/** The message of a flow: FL_FLOW_WORDS words. Of a later fragment: both ports 0. */
+FL_INLINE void
+fl_flow_message(const struct fl_packet *packet, uint64_t ret_words[FL_FLOW_WORDS])
+{
+	fl_message_addresses(packet, ret_words);
 	ret_words[4] = (uint64_t)packet->src_port | (uint64_t)packet->to.port << 16 |
 		       (uint64_t)packet->to.ip_proto << 32;
 }
@@ -34,10 +41,7 @@ fl_flow_message(const struct fl_packet *packet, uint64_t ret_words[FL_FLOW_WORDS
 FL_INLINE void
 fl_fragment_message(const struct fl_packet *packet, uint64_t ret_words[FL_FLOW_WORDS])
 {
-	ret_words[0] = packet->src.half[0];
-	ret_words[1] = packet->src.half[1];
-	ret_words[2] = packet->to.address.half[0];
-	ret_words[3] = packet->to.address.half[1];
+	fl_message_addresses(packet, ret_words);
 	ret_words[4] = (uint64_t)packet->fragment_id | (uint64_t)packet->fragment_proto << 32 |
 		       (uint64_t)1 << 40;
 }

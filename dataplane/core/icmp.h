@@ -34,7 +34,7 @@ fl_take_quote(const struct fl_quote *quote, uint8_t ip_proto, const struct fl_ad
 {
 	struct fl_wire_ports ports;
 
-	if ((ip_proto != FL_IPPROTO_TCP && ip_proto != FL_IPPROTO_UDP) ||
+	if (!fl_is_tcp_or_udp(ip_proto) ||
 	    !fl_load(quote->frame, quote->offset, &ports, sizeof ports))
 		return false;
 	packet->src = *client;

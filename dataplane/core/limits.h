@@ -13,7 +13,6 @@
 #define FL_VIP_LENGTHS_MAX	8u    /**< distinct prefix lengths of VIPs, a family */
 #define FL_VIP_RANGES_MAX	32u   /**< port ranges of one address and protocol */
 #define FL_VIP_PAGE_RANGES	8u    /**< of them in one record */
-#define FL_PULL_MAX		128u  /**< bytes one fl_pull() may take */
 #define FL_TAGS_MAX		2u    /**< 802.1Q tags that are stepped over */
 #define FL_EXTENSIONS_MAX	6u    /**< IPv6 extension headers that are stepped over */
 #define FL_EXTENSIONS_BYTES_MAX 2048u /**< of all of them */
@@ -22,6 +21,13 @@
 
 /** Backends of all VIPs: what 20 bits of a flow or fragment entry can name. */
 #define FL_SLOTS_MAX (1u << 20)
+
+#define FL_VIPS_MAX	 65536u	    /**< of a plane */
+#define FL_VIP_RECORDS	 6u	    /**< struct fl_vip that a plane has for each; plane/tables.h */
+#define FL_ROWS_MIN	 251u	    /**< the smallest table */
+#define FL_ROWS_MAX	 (1u << 28) /**< of all VIPs */
+#define FL_FRAGMENTS_MIN 8u	    /**< one bucket */
+#define FL_FRAGMENTS_MAX (1u << 20)
 
 /** Bytes before the IP header of a frame that comes in at most: Ethernet and tags. */
 #define FL_L2_BYTES_MAX 22u

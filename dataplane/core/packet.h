@@ -21,8 +21,7 @@ struct fl_cursor {
  * The BPF verifier learns a range only from "pointer + offset > end". Do not write "end - pos <
  * size": the same in C, rejected at load.
  *
- * @param size bytes, at most FL_PULL_MAX (FL_EXTENSIONS_BYTES_MAX where only stepped over), so that
- *        pos + size cannot wrap.
+ * @param size of a header, a constant: pos + size cannot wrap.
  * @return the first byte taken (borrowed), or NULL, cursor unmoved, when short.
  */
 FL_INLINE const void *
@@ -69,6 +68,12 @@ fl_load(const struct fl_frame *frame, uint32_t offset, void *to, uint32_t size)
 		return false;
 	__builtin_memcpy(to, from, size);
 	return true;
+}
+
+FL_INLINE bool
+fl_is_tcp_or_udp(uint8_t ip_proto)
+{
+	return ip_proto == FL_IPPROTO_TCP || ip_proto == FL_IPPROTO_UDP;
 }
 
 /** What a packet is, as far as its way depends on it. */

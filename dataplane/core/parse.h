@@ -330,12 +330,6 @@ fl_parse_other(const struct fl_frame *frame, struct fl_packet *packet)
 	}
 }
 
-FL_INLINE bool
-fl_is_tcp_or_udp(uint8_t ip_proto)
-{
-	return ip_proto == FL_IPPROTO_TCP || ip_proto == FL_IPPROTO_UDP;
-}
-
 /** Who may not have such a source at a VIP: known since the IP header, said when all else is. */
 FL_INLINE void
 fl_parse_source(struct fl_packet *packet)

@@ -131,6 +131,7 @@ enum fl_icmp_type {
 	FL_ICMPV6_MLDV2_REPORT = 143,
 };
 
+#define FL_IPV4_VERSION_IHL    0x45 /**< version 4, without options */
 #define FL_IPV4_OFFSET_MASK    0x1fff
 #define FL_IPV4_MORE_FRAGMENTS 0x2000
 #define FL_IPV4_DONT_FRAGMENT  0x4000

@@ -230,7 +230,6 @@ filter_program(uint32_t ifindex)
 
 	our_place(ifindex, &hook, &filter);
 	r = bpf_tc_query(&hook, &filter);
-
 	if (r == -ENOENT || r == -EINVAL) /* EINVAL: no clsact at all */
 		return 0;
 	if (r < 0) {
@@ -340,6 +339,10 @@ guard_detach(struct guard *guard, const char *interface, struct failure *failure
 
 	if (present == 0)
 		return 0;
+	if (present < 0)
+		return failure_set(failure, EXIT_UNAVAILABLE,
+				   "interface %s: its tc filters cannot be asked for: %s",
+				   interface, strerror(errno));
 	if (!is_ours(guard, (uint32_t)present))
 		return foreign_filter(interface, present, failure);
 	our_place(ifindex, &hook, &filter);

@@ -10,7 +10,7 @@
 #include "../core/tables.h"
 
 /** Records of the largest plane: plane_tables_size(). */
-#define STEERING_RECORDS_MAX (6u * 65536u)
+#define STEERING_RECORDS_MAX (FL_VIP_RECORDS * FL_VIPS_MAX)
 
 #define STEERING_XDP_NAME "fl_steer"	/**< XDP program */
 #define STEERING_RECORDS  "fl_records"	/**< hash map: struct fl_vip_key, struct fl_vip */

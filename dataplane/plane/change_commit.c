@@ -5,10 +5,11 @@
  *
  *  1. the engine steers the new records' packets here (the only step that can fail, and the first);
  *  2. new slots, rows and records are written where no packet looks yet; new prefix lengths;
- *  3. the VIP buckets publish VIPs, pages, addresses; every packet core passes; they retire pages,
+ *  3. the rows of VIPs that stay where they are and whose packets are the host's; then the VIP
+ *     buckets publish VIPs, pages, addresses; every packet core passes; they retire pages,
  *     addresses, VIPs, one word each;
- *  4. the changed rows of VIPs that stay where they are, one word each; their slots name their
- *     present record;
+ *  4. the changed rows of the other VIPs that stay where they are, one word each; slots name their
+ *     VIP's present record;
  *  5. every packet core passes: nobody looks at what was retired;
  *  6. dead slots are cleared, the engine forgets the removed records, prefix lengths go;
  *  7. every packet core passes again, and what was retired may be used again;

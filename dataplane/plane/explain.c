@@ -44,7 +44,7 @@ write_ip(uint8_t *at, const struct explain_packet *packet)
 	if (addr_is_ipv4(&packet->source)) {
 		struct fl_wire_ipv4 *ip = (struct fl_wire_ipv4 *)at;
 
-		ip->version_ihl = 0x45;
+		ip->version_ihl = FL_IPV4_VERSION_IHL;
 		ip->total_bytes = fl_to_be16((uint16_t)packet->bytes);
 		ip->ttl = 64;
 		ip->ip_proto = packet->protocol;

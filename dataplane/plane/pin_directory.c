@@ -118,6 +118,16 @@ check_ours(const char *path, bool may_be_shared, struct failure *failure)
 	return 0;
 }
 
+/** Between its opening and its lock, the one that held the lock may have removed it. */
+static bool
+is_still_there(const struct pin_directory *directory)
+{
+	struct stat ours, there;
+
+	return fstat(directory->lock, &ours) == 0 && lstat(directory->path, &there) == 0 &&
+	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
 static int
 lock(struct pin_directory *directory, const char *name, struct failure *failure)
 {
@@ -125,8 +135,15 @@ lock(struct pin_directory *directory, const char *name, struct failure *failure)
 	if (directory->lock < 0)
 		return failure_set(failure, EXIT_PERMISSION, "pin_dir: %s cannot be opened: %s",
 				   directory->path, strerror(errno));
-	if (flock(directory->lock, LOCK_EX | LOCK_NB) == 0)
-		return 0;
+	if (flock(directory->lock, LOCK_EX | LOCK_NB) == 0) {
+		if (is_still_there(directory))
+			return 0;
+		pin_directory_close(directory);
+		return failure_set(failure, EXIT_UNAVAILABLE,
+				   "pin_dir: %s was removed by another process at this moment; try "
+				   "again",
+				   directory->path);
+	}
 	pin_directory_close(directory);
 	return failure_set(
 		failure, EXIT_UNAVAILABLE,

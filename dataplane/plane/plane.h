@@ -22,6 +22,8 @@ enum {
 	PLANE_NAME_BYTES_MAX = 33, /**< with NUL */
 	PLANE_GATEWAY_PREFIXES_MAX = 64,
 	PLANE_CORES_MAX = 64,
+	PLANE_ICMP_RATE_DEFAULT = 1000,
+	PLANE_ICMP_BURST_DEFAULT = 100,
 };
 
 /** A port that packets can leave by. Index in the array = port number in the tables. */
@@ -90,8 +92,8 @@ struct plane_options {
 	struct addr source_ipv4, source_ipv6; /**< outer source addresses */
 	bool has_entropy_ipv4, has_entropy_ipv6;
 	struct addr_prefix entropy_ipv4, entropy_ipv6; /**< outer sources of FL_MODE_IPIP */
-	uint32_t icmp_rate;  /**< ICMP errors a second and packet core, 1-1000000 */
-	uint32_t icmp_burst; /**< at once, 1-10000 */
+	uint32_t icmp_rate;  /**< ICMP errors a second and packet core; 0: the default */
+	uint32_t icmp_burst; /**< at once; 0: the default */
 	/** The tables hold what an earlier process served: go on with that. plane_create() then
 	 * fails with -EBADMSG when it makes no sense. */
 	bool adopt;

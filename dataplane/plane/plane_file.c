@@ -10,11 +10,7 @@ enum {
 	BACKENDS_DEFAULT = 65536,
 	ROWS_DEFAULT = 8388608,
 	FRAGMENTS_DEFAULT = 8192,
-	ICMP_RATE_DEFAULT = 1000,
-	ICMP_BURST_DEFAULT = 100,
 	TAG_MAX = 4094,
-	TAG_TYPE = 0x8100,	 /* 802.1Q */
-	TAG_TYPE_OUTER = 0x88a8, /* 802.1ad */
 };
 
 #define PIN_DIR_DEFAULT	     "/sys/fs/bpf/fairlead"
@@ -22,10 +18,10 @@ enum {
 #define CONTROL_USER_DEFAULT "fairlead"
 
 static const struct json_field limits_fields[] = {
-	{ "vips", JSON_KIND_INTEGER, false, 1, 65536 },
+	{ "vips", JSON_KIND_INTEGER, false, 1, FL_VIPS_MAX },
 	{ "backends", JSON_KIND_INTEGER, false, 1, FL_SLOTS_MAX },
-	{ "rows", JSON_KIND_INTEGER, false, 251, 268435456 },
-	{ "fragments", JSON_KIND_INTEGER, false, 8, 1048576 },
+	{ "rows", JSON_KIND_INTEGER, false, FL_ROWS_MIN, FL_ROWS_MAX },
+	{ "fragments", JSON_KIND_INTEGER, false, FL_FRAGMENTS_MIN, FL_FRAGMENTS_MAX },
 	{ NULL },
 };
 
@@ -61,6 +57,17 @@ name_valid(const char *name)
 	       strspn(name, letters) == strlen(name);
 }
 
+/** Of a name that is there. @param whose "plane". @param path of the object that has it. */
+static void
+check_name(const char *name, const char *whose, const struct json_path *path,
+	   struct json_errors *errors)
+{
+	if (name[0] != '\0' && !name_valid(name))
+		json_error_add(errors, &(struct json_path){ path, "name", 0 }, "invalid_value",
+			       "use letters, digits and . _ -, a letter or digit first",
+			       "\"%s\" cannot be a %s's name", name, whose);
+}
+
 void
 plane_file_copy(char *to, size_t size, const char *from)
 {
@@ -79,11 +86,7 @@ read_names(struct reading *reading)
 	const char *pin_dir = json_get_string(reading->root, "pin_dir", PIN_DIR_DEFAULT);
 
 	plane_file_copy(file->name, sizeof file->name, name);
-	if (name[0] != '\0' && !name_valid(name))
-		json_error_add(reading->errors, &(struct json_path){ NULL, "name", 0 },
-			       "invalid_value",
-			       "use letters, digits and . _ -, a letter or digit first",
-			       "\"%s\" cannot be a plane's name", name);
+	check_name(name, "plane", NULL, reading->errors);
 	if (socket_path != NULL)
 		plane_file_copy(file->socket_path, sizeof file->socket_path, socket_path);
 	else
@@ -133,7 +136,8 @@ read_limits(struct reading *reading)
 	out->backends = (uint32_t)json_get_integer(limits, "backends", BACKENDS_DEFAULT);
 	out->rows = (uint32_t)json_get_integer(limits, "rows", ROWS_DEFAULT);
 	fragments = json_get_integer(limits, "fragments", FRAGMENTS_DEFAULT);
-	if (fragments >= 8 && fragments <= 1048576) /* else json_check() said so */
+	if (fragments >= FL_FRAGMENTS_MIN &&
+	    fragments <= FL_FRAGMENTS_MAX) /* else json_check() said so */
 		out->fragments = power_of_two((uint32_t)fragments);
 }
 
@@ -244,8 +248,10 @@ plane_file_read(const cJSON *root, struct plane_file *ret_file, struct json_erro
 	read_sources(&reading);
 	ret_file->has_entropy_ipv4 = read_entropy(&reading, &ipv4, &ret_file->entropy_ipv4);
 	ret_file->has_entropy_ipv6 = read_entropy(&reading, &ipv6, &ret_file->entropy_ipv6);
-	ret_file->icmp_rate = (uint32_t)json_get_integer(root, "icmp_rate", ICMP_RATE_DEFAULT);
-	ret_file->icmp_burst = (uint32_t)json_get_integer(root, "icmp_burst", ICMP_BURST_DEFAULT);
+	ret_file->icmp_rate =
+		(uint32_t)json_get_integer(root, "icmp_rate", PLANE_ICMP_RATE_DEFAULT);
+	ret_file->icmp_burst =
+		(uint32_t)json_get_integer(root, "icmp_burst", PLANE_ICMP_BURST_DEFAULT);
 	read_log_level(&reading);
 }
 
@@ -269,7 +275,7 @@ read_vlan(const cJSON *value, fl_be32 ret_tag[2])
 	if (cJSON_IsString(value))
 		return strcmp(value->valuestring, "none") == 0;
 	if (is_tag(value)) {
-		ret_tag[0] = fl_tag(TAG_TYPE, (uint16_t)value->valuedouble);
+		ret_tag[0] = fl_tag(FL_ETHERTYPE_VLAN, (uint16_t)value->valuedouble);
 		return true;
 	}
 	if (!cJSON_IsArray(value) || !is_tag(value->child))
@@ -277,8 +283,8 @@ read_vlan(const cJSON *value, fl_be32 ret_tag[2])
 	inner = value->child->next;
 	if (!is_tag(inner) || inner->next != NULL)
 		return false;
-	ret_tag[0] = fl_tag(TAG_TYPE_OUTER, (uint16_t)value->child->valuedouble);
-	ret_tag[1] = fl_tag(TAG_TYPE, (uint16_t)inner->valuedouble);
+	ret_tag[0] = fl_tag(FL_ETHERTYPE_QINQ, (uint16_t)value->child->valuedouble);
+	ret_tag[1] = fl_tag(FL_ETHERTYPE_VLAN, (uint16_t)inner->valuedouble);
 	return true;
 }
 
@@ -290,10 +296,7 @@ plane_file_read_port(const cJSON *port, const struct json_path *path,
 
 	*ret_port = (struct plane_file_port){ 0 };
 	plane_file_copy(ret_port->name, sizeof ret_port->name, name);
-	if (name[0] != '\0' && !name_valid(name))
-		json_error_add(errors, &(struct json_path){ path, "name", 0 }, "invalid_value",
-			       "use letters, digits and . _ -, a letter or digit first",
-			       "\"%s\" cannot be a port's name", name);
+	check_name(name, "port", path, errors);
 	if (!read_vlan(json_get(port, "vlan"), ret_port->tag))
 		json_error_add(errors, &(struct json_path){ path, "vlan", 0 }, "invalid_value",
 			       "use \"keep\", \"none\", a tag 1-4094, or [outer, inner]",

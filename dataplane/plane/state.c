@@ -11,12 +11,7 @@
 #include "state.h"
 
 enum {
-	VIPS_MAX = 65536,
-	ROWS_MAX = 268435456,
-	ROWS_MIN = 251,	       /* the smallest table */
-	ENTROPY_BITS_MAX = 32, /* that fl_encap fills */
-	ICMP_RATE_DEFAULT = 1000,
-	ICMP_BURST_DEFAULT = 100,
+	ENTROPY_BITS_MAX = 32,	  /* that fl_encap fills */
 	NANOSECONDS = 1000000000, /* of a second */
 };
 
@@ -62,8 +57,8 @@ own_source(bool is_set, const struct addr_prefix *prefix)
 static void
 set_config(const struct plane_options *options)
 {
-	uint64_t rate = options->icmp_rate > 0 ? options->icmp_rate : ICMP_RATE_DEFAULT;
-	uint64_t burst = options->icmp_burst > 0 ? options->icmp_burst : ICMP_BURST_DEFAULT;
+	uint64_t rate = options->icmp_rate > 0 ? options->icmp_rate : PLANE_ICMP_RATE_DEFAULT;
+	uint64_t burst = options->icmp_burst > 0 ? options->icmp_burst : PLANE_ICMP_BURST_DEFAULT;
 	struct fl_config *config = options->tables->config;
 	const struct addr_prefix ipv4 = { options->source_ipv4, ADDR_BITS };
 	const struct addr_prefix ipv6 = { options->source_ipv6, ADDR_BITS };
@@ -92,8 +87,9 @@ state_open(struct state *state, const struct plane_options *options, struct next
 	*state = (struct state){ .options = options,
 				 .tables = options->tables,
 				 .nexthops = nexthops };
-	if (limits->vips == 0 || limits->vips > VIPS_MAX || limits->backends == 0 ||
-	    limits->backends > FL_SLOTS_MAX || limits->rows < ROWS_MIN || limits->rows > ROWS_MAX)
+	if (limits->vips == 0 || limits->vips > FL_VIPS_MAX || limits->backends == 0 ||
+	    limits->backends > FL_SLOTS_MAX || limits->rows < FL_ROWS_MIN ||
+	    limits->rows > FL_ROWS_MAX)
 		return -EINVAL;
 	ranges_max = 3 * limits->vips; /* old and new incarnations; adopted ones */
 	backends_max =
@@ -352,6 +348,9 @@ _Static_assert((int)VIP_ICMP_ECHO_ANSWER == FL_ECHO_ANSWER &&
 		       (int)VIP_ICMP_ECHO_FORWARD == FL_ECHO_FORWARD &&
 		       (int)VIP_ICMP_ECHO_HOST == FL_ECHO_HOST,
 	       "echo");
+_Static_assert((uint32_t)ENDPOINT_RANGES_MAX == FL_VIP_RANGES_MAX &&
+		       (uint32_t)ENDPOINT_LENGTHS_MAX == FL_VIP_LENGTHS_MAX,
+	       "limits");
 
 /** Outer source of a backend's packets. */
 static void

@@ -31,7 +31,7 @@
 #include "digest.h"
 
 /** Why a record is published. */
-enum role { ROLE_NONE, ROLE_VIP, ROLE_ADDRESS, ROLE_PAGE };
+enum role { ROLE_NONE, ROLE_VIP, ROLE_ADDRESS, ROLE_PAGE, ROLE_PAGE_OF_ADDRESS };
 
 struct adoption {
 	struct state *state;
@@ -39,7 +39,6 @@ struct adoption {
 	struct plane_tables_size size;
 	struct plane_failure *failure;
 	uint8_t *roles; /* enum role, by record */
-	uint32_t counts[ROLE_PAGE + 1];
 	bool *slot_is_used;
 	struct change_drop *drops;
 	uint32_t drop_count;
@@ -146,7 +145,6 @@ find_records(struct adoption *adoption)
 				      index);
 		assert(adoption->roles[index] == ROLE_NONE); /* vips_adopt() */
 		adoption->roles[index] = (uint8_t)role;
-		adoption->counts[role]++;
 	}
 	return 0;
 }
@@ -208,7 +206,7 @@ adopt_pages(struct adoption *adoption, struct state_address *address, uint32_t p
 		if (record == UINT32_MAX)
 			break;
 		address->pages[p][address->page_count[p]++] = record;
-		adoption->roles[record] = ROLE_ADDRESS; /* it has an owner */
+		adoption->roles[record] = ROLE_PAGE_OF_ADDRESS;
 	}
 }
 
@@ -221,7 +219,7 @@ adopt_addresses(struct adoption *adoption)
 		const struct fl_vip *record = &adoption->tables->vips[i];
 		struct state_address *address = &set->addresses[set->address_count];
 
-		if (adoption->roles[i] != ROLE_ADDRESS || record->key.kind == FL_VIP_PAGE)
+		if (adoption->roles[i] != ROLE_ADDRESS)
 			continue;
 		*address = (struct state_address){ .to = prefix_of(&record->key), .record = i };
 		for (uint32_t p = 0; p < 2; p++)

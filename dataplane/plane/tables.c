@@ -17,7 +17,7 @@ plane_tables_size(const struct plane_limits *limits)
 {
 	struct plane_tables_size size = {
 		.vip_bucket_count = VIP_BUCKETS_MIN,
-		.vip_count = 6 * limits->vips,
+		.vip_count = FL_VIP_RECORDS * limits->vips,
 		.backend_count = limits->backends,
 		.row_count = limits->rows,
 		.owners_count = (limits->rows + 3) / 4,
@@ -78,38 +78,29 @@ plane_walk_output(const struct plane_walk *walk, const uint8_t *frame, uint32_t 
 										    : 0;
 }
 
+struct word {
+	const char *name, *meaning;
+};
+
+#define WORD(constant, name, meaning) { name, meaning },
+static const struct word verdict_words[] = { FL_VERDICTS(WORD) };
+static const struct word event_words[] = { FL_EVENTS(WORD) };
+#undef WORD
+
 const char *
 plane_verdict_name(enum fl_verdict verdict)
 {
-	static const char *const names[] = {
-#define VERDICT_NAME(constant, name, meaning) name,
-		FL_VERDICTS(VERDICT_NAME)
-#undef VERDICT_NAME
-	};
-
-	return (uint32_t)verdict < FL_VERDICT_COUNT ? names[verdict] : "unknown";
+	return (uint32_t)verdict < FL_VERDICT_COUNT ? verdict_words[verdict].name : "unknown";
 }
 
 const char *
 plane_event_name(enum fl_event event)
 {
-	static const char *const names[] = {
-#define EVENT_NAME(constant, name, meaning) name,
-		FL_EVENTS(EVENT_NAME)
-#undef EVENT_NAME
-	};
-
-	return (uint32_t)event < FL_EVENT_COUNT ? names[event] : "unknown";
+	return (uint32_t)event < FL_EVENT_COUNT ? event_words[event].name : "unknown";
 }
 
 const char *
 plane_verdict_meaning(enum fl_verdict verdict)
 {
-	static const char *const meanings[] = {
-#define VERDICT_MEANING(constant, name, meaning) meaning,
-		FL_VERDICTS(VERDICT_MEANING)
-#undef VERDICT_MEANING
-	};
-
-	return (uint32_t)verdict < FL_VERDICT_COUNT ? meanings[verdict] : "unknown";
+	return (uint32_t)verdict < FL_VERDICT_COUNT ? verdict_words[verdict].meaning : "unknown";
 }

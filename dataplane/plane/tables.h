@@ -14,11 +14,11 @@
 
 /** What a plane can hold; fixed at start. */
 struct plane_limits {
-	uint32_t vips;	    /**< 1-65536 */
+	uint32_t vips;	    /**< 1-FL_VIPS_MAX */
 	uint32_t backends;  /**< slots, 1-FL_SLOTS_MAX; a VIP takes more than it has backends, see
 			       state.h */
-	uint32_t rows;	    /**< 251-268435456 */
-	uint32_t fragments; /**< 8-1048576; rounded up to a power of two */
+	uint32_t rows;	    /**< FL_ROWS_MIN-FL_ROWS_MAX */
+	uint32_t fragments; /**< FL_FRAGMENTS_MIN-FL_FRAGMENTS_MAX; rounded up to a power of two */
 };
 
 /**
@@ -48,9 +48,9 @@ struct plane_tables {
 /** Elements of each array for @p limits. */
 struct plane_tables_size {
 	uint32_t vip_bucket_count;
-	/** Six times limits.vips: each VIP may need an address record and a page of ranges, and a
-	 * change holds old and new records until every packet core has passed. Also the number of
-	 * VIP counters. */
+	/** FL_VIP_RECORDS times limits.vips: each VIP may need an address record and a page of
+	 * ranges, and a change holds old and new records until every packet core has passed. Also
+	 * the number of VIP counters. */
 	uint32_t vip_count;
 	uint32_t backend_count;
 	uint32_t row_count;

@@ -26,7 +26,10 @@ static const struct json_field prepare_fields[] = {
 static const struct json_field vip_fields[] = {
 	ENDPOINT_FIELDS,
 	POLICY_FIELDS,
-	{ .name = "table_size", .kind = JSON_KIND_INTEGER, .min = 251, .max = MAGLEV_ROWS_MAX },
+	{ .name = "table_size",
+	  .kind = JSON_KIND_INTEGER,
+	  .min = FL_ROWS_MIN,
+	  .max = MAGLEV_ROWS_MAX },
 	{ .name = "backends",
 	  .kind = JSON_KIND_ARRAY,
 	  .required = true,
@@ -66,7 +69,7 @@ read_address(const cJSON *object, const struct json_path *parent, struct json_er
 	class = addr_classify(ret_address);
 	if (class != ADDR_USABLE) {
 		json_error_add(errors, &path, "address_not_usable", "use a unicast address",
-			       "%s is a %s address, which cannot be a backend", text,
+			       "%s cannot be a backend: the address is %s", text,
 			       addr_class_name(class));
 		return false;
 	}
