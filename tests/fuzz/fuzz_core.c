@@ -166,10 +166,10 @@ payload_of_later_fragment(const uint8_t *frame, uint32_t bytes)
 		return frame_get16(layers.ip + 6) & 0x1fff ? ip_at + (layers.ip[0] & 15u) * 4 : 0;
 	kind = layers.ip[6];
 	while ((kind == 0 || kind == 43 || kind == 60 || kind == 51) && at + 8 <= layers.ip_bytes) {
-		uint32_t length = layers.ip[at + 1];
+		uint32_t length = layers.ip[at + 1], next = layers.ip[at];
 
-		kind = layers.ip[at];
 		at += kind == 51 ? (length + 2) * 4 : (length + 1) * 8;
+		kind = next;
 	}
 	if (kind != 44 || at + 8 > layers.ip_bytes)
 		return 0;
