@@ -162,6 +162,10 @@ payload_of_later_fragment(const uint8_t *frame, uint32_t bytes)
 	if (!layers_read(frame, bytes, &layers))
 		return 0;
 	ip_at = (uint32_t)(layers.ip - frame);
+	/* of a header that is none, nothing is payload */
+	if (layers.ip[0] >> 4 != (layers.is_ipv6 ? 6 : 4) ||
+	    (!layers.is_ipv6 && (layers.ip[0] & 15u) < 5))
+		return 0;
 	if (!layers.is_ipv6)
 		return frame_get16(layers.ip + 6) & 0x1fff ? ip_at + (layers.ip[0] & 15u) * 4 : 0;
 	kind = layers.ip[6];
