@@ -21,6 +21,7 @@ enum {
 	WAIT_US = 20,
 	HANG_REPORT_S = 1,
 	HANG_S_MAX = 30, /* then the plane gives up: what is retired can never be used again */
+	COUNT_US_MAX = 100 * 1000,
 };
 
 static void *
@@ -228,9 +229,23 @@ sum_words(const struct engine *engine, size_t offset, uint64_t *ret_sums, uint32
 	}
 }
 
+/** A worker counts a burst after it has sent it: let what was seen outside be counted too. */
+static void
+await_counts(const struct engine *engine)
+{
+	uint64_t token = rte_rcu_qsbr_start(engine->qsbr);
+
+	for (uint32_t waited = 0; waited < COUNT_US_MAX; waited += WAIT_US) {
+		if (rte_rcu_qsbr_check(engine->qsbr, token, false) != 0)
+			return;
+		rte_delay_us_sleep(WAIT_US);
+	}
+}
+
 static void
 verdicts(void *user, uint64_t ret_packets[FL_VERDICT_COUNT])
 {
+	await_counts(user);
 	sum_words(user, offsetof(struct fl_core, verdicts), ret_packets, FL_VERDICT_COUNT);
 }
 

@@ -69,7 +69,8 @@ struct plane_engine {
 	/** Keys that no record has any more, after the last packet core passed. */
 	void (*vips_remove)(void *user, const struct fl_vip_key *keys, uint32_t count,
 			    const uint64_t lengths[2]);
-	/** Sums over the packet cores; monotonic. */
+	/** Sums over the packet cores; monotonic. verdicts first: what left the balancer before its
+	 * call is in all of them. */
 	void (*verdicts)(void *user, uint64_t ret_packets[FL_VERDICT_COUNT]);
 	void (*events)(void *user, uint64_t ret_events[FL_EVENT_COUNT]);
 	struct fl_counter (*vip_counter)(void *user, uint32_t vip_index);

@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 
 import pytest
 from scapy.layers.inet import ICMP, IP, UDP
@@ -272,6 +273,31 @@ def test_path_without_backends_it_may_be_the_hosts(site):
 RATE = 20000  # datagrams a second
 ENOUGH = 15000  # between two events: the least that shows something
 CONNECTIONS = 200
+IPERF_PORT, IPERF_RATE = 5201, "20M"
+CURL_BYTES, CURL_RATE = 100000, "20/s"
+
+
+class Clients:
+    """iperf3 with one connection that goes on, and curl with a new one each time, until they are told to end."""
+
+    def __init__(self, site):
+        self.server = site.popen("b1", ["iperf3", "-s", "-1", "--forceflush", "-p", IPERF_PORT], log="iperf3-server.log")
+        wait_until(lambda: "listening" in site.log("iperf3-server.log"), 10, "iperf3's server")
+        self.iperf = site.popen("client", ["iperf3", "-c", VIP4, "-p", IPERF_PORT, "-b", IPERF_RATE, "-t", 3600, "-J"],
+                                stdout=subprocess.PIPE, text=True)
+        self.curl = site.popen("client", ["curl", "-sS", "--rate", CURL_RATE, "-H", "Connection: close", "-o", "/dev/null", "-w",
+                                          "%{stderr}%{http_code} %{size_download}\n", f"http://{VIP4}/[{CURL_BYTES}-{2 * CURL_BYTES}]"],
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.site = site
+
+    def end(self):
+        """iperf3's report, whose error is the interruption, and the lines of curl: one for each connection."""
+        self.iperf.send_signal(signal.SIGINT)
+        self.curl.send_signal(signal.SIGTERM)
+        report, answers = json.loads(self.iperf.communicate(timeout=20)[0]), self.curl.communicate(timeout=20)[0].split("\n")
+        for process in (self.iperf, self.curl, self.server):
+            self.site.stop(process)
+        return report, answers[:-1]
 
 
 class Load:
@@ -324,10 +350,11 @@ def test_path_outlives_the_process(capsys):
         plane = site.start_plane()
         site.write_config([])
         daemon = site.start_control()
-        site.apply([vip("udp", VIP4, 9000, BOTH, protocol="udp"), vip("tcp", VIP4, 8000, BOTH)])
+        site.apply([vip("udp", VIP4, 9000, BOTH, protocol="udp"), vip("tcp", VIP4, 8000, BOTH), vip("web", VIP4, 80, BOTH),
+                    vip("iperf", VIP4, IPERF_PORT, {backend4(1): 1})])  # its two connections have to meet one server
         served = site.answer("status")["planes"][0]
         ids, old_program = pinned_ids(site), attached(site)
-        load = Load(site)
+        load, clients = Load(site), Clients(site)
         load.more()
 
         before = site.stats()
@@ -349,13 +376,18 @@ def test_path_outlives_the_process(capsys):
         site.start_control()
         site.wait_in_sync()
         load.more()
+        report, answers = clients.end()
         sent, distinct, packets, held = load.end()
         lost = sent["sent"] - distinct
         with capsys.disabled():
             print(f"\nxdp kill -9, adoption, fairleadd kill -9: lost={lost} broken={held['broken']} packets={sent['sent']} "
                   f"twice={packets - distinct} connections={held['connections']} exchanges={held['rounds']} "
-                  f"rate={sent['sent'] / sent['seconds']:.0f}/s")
+                  f"rate={sent['sent'] / sent['seconds']:.0f}/s iperf3={report['end']['sum_sent']['bytes']} bytes, "
+                  f"{report['end']['sum_sent']['retransmits']} retransmits curl={len(answers)} connections")
         assert (lost, packets, held["broken"], sent["refused"]) == (0, distinct, 0, 0), held["errors"]
+        assert report["error"].startswith("interrupt"), "iperf3's connections"
+        assert len(answers) > 20
+        assert answers == [f"200 {CURL_BYTES + i}" for i in range(len(answers))]
         assert sent["sent"] >= 4 * ENOUGH and held["rounds"] >= 4 * CONNECTIONS
         site.stats()
 
