@@ -28,7 +28,7 @@
 #include "../dataplane/core/tables.h"
 
 /** Raised with any change of the meaning of a map; the sizes are checked besides. */
-#define XDP_LAYOUT_VERSION 1u
+#define XDP_LAYOUT_VERSION 2u
 #define XDP_LAYOUT_MAGIC   0x46414952u /**< "FAIR" */
 
 /** What the program reads of its start. Layout first: another version's may differ behind it. */

@@ -110,7 +110,8 @@ struct fl_packet {
 	uint8_t is_ipv6;	/**< 0 or 1; not bool, of which the BPF verifier knows nothing */
 	bool is_tunnel;		/**< IPIP, or UDP to the port of GUE */
 	uint8_t shape;		/**< enum fl_shape */
-	uint8_t source; /**< enum fl_verdict: FL_FORWARD, or why nobody at a VIP may have it */
+	uint8_t source;	     /**< enum fl_verdict: FL_FORWARD, or why nobody at a VIP may have it */
+	uint8_t is_to_group; /**< 0 or 1: the frame's destination MAC is a group address */
 	uint8_t on_vip; /**< enum fl_verdict when the destination is a VIP: FL_FORWARD goes on */
 };
 

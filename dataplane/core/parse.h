@@ -266,6 +266,7 @@ fl_parse_headers(struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_packe
 		return FL_DROP_TRUNCATED;
 	type = ethernet->type;
 	packet->l2_bytes = sizeof *ethernet;
+	packet->is_to_group = ethernet->dst[0] & 1; /* of its first byte */
 	packet->src_mac = (uint64_t)ethernet->src[0] | (uint64_t)ethernet->src[1] << 16 |
 			  (uint64_t)ethernet->src[2] << 32;
 	if (FL_UNLIKELY(fl_is_tag_type(type))) {
@@ -330,13 +331,18 @@ fl_parse_other(const struct fl_frame *frame, struct fl_packet *packet)
 	}
 }
 
-/** Who may not have such a source at a VIP: known since the IP header, said when all else is. */
+/**
+ * How nothing may come to a VIP: in a frame to a group, of which every balancer on the segment
+ * would forward a copy (RFC 1812 5.3.4), or from a source that no client has. Known since the
+ * headers, said when all else is.
+ */
 FL_INLINE void
-fl_parse_source(struct fl_packet *packet)
+fl_parse_sender(struct fl_packet *packet)
 {
-	if (FL_UNLIKELY(packet->source != FL_FORWARD) &&
-	    !fl_verdict_is_pass((enum fl_verdict)packet->on_vip))
-		packet->on_vip = packet->source;
+	if (FL_LIKELY(packet->is_to_group == 0 && packet->source == FL_FORWARD) ||
+	    fl_verdict_is_pass((enum fl_verdict)packet->on_vip))
+		return;
+	packet->on_vip = packet->is_to_group ? FL_DROP_LINK_GROUP : packet->source;
 }
 
 /** The second half of fl_parse(): what is behind the IP headers. */
@@ -356,7 +362,7 @@ fl_parse_l4(const struct fl_frame *frame, struct fl_packet *packet)
 		fl_parse_ports(fl_load(frame, offset, &ports, sizeof ports) ? &ports : NULL,
 			       packet);
 	}
-	fl_parse_source(packet);
+	fl_parse_sender(packet);
 }
 
 /**
@@ -374,7 +380,7 @@ fl_parse_plain(const struct fl_cursor *cursor, uint32_t frame_bytes, struct fl_p
 	if (FL_UNLIKELY(!fl_is_tcp_or_udp(packet->ip_proto)))
 		return FL_NOT_PLAIN;
 	fl_parse_ports(fl_pull(&at, sizeof(struct fl_wire_ports)), packet);
-	fl_parse_source(packet);
+	fl_parse_sender(packet);
 	return FL_FORWARD;
 }
 

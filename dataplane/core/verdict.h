@@ -37,6 +37,8 @@
 	  "extension headers that are too many, out of order or not known, for a VIP's address")   \
 	X(FL_DROP_ROUTING_HEADER, "drop_routing_header",                                           \
 	  "IPv6 routing header of type 0 or with segments left, for a VIP's address")              \
+	X(FL_DROP_LINK_GROUP, "drop_link_group",                                                   \
+	  "destination MAC is a group address (broadcast, multicast), to a VIP")                   \
 	X(FL_DROP_SOURCE_VIP, "drop_source_vip", "the source address is the destination, a VIP's") \
 	X(FL_DROP_SOURCE_MULTICAST, "drop_source_multicast", "multicast source address, to a VIP") \
 	X(FL_DROP_SOURCE_BROADCAST, "drop_source_broadcast", "broadcast source address, to a VIP") \

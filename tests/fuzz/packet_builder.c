@@ -409,11 +409,17 @@ put_ethernet(struct random *random, const struct frame_spec *spec, struct frame 
 	static const uint8_t macs[][6] = { { 2, 0xc1, 0, 0, 0, 1 }, { 2, 0xc1, 0, 0, 0, 2 },
 					   { 2, 0, 0, 0, 0, 1 },    { 2, 0, 0, 0, 0, 2 },
 					   { 2, 0, 0, 0, 0, 3 },    { 2, 0, 0, 0, 0, 4 } };
+	static const uint8_t groups[][6] = { { 255, 255, 255, 255, 255, 255 },
+					     { 1, 0, 0x5e, 0, 0, 1 },
+					     { 0x33, 0x33, 0, 0, 0, 1 } };
 	uint32_t tags = random_chance(random, 3) ? random_below(random, 3) : 0;
 
 	if (random_chance(random, 64))
 		tags = 3;
-	put_bytes(frame, macs[2 + random_below(random, 4)], 6);
+	put_bytes(frame,
+		  random_chance(random, 24) ? RANDOM_OF(random, groups)
+					    : macs[2 + random_below(random, 4)],
+		  6);
 	put_bytes(frame, macs[random_chance(random, 8) ? random_below(random, 6) : 0], 6);
 	for (uint32_t i = 0; i < tags; i++) {
 		put16(frame, random_chance(random, 2) ? 0x8100 : 0x88a8);

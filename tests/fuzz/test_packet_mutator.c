@@ -44,6 +44,7 @@ static struct reach reached[] = {
 	{ "drop_bad_length", 6730, 0 },
 	{ "drop_ipv6_extension", 840, 0 },
 	{ "drop_routing_header", 150, 0 },
+	{ "drop_link_group", 2080, 0 },
 	{ "drop_source_vip", 700, 0 },
 	{ "drop_source_multicast", 830, 0 },
 	{ "drop_source_broadcast", 270, 0 },

@@ -76,9 +76,9 @@ def kind_of(packet):
     return 0x86dd if packet[0] >> 4 == 6 else 0x0800
 
 
-def frame(packet, tags=(), after=b"", src=CLIENT_MAC):
+def frame(packet, tags=(), after=b"", src=CLIENT_MAC, dst=MACS[0]):
     packet = bytes(packet)
-    return ethernet(MACS[0], src, tags, kind_of(packet)) + packet + after
+    return ethernet(dst, src, tags, kind_of(packet)) + packet + after
 
 
 def leaves(port, mac, packet, tags=()):
@@ -402,6 +402,23 @@ def sources():
     add("no entropy prefix", "pass_no_vip", frame(IP(src="10.1.127.255", dst="10.9.9.9") / tcp(V4.format(10))))
 
 
+def groups():
+    none = {V4.format(10): "193.0.2.10", V6.format(10): "2001:db8:77::10"}
+    for name, mac in (("broadcast", "ff:ff:ff:ff:ff:ff"), ("multicast", "01:00:5e:00:00:01"), ("local multicast", "03:00:00:00:00:00")):
+        for dst in (V4.format(10), V6.format(10)):
+            add(f"{name} to {dst}", "drop_link_group", frame(ip_for(dst) / TCP(dport=80), dst=mac))
+            add(f"{name} to {dst} with tags", "drop_link_group", frame(ip_for(dst) / TCP(dport=80), [(0x8100, 7)] * 2, dst=mac))
+            add(f"{name} to {none[dst]}, no VIP", "pass_no_vip", frame(ip_for(none[dst]) / TCP(dport=80), dst=mac))
+        add(f"{name}, echo", "drop_link_group", frame(ip_for(V4.format(10)) / ICMP(), dst=mac))
+        add(f"{name}, later fragment", "drop_link_group", frame(IP(src=C4, dst=V4.format(10), frag=1, proto=6) / Raw(b"x"), dst=mac))
+        add(f"{name}, the host's echo", "pass_icmp", frame(ip_for(V4.format(99)) / ICMP(), dst=mac))
+        add(f"{name}, the host's protocol", "pass_protocol", frame(ip_for(V4.format(10), proto=50) / Raw(b"x"), dst=mac))
+    add("group before source", "drop_link_group", frame(IP(src="127.0.0.1", dst=V4.format(10)) / TCP(dport=80), dst="ff:ff:ff:ff:ff:ff"))
+    add("group before what is dropped", "drop_link_group", frame(ip_for(V4.format(10), proto=6) / Raw(b"x"), dst="ff:ff:ff:ff:ff:ff"))
+    add("loop before group", "drop_loop", frame(IP(src=SOURCE[4], dst=V4.format(10)) / tcp(V4.format(10)), dst="ff:ff:ff:ff:ff:ff"))
+    add("no group", "drop_truncated", frame(ip_for(V4.format(10), proto=6) / Raw(b"x"), dst="fe:ff:ff:ff:ff:ff"))
+
+
 def backends():
     add("unreachable", "drop_unreachable", frame(tcp(V4.format(15))))
     add("owner gone", "drop_no_backend", frame(tcp(V4.format(16))))
@@ -469,7 +486,7 @@ def file_text(name, some):
 
 def main():
     here = pathlib.Path(__file__).parent
-    for name, fills in (("packet_model_cases", (step_1_and_2, forwarded, vips, extensions, backends)),
+    for name, fills in (("packet_model_cases", (step_1_and_2, forwarded, vips, extensions, groups, backends)),
                         ("packet_model_cases_more", (fragments, icmp, icmp_errors, sources, too_big))):
         start = len(rows)
         for fill in fills:

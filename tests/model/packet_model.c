@@ -10,7 +10,7 @@
  * - The VIP of a later fragment is its first fragment's. no_backend is not asked: it has a backend.
  * - With icmp_echo forward the address is that of the longest prefix that fits, and of two VIPs
  *   with the same first port and protocol the narrower range comes first.
- * - drop_fragment of a VIP with fragments drop comes after the source checks.
+ * - drop_fragment of a VIP with fragments drop comes after the checks of step 5.
  * - The rate of too-big answers is not asked where the MTU leaves no room for one.
  */
 #include <errno.h>
@@ -116,7 +116,7 @@ find_vip_of_address(const struct model_state *state, const uint8_t address[16])
 	return found;
 }
 
-/* --- step 5: sources --- */
+/* --- step 5: senders --- */
 
 /* @return the verdict, or NULL: nothing is wrong with it. */
 static const char *
@@ -143,6 +143,15 @@ judge_source(const struct packet *packet)
 			return "drop_source_unspecified";
 	}
 	return model_address_equal(source, packet->destination) ? "drop_source_vip" : NULL;
+}
+
+/* Likewise, of the frame too. */
+static const char *
+judge_sender(const struct packet *packet)
+{
+	if (model_read8(packet->frame, 0) % 2 == 1)
+		return "drop_link_group";
+	return judge_source(packet);
 }
 
 /* --- step 6: fragments --- */
@@ -345,7 +354,7 @@ decide_flow(struct work *work)
 	if (vip == MODEL_NONE)
 		return "pass_no_vip";
 	work->result->vip = vip;
-	verdict = judge_source(packet);
+	verdict = judge_sender(packet);
 	if (verdict != NULL)
 		return verdict;
 	if (packet->is_fragment && work->state->vips[vip].fragments == MODEL_FRAGMENTS_DROP)
@@ -385,7 +394,7 @@ decide_address(struct work *work)
 		return packet->other_verdict;
 	if ((packet->sort == SORT_ECHO || packet->sort == SORT_ICMP_FRAGMENT) && echo_is_hosts)
 		return "pass_icmp";
-	verdict = judge_source(packet);
+	verdict = judge_sender(packet);
 	if (verdict != NULL)
 		return verdict;
 	if (packet->sort == SORT_OTHER)

@@ -189,6 +189,8 @@ static const char case_beyond_vip[] = "192.0.2.19:80/tcp";
 #include "cases_refused.h"
 #include "cases_source_1.h"
 #include "cases_source_2.h"
+#include "cases_group_1.h"
+#include "cases_group_2.h"
 
 static const struct case_set case_sets[] = {
 	{ cases_forward, 78, 0 },
@@ -208,4 +210,6 @@ static const struct case_set case_sets[] = {
 	{ cases_refused, 192, 0 },
 	{ cases_source_1, 225, 0 },
 	{ cases_source_2, 27, 0 },
+	{ cases_group_1, 225, 0 },
+	{ cases_group_2, 63, 0 },
 };

@@ -20,6 +20,7 @@ import cases_big
 import cases_extension
 import cases_forward
 import cases_fragment
+import cases_group
 import cases_icmp
 import cases_refused
 
@@ -112,7 +113,7 @@ def in_files():
 
 
 def main():
-    for module in (cases_forward, cases_fragment, cases_extension, cases_icmp, cases_big, cases_refused):
+    for module in (cases_forward, cases_fragment, cases_extension, cases_icmp, cases_big, cases_refused, cases_group):
         module.fill()
     sets = in_files()
     files = {"cases.h": state_file(sets), **{f"{name}.h": rows_file(name, rows) for name, rows in sets.items()}}

@@ -455,6 +455,32 @@ START_TEST(test_admit_does_with_an_echo_what_the_address_says)
 }
 END_TEST
 
+/* Dropped when it is for a VIP, before its flags are asked; the host's otherwise. */
+START_TEST(test_admit_drops_what_came_in_a_frame_to_a_group)
+{
+	for (uint32_t i = 0; i < 2 * 3 * 4; i++) {
+		uint32_t family = i & 1, flags = i / 6;
+		enum fl_vip_echo echo = i / 2 % 3;
+		struct frame_spec spec = client[family];
+		struct frame frame = frame_of(&spec);
+
+		open_world();
+		set_echo(echo, 80);
+		world.vips[1].service.flags = (uint8_t)flags;
+		frame.data[0] = 0xff;
+		ck_assert_int_eq(decide(&frame), FL_DROP_LINK_GROUP);
+		frame = frame_icmp(&spec, family ? 128 : 8, 0, 0x12340001);
+		frame.data[0] = 0x33;
+		ck_assert_int_eq(decide(&frame),
+				 echo == FL_ECHO_HOST ? FL_PASS_ICMP : FL_DROP_LINK_GROUP);
+		spec.dst = family ? "2001:db8::99" : "192.0.2.99";
+		frame = frame_of(&spec);
+		frame.data[0] = 0x01;
+		ck_assert_int_eq(decide(&frame), FL_PASS_NO_VIP);
+	}
+}
+END_TEST
+
 /* Its flow: source, destination, identifier, port 0, its protocol. */
 START_TEST(test_admit_forwards_an_echo_as_a_flow)
 {
@@ -635,6 +661,7 @@ main(void)
 				       test_admit_passes_what_is_for_no_vip_whatever_it_is,
 				       test_admit_says_of_the_rest_what_the_parser_said,
 				       test_admit_does_with_an_echo_what_the_address_says,
+				       test_admit_drops_what_came_in_a_frame_to_a_group,
 				       test_admit_forwards_an_echo_as_a_flow,
 				       test_admit_forwards_an_echo_to_a_vip_of_each_kind,
 				       test_admit_drops_icmp_fragments,

@@ -63,6 +63,7 @@ check_read(const struct frame_spec *spec)
 	ck_assert_int_eq(packet.is_ipv6, is_ipv6);
 	ck_assert_int_eq(packet.on_vip, FL_FORWARD);
 	ck_assert_int_eq(packet.source, FL_FORWARD);
+	ck_assert_int_eq(packet.is_to_group, 0);
 	ck_assert_int_eq(packet.shape, FL_SHAPE_FLOW);
 	ck_assert_int_eq(packet.fragment, FL_FRAGMENT_NONE);
 	ck_assert(!packet.is_tunnel && packet.tag[0] == 0 && packet.tag[1] == 0);
@@ -513,6 +514,33 @@ START_TEST(test_parse_names_the_source_before_what_it_drops)
 }
 END_TEST
 
+/* Bit 0 of the first byte alone; before the source, behind what is the host's. */
+START_TEST(test_parse_knows_frames_to_a_group)
+{
+	for (uint32_t i = 0; i < 256 * 16; i++) {
+		uint32_t first = i >> 4, family = i & 1, tags = i >> 1 & 1;
+		bool is_bad = i & 4, is_host = i & 8, is_group = first % 2 != 0;
+		struct frame_spec spec = *families[family];
+		struct fl_packet packet;
+		struct frame frame;
+
+		spec.src = is_bad ? spec.dst : spec.src;
+		spec.ip_proto = is_host ? 47 : 6;
+		frame = frame_of(&spec);
+		if (tags)
+			frame_add_tag(&frame, 0x8100, 5);
+		frame.data[0] = (uint8_t)first;
+		memset(frame.data + 1, i & 32 ? 0xff : 0, 5);
+		CHECK(parse(&frame, &packet) == FL_FORWARD);
+		CHECK(packet.is_to_group == (is_group ? 1 : 0));
+		CHECK(packet.on_vip == (is_host	   ? FL_PASS_PROTOCOL
+					: is_group ? FL_DROP_LINK_GROUP
+					: is_bad   ? FL_DROP_SOURCE_VIP
+						   : FL_FORWARD));
+	}
+}
+END_TEST
+
 /* TCP and UDP with nothing between: what an engine may do without the rest of the parser. */
 START_TEST(test_parse_knows_plain_packets)
 {
@@ -610,6 +638,7 @@ main(void)
 				       test_parse_judges_every_ipv4_source,
 				       test_parse_judges_every_kind_of_ipv6_source,
 				       test_parse_names_the_source_before_what_it_drops,
+				       test_parse_knows_frames_to_a_group,
 				       test_parse_knows_plain_packets,
 				       test_parse_takes_bytes_up_to_the_end,
 				       test_parse_loads_bytes_up_to_the_end,
