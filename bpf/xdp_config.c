@@ -4,8 +4,13 @@
 #include <errno.h>
 #include <string.h>
 
+#define OTHER_PLANE "fairlead-dpdk"
+
 static const struct json_field root_fields[] = {
 	PLANE_FILE_FIELDS,
+	{ "cores", .elsewhere = OTHER_PLANE },
+	{ "hugepages", .elsewhere = OTHER_PLANE },
+	{ "memory_mb", .elsewhere = OTHER_PLANE },
 	{ NULL },
 };
 
@@ -13,6 +18,12 @@ static const struct json_field port_fields[] = {
 	PLANE_FILE_PORT_FIELDS,
 	{ "interface", JSON_KIND_STRING, true, 1, IFNAMSIZ - 1 },
 	{ "mode", JSON_KIND_STRING, false, 1, 16 },
+	{ "device", .elsewhere = OTHER_PLANE },
+	{ "descriptors", .elsewhere = OTHER_PLANE },
+	{ "host", .elsewhere = OTHER_PLANE },
+	{ "tap", .elsewhere = OTHER_PLANE },
+	{ "gateway_mac", .elsewhere = OTHER_PLANE },
+	{ "gateway_for", .elsewhere = OTHER_PLANE },
 	{ NULL },
 };
 

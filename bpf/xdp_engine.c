@@ -119,27 +119,35 @@ renumber_ports(struct xdp_engine *engine, uint32_t port_count)
 	}
 }
 
+int
+xdp_engine_set_port(struct xdp_engine *engine, const struct xdp_program *program, uint32_t port,
+		    struct failure *failure)
+{
+	int map = bpf_map__fd(xdp_program_map(program, "tx_ports"));
+	uint32_t ifindex = engine->ifindex[port];
+	int r;
+
+	engine->config->ifindex[port] = ifindex;
+	r = ifindex != 0 ? bpf_map_update_elem(map, &port, &ifindex, BPF_ANY)
+			 : bpf_map_delete_elem(map, &port);
+	if (r < 0 && errno != ENOENT)
+		return failure_set(failure, EXIT_UNAVAILABLE,
+				   "port %u cannot be a target of redirection: %s", port,
+				   strerror(errno));
+	return 0;
+}
+
 static int
 set_ports(struct xdp_engine *engine, const struct xdp_program *program,
 	  const struct xdp_config_file *config, struct failure *failure)
 {
-	int map = bpf_map__fd(xdp_program_map(program, "tx_ports"));
-
 	if (program->is_adopted)
 		renumber_ports(engine, config->port_count);
 	for (uint32_t i = 0; i < FL_PORTS_MAX; i++) {
-		int r;
-
-		engine->config->ifindex[i] = engine->ifindex[i];
 		memcpy(engine->tables.ports[i].tag, config->ports[i].common.tag,
 		       sizeof engine->tables.ports[i].tag);
-		r = i < config->port_count
-			    ? bpf_map_update_elem(map, &i, &engine->ifindex[i], BPF_ANY)
-			    : bpf_map_delete_elem(map, &i);
-		if (r < 0 && errno != ENOENT)
-			return failure_set(failure, EXIT_UNAVAILABLE,
-					   "port %u cannot be a target of redirection: %s", i,
-					   strerror(errno));
+		if (xdp_engine_set_port(engine, program, i, failure) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -24,8 +24,8 @@ struct xdp_engine {
 	const struct fl_counter *vip_counters, *backend_counters; /**< a stride for each CPU */
 	uint32_t vip_stride, backend_stride;
 	uint32_t cpu_count;
-	uint32_t ifindex[FL_PORTS_MAX];
-	struct mnl_socket *netlink; /**< for port statistics; NULL: they are 0 */
+	uint32_t ifindex[FL_PORTS_MAX]; /**< by port number; 0: no port */
+	struct mnl_socket *netlink;	/**< for port statistics; NULL: they are 0 */
 	struct {
 		void *at;
 		size_t bytes;
@@ -48,6 +48,10 @@ struct xdp_engine_parts {
  */
 int xdp_engine_open(struct xdp_engine *engine, const struct xdp_engine_parts *parts,
 		    struct failure *failure);
+
+/** Port @p port has another interface from now on. @return 0; -1. */
+int xdp_engine_set_port(struct xdp_engine *engine, const struct xdp_program *program, uint32_t port,
+			struct failure *failure);
 
 /** What the plane library is to call. */
 struct plane_engine xdp_engine_functions(struct xdp_engine *engine);

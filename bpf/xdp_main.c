@@ -33,7 +33,7 @@ describe(const void *user, FILE *stream)
 {
 	const struct xdp_config_file *config = user;
 
-	(void)fprintf(stream, ", %u ports", config->port_count);
+	(void)fprintf(stream, ", %u port%s", config->port_count, LOG_PLURAL(config->port_count));
 }
 
 static int

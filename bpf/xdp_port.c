@@ -8,12 +8,15 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
 
 #include "../dataplane/plane/interface.h"
 #include "../dataplane/plane/log.h"
+#include "backend_netlink.h"
+#include "xdp_occupant.h"
 
 enum {
-	PROGRAM_TEXT_BYTES_MAX = 100,
 	ADVICE_BYTES_MAX = 320,
 };
 
@@ -42,46 +45,10 @@ mode_flags(const struct xdp_config_port *port)
 	return port->is_generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
 }
 
-/** "native", "generic", "offloaded", and how to take a program of that mode off with ip(8). */
-static void
-name_mode(const struct bpf_xdp_query_opts *query, const char **ret_mode, const char **ret_off)
+static const char *
+mode_name(const struct xdp_config_port *port)
 {
-	*ret_mode = query->skb_prog_id != 0  ? "generic"
-		    : query->hw_prog_id != 0 ? "offloaded"
-					     : "native";
-	*ret_off = query->skb_prog_id != 0  ? "xdpgeneric off"
-		   : query->hw_prog_id != 0 ? "xdpoffload off"
-					    : "xdpdrv off";
-}
-
-/** Its name, where the process may ask for it. */
-static void
-name_program(uint32_t id, char text[PROGRAM_TEXT_BYTES_MAX])
-{
-	struct bpf_prog_info info = { 0 };
-	uint32_t size = sizeof info;
-	int program = bpf_prog_get_fd_by_id(id);
-
-	if (program >= 0 && bpf_obj_get_info_by_fd(program, &info, &size) == 0)
-		(void)snprintf(text, PROGRAM_TEXT_BYTES_MAX, "\"%s\" (id %u", info.name, id);
-	else
-		(void)snprintf(text, PROGRAM_TEXT_BYTES_MAX, "(id %u", id);
-	if (program >= 0)
-		(void)close(program);
-}
-
-/** The program that is on the interface, of whatever mode; 0: none. */
-static uint32_t
-program_there(uint32_t ifindex, struct bpf_xdp_query_opts *ret_query)
-{
-	memset(ret_query, 0, sizeof *ret_query); /* libbpf looks at the padding too */
-	ret_query->sz = sizeof *ret_query;
-	if (bpf_xdp_query((int)ifindex, 0, ret_query) < 0)
-		return 0;
-	return ret_query->drv_prog_id != 0   ? ret_query->drv_prog_id
-	       : ret_query->skb_prog_id != 0 ? ret_query->skb_prog_id
-	       : ret_query->hw_prog_id != 0  ? ret_query->hw_prog_id
-					     : ret_query->prog_id;
+	return port->is_generic ? "generic" : "native";
 }
 
 /**
@@ -108,21 +75,65 @@ driver_words(const struct xdp_config_port *port, uint32_t ifindex, int program)
 	return words == NULL ? "" : words + sizeof before - 1;
 }
 
-/** Another program is there. */
-static int
-explain_taken(const struct xdp_config_port *port, const struct bpf_xdp_query_opts *query,
-	      uint32_t id, struct failure *failure)
-{
-	char text[PROGRAM_TEXT_BYTES_MAX];
-	const char *mode, *off;
+/* --- the other end of a veth, whose MTU counts --- */
 
-	name_mode(query, &mode, &off);
-	name_program(id, text);
-	return failure_set(
-		failure, EXIT_UNAVAILABLE,
-		"port %s: interface %s has another XDP program, %s, %s), which is left alone; stop "
-		"what attached it, or run: ip link set dev %s %s",
-		port->common.name, port->interface, text, mode, port->interface, off);
+struct peer {
+	uint32_t ifindex;  /* 0: none */
+	bool is_elsewhere; /* in another network namespace */
+};
+
+static int
+read_peer(const struct nlmsghdr *message, void *user)
+{
+	struct peer *peer = user;
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each(attribute, message, sizeof(struct ifinfomsg))
+	{
+		if (mnl_attr_get_type(attribute) == IFLA_LINK &&
+		    mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
+			peer->ifindex = mnl_attr_get_u32(attribute);
+		else if (mnl_attr_get_type(attribute) == IFLA_LINK_NETNSID)
+			peer->is_elsewhere = true;
+	}
+	return MNL_CB_OK;
+}
+
+static struct peer
+find_peer(const struct xdp_config_port *port)
+{
+	char buffer[BACKEND_REQUEST_BYTES_MAX];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *asked = mnl_nlmsg_put_extra_header(request, sizeof *asked);
+	struct peer peer = { 0, false };
+	struct mnl_socket *netlink;
+
+	request->nlmsg_type = RTM_GETLINK;
+	asked->ifi_index = (int)if_nametoindex(port->interface);
+	if (backend_netlink_open(&netlink) < 0)
+		return peer;
+	(void)backend_netlink_call(netlink, request, read_peer, &peer);
+	(void)mnl_socket_close(netlink);
+	return peer;
+}
+
+static void
+advise_peer(const struct xdp_config_port *port, char text[ADVICE_BYTES_MAX])
+{
+	struct peer peer = find_peer(port);
+	char name[IFNAMSIZ];
+
+	if (peer.ifindex != 0 && !peer.is_elsewhere && if_indextoname(peer.ifindex, name) != NULL)
+		(void)snprintf(text, ADVICE_BYTES_MAX,
+			       "it is the MTU of its peer %s; run: ip link set dev %s mtu 1500",
+			       name, name);
+	else
+		(void)snprintf(
+			text, ADVICE_BYTES_MAX,
+			"it is the MTU of its peer, the other end of the cable (interface "
+			"%u of another network namespace); lower that one to 1500, there: ip "
+			"link set dev NAME mtu 1500",
+			peer.ifindex);
 }
 
 /** What to do about words of the driver. */
@@ -130,10 +141,12 @@ static void
 advise(const struct xdp_config_port *port, const char *words, int error,
        char text[ADVICE_BYTES_MAX])
 {
-	if (strcasestr(words, "mtu") != NULL)
+	if (strcasestr(words, "peer mtu") != NULL)
+		advise_peer(port, text);
+	else if (strcasestr(words, "mtu") != NULL)
 		(void)snprintf(text, ADVICE_BYTES_MAX,
-			       "the driver limits the MTU of the interface (now %u) or of what it "
-			       "is connected to; run, with less: ip link set dev %s mtu 1500",
+			       "the driver limits the MTU of the interface (now %u); run, or with "
+			       "what it takes: ip link set dev %s mtu 1500",
 			       interface_mtu(port->interface), port->interface);
 	else if (port->is_generic)
 		(void)snprintf(text, ADVICE_BYTES_MAX, "see the kernel's log (dmesg)");
@@ -147,18 +160,14 @@ advise(const struct xdp_config_port *port, const char *words, int error,
 			       "\"generic\" for the port, which is several times slower");
 }
 
-/** The link was refused, with errno: find out why. */
+/** A link on the interface was refused, with @p error: find out why. */
 static int
-explain(const struct xdp_config_port *port, uint32_t ifindex, int program, struct failure *failure)
+explain(const struct xdp_config_port *port, int program, int error, struct failure *failure)
 {
-	int error = errno;
-	struct bpf_xdp_query_opts query;
-	uint32_t id = program_there(ifindex, &query);
+	uint32_t ifindex = if_nametoindex(port->interface);
 	const char *words;
 	char advice[ADVICE_BYTES_MAX];
 
-	if (id != 0)
-		return explain_taken(port, &query, id, failure);
 	if (error == EPERM || error == EACCES)
 		return failure_set(failure, EXIT_PERMISSION,
 				   "port %s: no permission to attach an XDP program to interface "
@@ -175,8 +184,7 @@ explain(const struct xdp_config_port *port, uint32_t ifindex, int program, struc
 	advise(port, words, error, advice);
 	return failure_set(failure, EXIT_UNAVAILABLE,
 			   "port %s: interface %s takes no XDP program in %s mode: %s: %s; %s",
-			   port->common.name, port->interface,
-			   port->is_generic ? "generic" : "native", strerror(error),
+			   port->common.name, port->interface, mode_name(port), strerror(error),
 			   words[0] == '\0' ? "the driver says no more" : words, advice);
 }
 
@@ -189,23 +197,42 @@ link_fits(int link, const struct xdp_config_port *port, uint32_t ifindex)
 	uint32_t size = sizeof info;
 
 	if (bpf_obj_get_info_by_fd(link, &info, &size) < 0 || info.type != BPF_LINK_TYPE_XDP ||
-	    info.xdp.ifindex != ifindex || program_there(ifindex, &query) == 0)
+	    info.xdp.ifindex != ifindex || xdp_occupant_program(ifindex, &query) == 0)
 		return false;
 	return info.prog_id == (port->is_generic ? query.skb_prog_id : query.drv_prog_id);
 }
 
+/** Say it when the file says another mode than the one that the link was made in. */
+static void
+notice_mode(int link, const struct xdp_config_port *port, uint32_t ifindex)
+{
+	struct xdp_config_port other = *port;
+
+	other.is_generic = !port->is_generic;
+	if (!link_fits(link, &other, ifindex))
+		return; /* the interface was made again */
+	log_message(LOG_NOTICE,
+		    "port %s: \"mode\" is \"%s\" now, and was \"%s\": the program on interface %s "
+		    "is attached anew, and packets of that moment go to the host",
+		    port->common.name, mode_name(port), mode_name(&other), port->interface);
+}
+
 /** @return 0; -1. */
 static int
-create_link(const char *path, const struct xdp_config_port *port, int program,
+create_link(const struct pin_directory *pins, const struct xdp_config_port *port, int program,
 	    struct failure *failure)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = mode_flags(port));
 	uint32_t ifindex = if_nametoindex(port->interface);
 	int link = bpf_link_create(program, (int)ifindex, BPF_XDP, &options);
-	int r = 0;
+	int r = 0, error = errno;
+	char path[PIN_PATH_BYTES_MAX];
 
+	if (link < 0 && xdp_occupant_explain(port, ifindex, pins, failure) < 0)
+		return -1;
 	if (link < 0)
-		return explain(port, ifindex, program, failure);
+		return explain(port, program, error, failure);
+	link_path(pins, port, path);
 	if (bpf_obj_pin(link, path) < 0) /* closing takes the program off again */
 		r = failure_set(failure, EXIT_UNAVAILABLE, "%s cannot be pinned: %s", path,
 				strerror(errno));
@@ -236,12 +263,13 @@ xdp_port_attach(const struct pin_directory *pins, const struct xdp_config_port *
 		return XDP_PORT_FAILED;
 	}
 	if (link >= 0) {
+		notice_mode(link, port, ifindex);
 		(void)close(link);
 		xdp_port_link_name(port, name);
 		if (xdp_port_detach(pins, name, failure) < 0)
 			return XDP_PORT_FAILED;
 	}
-	return create_link(path, port, program, failure) == 0 ? XDP_PORT_ATTACHED : XDP_PORT_FAILED;
+	return create_link(pins, port, program, failure) == 0 ? XDP_PORT_ATTACHED : XDP_PORT_FAILED;
 }
 
 int

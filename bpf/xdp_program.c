@@ -120,6 +120,54 @@ check_layout(const struct xdp_program *program, const struct pin_directory *pins
 		XDP_LAYOUT_VERSION, xdp_program_record_bytes(program));
 }
 
+/** An array's number of entries, as pinned; 0: it is not there, or is no array. */
+static uint32_t
+pinned_entries(const struct pin_directory *pins, const char *name)
+{
+	char path[PIN_PATH_BYTES_MAX];
+	struct bpf_map_info info = { 0 };
+	uint32_t size = sizeof info;
+	int fd;
+
+	pin_directory_path(pins, "", name, path);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return 0;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) < 0 || info.type != BPF_MAP_TYPE_ARRAY)
+		info.max_entries = 0;
+	(void)close(fd);
+	return info.max_entries;
+}
+
+/** Say it in the words of the file where "limits" are others than those of the pinned tables. */
+static int
+compare_limits(const struct plane_limits *limits, const struct pin_directory *pins,
+	       struct failure *failure)
+{
+	const struct {
+		const char *name; /* of the limit and of the map */
+		uint32_t theirs, ours;
+	} sized[] = {
+		{ "vips", pinned_entries(pins, "vips") / FL_VIP_RECORDS, limits->vips },
+		{ "backends", pinned_entries(pins, "backends"), limits->backends },
+		{ "rows", pinned_entries(pins, "rows"), limits->rows },
+		{ "fragments", pinned_entries(pins, "fragments") * FL_FRAGMENTS_MIN,
+		  limits->fragments },
+	};
+
+	for (size_t i = 0; i < sizeof sized / sizeof sized[0]; i++) {
+		if (sized[i].theirs == 0 || sized[i].theirs == sized[i].ours)
+			continue;
+		return failure_set(
+			failure, EXIT_UNAVAILABLE,
+			"the running tables in %s are for \"limits\": {\"%s\": %u}, but the "
+			"configuration says %u; set it back to %u, or run fairlead-xdp --detach "
+			"with this configuration, which ends forwarding until the next start",
+			pins->path, sized[i].name, sized[i].theirs, sized[i].ours, sized[i].theirs);
+	}
+	return 0;
+}
+
 /** Is the pinned map what the program and the configuration want? @return 0; -1. */
 static int
 compare_map(const struct bpf_map *map, const struct bpf_map_info *info,
@@ -132,17 +180,17 @@ compare_map(const struct bpf_map *map, const struct bpf_map_info *info,
 		{ "type", info->type, bpf_map__type(map) },
 		{ "key size", info->key_size, bpf_map__key_size(map) },
 		{ "value size", info->value_size, bpf_map__value_size(map) },
-		{ "a number of entries of", info->max_entries, bpf_map__max_entries(map) },
+		{ "as number of entries", info->max_entries, bpf_map__max_entries(map) },
 	};
 
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
 		if (numbers[i].theirs != numbers[i].ours)
 			return failure_set(
 				failure, EXIT_UNAVAILABLE,
-				"the map \"%s\" in %s has %s %u, but by this configuration "
-				"and machine %u; set \"limits\" back, or run fairlead-xdp "
-				"--detach with this configuration, which ends forwarding "
-				"until the next start",
+				"the map \"%s\" in %s has %s %u, not %u: the number of "
+				"possible CPUs is another, or somebody put that map there; run "
+				"fairlead-xdp --detach with this configuration, which ends "
+				"forwarding until the next start",
 				bpf_map__name(map), pins->path, numbers[i].what, numbers[i].theirs,
 				numbers[i].ours);
 	}
@@ -185,11 +233,12 @@ adopt_map(struct bpf_map *map, const struct pin_directory *pins, struct failure 
 }
 
 static int
-adopt(struct xdp_program *program, const struct pin_directory *pins, struct failure *failure)
+adopt(struct xdp_program *program, const struct plane_limits *limits,
+      const struct pin_directory *pins, struct failure *failure)
 {
 	struct bpf_map *map;
 
-	if (check_layout(program, pins, failure) < 0)
+	if (check_layout(program, pins, failure) < 0 || compare_limits(limits, pins, failure) < 0)
 		return -1;
 	bpf_object__for_each_map(map, program->skeleton->obj)
 	{
@@ -288,7 +337,7 @@ xdp_program_load(struct xdp_program *program, const struct xdp_config_file *conf
 				   strerror(errno));
 	program->skeleton->rodata->no_perfmon = !xdp_preflight_has_perfmon();
 	if (set_sizes(program, config, failure) < 0 ||
-	    (program->is_adopted && adopt(program, pins, failure) < 0))
+	    (program->is_adopted && adopt(program, &config->file.limits, pins, failure) < 0))
 		return -1;
 	return load(program, failure);
 }

@@ -98,6 +98,27 @@ describe_port(const struct xdp_config_port *config, uint32_t ifindex, struct pla
 			   config->common.name, config->interface);
 }
 
+/** For plane_options. Redirection first: packets may come as soon as the program is attached. */
+static int
+port_returned(void *user, uint32_t port, uint32_t ifindex)
+{
+	struct xdp_running *running = user;
+	const struct xdp_config_port *config = &running->config->ports[port];
+	struct failure failure;
+
+	if (if_nametoindex(config->interface) != ifindex)
+		return -1; /* gone again, or renamed: the file's name counts */
+	running->engine.ifindex[port] = ifindex;
+	if (xdp_engine_set_port(&running->engine, &running->program, port, &failure) < 0 ||
+	    xdp_port_attach(&running->pins, config, xdp_program_fd(&running->program), &failure) ==
+		    XDP_PORT_FAILED) {
+		log_message(LOG_ERR, "%s", failure.message);
+		return -1;
+	}
+	running->plane_ports[port].ifindex = ifindex;
+	return 0;
+}
+
 static int
 open_plane(struct xdp_running *running, struct failure *failure)
 {
@@ -116,6 +137,8 @@ open_plane(struct xdp_running *running, struct failure *failure)
 	options.adopt = running->program.is_adopted;
 	options.ports = running->plane_ports;
 	options.port_count = config->port_count;
+	options.port_returned = port_returned;
+	options.port_user = running;
 	options.engine = xdp_engine_functions(&running->engine);
 	r = plane_create(&options, &running->plane, &why);
 	if (r == -EBADMSG)
@@ -145,7 +168,8 @@ attach_ports(struct xdp_running *running, struct failure *failure)
 	if (xdp_pins_remove_links(&running->pins, config, &stale, failure) < 0)
 		return -1;
 	if (stale.links > 0)
-		log_message(LOG_NOTICE, "%u ports are no longer configured: detached", stale.links);
+		log_message(LOG_NOTICE, "%u port%s no longer configured: detached", stale.links,
+			    stale.links == 1 ? " is" : "s are");
 	return 0;
 }
 
@@ -187,8 +211,8 @@ xdp_running_start(struct xdp_running *running, const struct xdp_config_file *con
 	explicit_bzero(&running->key, sizeof running->key);
 	if (r < 0)
 		return -1;
-	log_message(LOG_NOTICE, "plane %s serves %s: %u ports, %s", config->file.name,
-		    config->file.socket_path, config->port_count,
+	log_message(LOG_NOTICE, "plane %s serves %s: %u port%s, %s", config->file.name,
+		    config->file.socket_path, config->port_count, LOG_PLURAL(config->port_count),
 		    running->program.is_adopted ? "over the tables of an earlier process"
 						: "new tables");
 	return 0;
@@ -249,8 +273,9 @@ xdp_running_detach(const struct xdp_config_file *config, struct failure *failure
 		r = xdp_pins_remove(&pins, &removed, failure);
 	log_hold(false);
 	if (r == 0)
-		(void)printf("plane %s: taken off %u interfaces; %u maps and %s removed\n",
-			     file->name, removed.links, removed.maps, pins.path);
+		(void)printf("plane %s: taken off %u interface%s; %u map%s and %s removed\n",
+			     file->name, removed.links, LOG_PLURAL(removed.links), removed.maps,
+			     LOG_PLURAL(removed.maps), pins.path);
 	pin_directory_close(&pins);
 	return r;
 }

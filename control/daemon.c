@@ -24,6 +24,7 @@ daemon_config_read(const char *file)
 		source.warnings = &read->warnings;
 		read->result = config_parse(&source, &read->config);
 	} else {
+		read->is_unread = true;
 		json_error_add(&read->errors, NULL, "internal", NULL, "cannot be read: %s",
 			       read->result == -EINVAL	? "not a regular file"
 			       : read->result == -EFBIG ? "over 16 MiB"

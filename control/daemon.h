@@ -23,7 +23,8 @@ struct daemon_config {
 	struct config *config; /**< NULL: refused, see errors */
 	struct json_errors errors;
 	struct json_errors warnings;
-	int result; /**< as config_parse(), or the negative errno of reading the file */
+	int result;	/**< as config_parse(), or the negative errno of reading the file */
+	bool is_unread; /**< the latter */
 };
 
 /** @return NULL: no memory. Freed with daemon_config_destroy(). */

@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "daemon.h"
+#include "limits.h"
 #include "log.h"
 
 struct arguments {
@@ -44,7 +46,8 @@ static const char help[] =
 	"  --group NAME       group of the control socket, mode 0660 (fairlead)\n"
 	"  --user NAME        user to run as when started as root (fairlead)\n"
 	"  --log-level LEVEL  error, warning, notice, info or debug (notice)\n"
-	"  --check FILE       print what is wrong with FILE and exit: 0, 65 no JSON, 78 invalid\n"
+	"  --check FILE       print what is wrong with FILE and exit: 0, 65 no JSON,\n"
+	"                     69 no such file, 77 not permitted, 78 invalid\n"
 	"  --foreground       the only way it runs; accepted for service files\n"
 	"  --version          print the version\n"
 	"  -h, --help         this text\n";
@@ -159,7 +162,7 @@ config_exit_code(const struct daemon_config *read)
 	case -ENOMEM:
 		return EX_SOFTWARE;
 	default:
-		return EX_CONFIG;
+		return read->is_unread ? EX_UNAVAILABLE : EX_CONFIG;
 	}
 }
 
@@ -235,6 +238,31 @@ serve(const struct arguments *arguments, struct config *config, const struct ctl
 	return exit_code;
 }
 
+/**
+ * Raise the soft limit of open files, which is low for programs that select(2), to the hard one.
+ * @return 0, or -1 with the reason: that is too low as well.
+ */
+static int
+raise_files(struct failure *failure)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 0;
+	if (limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+		(void)getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (limit.rlim_cur >= CONTROL_FILES_MIN)
+		return 0;
+	return failure_set(failure, EX_UNAVAILABLE,
+			   "at most %llu files may be open, and fairleadd needs up to %d: set "
+			   "LimitNOFILE=%d or more in the service, or run before it: ulimit -n %d",
+			   (unsigned long long)limit.rlim_cur, CONTROL_FILES_MIN, CONTROL_FILES_MIN,
+			   CONTROL_FILES_MIN);
+}
+
 static int
 run(const struct arguments *arguments)
 {
@@ -246,7 +274,8 @@ run(const struct arguments *arguments)
 
 	if (exit_code != EX_OK)
 		return exit_code;
-	if (privileges_resolve(arguments->user, arguments->group, &privileges, &failure) < 0 ||
+	if (raise_files(&failure) < 0 ||
+	    privileges_resolve(arguments->user, arguments->group, &privileges, &failure) < 0 ||
 	    ctl_socket_open(arguments->socket, &privileges, &socket, &failure) < 0 ||
 	    privileges_drop(&privileges, &failure) < 0) {
 		log_error("%s", failure.message);

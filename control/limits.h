@@ -8,6 +8,7 @@
 
 enum {
 	CONTROL_PLANES_MAX = 16,
+	CONTROL_FILES_MIN = 128,       /**< open files: clients, planes, its own */
 	CONTROL_NAME_BYTES_MAX = 32,   /**< a plane's name, without NUL */
 	CONTROL_OBJECT_NAME_MAX = 64,  /**< a VIP's or backend's name, without NUL */
 	CONTROL_SOCKET_PATH_MAX = 107, /**< sun_path of unix(7), without NUL */

@@ -401,7 +401,8 @@ args_help(const struct cli *cli)
 		printf("  %-30s %s\n", left, command->summary);
 	}
 	help_options(bits);
-	printf("\nExit codes: 0 done, 1 the answer is no, 64 usage, 65 no JSON, 69 no daemon,\n"
+	printf("\nExit codes: 0 done, 1 the answer is no, 64 usage, 65 no JSON, 69 no daemon or "
+	       "FILE,\n"
 	       "70 internal error, 75 try again, 77 not permitted, 78 invalid configuration.\n"
 	       "A FILE of - is standard input. Tables are for people; scripts use --json.\n");
 }

@@ -25,7 +25,7 @@ struct document {
 static int
 read_failed(const struct cli *cli, const char *file, int error)
 {
-	int exit_code = error == EACCES || error == EPERM ? EX_NOPERM : EX_CONFIG;
+	int exit_code = error == EACCES || error == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
 
 	return out_fail(cli, exit_code, "not_readable",
 			error == EINVAL ? "give - to read standard input" : "",

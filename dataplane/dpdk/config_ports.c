@@ -22,6 +22,8 @@ static const struct json_field port_fields[] = {
 	{ "tap", JSON_KIND_STRING, false, 1, IFNAMSIZ - 1 },
 	{ "gateway_mac", JSON_KIND_STRING, false, 1, 17 },
 	{ "gateway_for", JSON_KIND_ARRAY, false, 1, PLANE_GATEWAY_PREFIXES_MAX },
+	{ "interface", .elsewhere = "fairlead-xdp" },
+	{ "mode", .elsewhere = "fairlead-xdp" },
 	{ NULL },
 };
 

@@ -33,9 +33,10 @@ describe(const void *user, FILE *stream)
 {
 	const struct config *config = user;
 
-	(void)fprintf(stream, ", %u ports, %u workers, %llu of %u MiB used", config->port_count,
-		      config->worker_count, (unsigned long long)memory_needed_mb(config),
-		      config->memory_mb);
+	(void)fprintf(stream, ", %u port%s, %u worker%s, %llu of %u MiB used", config->port_count,
+		      LOG_PLURAL(config->port_count), config->worker_count,
+		      LOG_PLURAL(config->worker_count),
+		      (unsigned long long)memory_needed_mb(config), config->memory_mb);
 }
 
 static int

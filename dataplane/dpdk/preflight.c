@@ -210,13 +210,40 @@ check_memlock(const struct config *config, struct failure *failure)
 		(unsigned long long)(needed >> 20), (unsigned long long)(limit.rlim_cur >> 20));
 }
 
+/** MiB of a huge page; where both sizes may be taken the larger, so that no more files are asked
+ * for than are needed. */
+static uint32_t
+huge_page_mb(void)
+{
+	char count[LINE_BYTES_MAX];
+
+	return read_line("/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages", count) &&
+			       strtoul(count, NULL, 10) > 0
+		       ? 1024
+		       : 2;
+}
+
+/** DPDK has a socket and a netlink one for each queue, and a file for each huge page. */
+static int
+check_files(const struct config *config, struct failure *failure)
+{
+	uint32_t needed = PROCESS_FILES_MIN;
+
+	for (uint32_t i = 0; i < config->port_count; i++)
+		needed += config->ports[i].is_af_xdp ? 2 * config->worker_count : 0;
+	if (config->hugepages)
+		needed += config->memory_mb / huge_page_mb();
+	return process_check_files(needed, failure);
+}
+
 int
 preflight(const struct config *config, struct failure *failure)
 {
 	if (check_cores(config, failure) < 0 ||
 	    process_check_socket_directory(&config->file, failure) < 0 ||
 	    check_ports(config, failure) < 0 || check_capabilities(config, failure) < 0 ||
-	    check_memlock(config, failure) < 0)
+	    check_memlock(config, failure) < 0 ||
+	    (config->hugepages && hugepages_check(config, failure) < 0))
 		return -1;
-	return config->hugepages ? hugepages_check(config, failure) : 0;
+	return check_files(config, failure);
 }

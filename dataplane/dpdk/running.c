@@ -176,9 +176,10 @@ running_start(struct running *running, const struct config *config, struct failu
 	if (r < 0)
 		return -1;
 	warn(config);
-	log_message(LOG_NOTICE, "plane %s serves %s: %u ports, %u workers, %u MiB",
+	log_message(LOG_NOTICE, "plane %s serves %s: %u port%s, %u worker%s, %u MiB",
 		    config->file.name, config->file.socket_path, config->port_count,
-		    config->worker_count, config->memory_mb);
+		    LOG_PLURAL(config->port_count), config->worker_count,
+		    LOG_PLURAL(config->worker_count), config->memory_mb);
 	return 0;
 }
 
@@ -202,7 +203,8 @@ running_serve(struct running *running, int signals, struct failure *failure)
 
 			settled = true;
 			if (removed > 0)
-				log_message(LOG_INFO, "the guard lets %u old records go", removed);
+				log_message(LOG_INFO, "the guard lets %u old record%s go", removed,
+					    LOG_PLURAL(removed));
 		}
 	}
 	if (r < 0)

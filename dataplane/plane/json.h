@@ -77,6 +77,8 @@ struct json_field {
 	bool required;
 	int64_t min;
 	int64_t max;
+	/** Not NULL: here the member is unknown; it is one of the program of this name. */
+	const char *elsewhere;
 };
 
 /**

@@ -260,10 +260,9 @@ add_unknown_error(const char *name, const struct json_field *fields, const struc
 	char hint[JSON_MESSAGE_BYTES_MAX];
 	size_t count = 0;
 
-	while (count < JSON_FIELDS_MAX && fields[count].name != NULL) {
-		names[count] = fields[count].name;
-		count++;
-	}
+	for (size_t i = 0; i < JSON_FIELDS_MAX && fields[i].name != NULL; i++)
+		if (fields[i].elsewhere == NULL)
+			names[count++] = fields[i].name;
 	nearest = json_suggest(name, names, count);
 	if (nearest != NULL)
 		(void)snprintf(hint, sizeof hint, "did you mean \"%s\"?", nearest);
@@ -292,6 +291,12 @@ check_member(const cJSON *item, const struct json_field *fields, const struct js
 
 	int field = field_of(item, fields);
 
+	if (field >= 0 && fields[field].elsewhere != NULL) {
+		json_error_add(errors, path, "unknown_member", "remove it, or run that plane",
+			       "unknown member \"%s\": it is one of %s", item->string,
+			       fields[field].elsewhere);
+		return false;
+	}
 	if (field >= 0)
 		return check_value(item, &fields[field], path, errors);
 	if (strcmp(item->string, description.name) == 0)

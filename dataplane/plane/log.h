@@ -20,6 +20,9 @@
  */
 int log_open(void);
 
+/** The end of a noun that is counted: "%u port%s", n, LOG_PLURAL(n). */
+#define LOG_PLURAL(count) ((count) == 1 ? "" : "s")
+
 /** Messages above @p level (syslog) are dropped from now on; at first LOG_NOTICE. */
 void log_set_level(int level);
 int log_level(void);

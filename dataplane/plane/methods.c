@@ -368,8 +368,9 @@ log_committed(const struct plane *plane)
 	const struct state_set *set = &plane->state.set;
 	char message[160], digest[PLANE_DIGEST_TEXT_BYTES];
 
-	snprintf(message, sizeof message, "generation %" PRIu64 " serves: %u VIPs, digest %s",
-		 set->generation, set->vip_count, plane_digest_text(set->digest, digest));
+	snprintf(message, sizeof message, "generation %" PRIu64 " serves: %u VIP%s, digest %s",
+		 set->generation, set->vip_count, set->vip_count == 1 ? "" : "s",
+		 plane_digest_text(set->digest, digest));
 	plane->options.log(LOG_NOTICE, message);
 }
 

@@ -16,6 +16,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,12 +209,45 @@ update_port_hops(struct nexthops *nexthops, uint8_t port)
 	}
 }
 
+static void say(struct nexthops *nexthops, int level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void
+say(struct nexthops *nexthops, int level, const char *format, ...)
+{
+	char message[256];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(message, sizeof message, format, args);
+	va_end(args);
+	nexthops->options.log(level, message);
+}
+
+/** Remember the interface's name, and tell the operator when it is gone. */
+static void
+learn_presence(struct nexthops *nexthops, uint8_t port, const struct rtnl_link *link)
+{
+	struct port *known = &nexthops->ports[port];
+
+	if (link->name[0] != '\0')
+		memcpy(known->interface, link->name, sizeof known->interface);
+	if (link->gone && !known->is_gone)
+		say(nexthops, LOG_WARNING,
+		    "port %s: interface %s is gone: nothing comes in or leaves by it; make it "
+		    "again%s",
+		    nexthops->options.ports[port].name, known->interface,
+		    nexthops->options.port_returned == NULL ? ", and restart the plane" : "");
+	known->is_gone = link->gone;
+}
+
 static void
 learn_link(struct nexthops *nexthops, uint8_t port, const struct rtnl_link *link)
 {
 	struct port *known = &nexthops->ports[port];
 	bool was_up = known->is_up;
 
+	learn_presence(nexthops, port, link);
 	if (link->up && link->has_mac)
 		memcpy(known->mac, link->mac, sizeof known->mac);
 	if (link->up && link->mtu > 0)
@@ -229,11 +263,14 @@ read_links(struct nexthops *nexthops)
 {
 	for (uint32_t i = 0; i < nexthops->options.port_count; i++) {
 		struct rtnl_link link = { .ifindex = nexthops->options.ports[i].ifindex };
+		int r;
 
 		if (link.ifindex == 0)
 			continue;
-		if (rtnl_link_get(&nexthops->rtnl, link.ifindex, &link) < 0)
+		r = rtnl_link_get(&nexthops->rtnl, link.ifindex, &link);
+		if (r < 0)
 			link.up = false;
+		link.gone = r == -ENODEV;
 		learn_link(nexthops, (uint8_t)i, &link);
 	}
 }
@@ -258,16 +295,53 @@ on_routes(void *user)
 	nexthops->routes_changed = true;
 }
 
+/** The port whose interface is gone and had this one's name; PORT_NONE. */
+static uint8_t
+port_of_name(const struct nexthops *nexthops, const char *name)
+{
+	for (uint32_t i = 0; i < nexthops->options.port_count && name[0] != '\0'; i++)
+		if (nexthops->ports[i].is_gone && strcmp(nexthops->ports[i].interface, name) == 0)
+			return (uint8_t)i;
+	return PORT_NONE;
+}
+
+/** An interface with the name of the one that the port has lost: serve it, once it is up. */
+static void
+take_back(struct nexthops *nexthops, uint8_t port, const struct rtnl_link *link)
+{
+	const struct nexthop_options *options = &nexthops->options;
+	const char *name = options->ports[port].name;
+
+	if (options->port_returned == NULL) {
+		say(nexthops, LOG_WARNING,
+		    "port %s: there is an interface %s again, but it is another one, which the "
+		    "plane does not serve; restart the plane",
+		    name, link->name);
+		nexthops->ports[port].interface[0] = '\0'; /* said once */
+		return;
+	}
+	if (!link->up || options->port_returned(options->port_user, port, link->ifindex) < 0)
+		return; /* its next event is another try */
+	say(nexthops, LOG_NOTICE, "port %s: there is an interface %s again, and it is served", name,
+	    link->name);
+	learn_link(nexthops, port, link);
+}
+
 /** IPv4 routes that go with their interface are not announced: a link event is one of routes too.
  */
 static void
 on_link(void *user, const struct rtnl_link *link)
 {
 	struct nexthops *nexthops = user;
-	uint8_t port = port_of_ifindex(nexthops, link->ifindex);
+	uint8_t port = link->gone ? PORT_NONE : port_of_name(nexthops, link->name);
 
-	if (port != PORT_NONE)
-		learn_link(nexthops, port, link);
+	if (port != PORT_NONE) {
+		take_back(nexthops, port, link);
+	} else {
+		port = port_of_ifindex(nexthops, link->ifindex);
+		if (port != PORT_NONE)
+			learn_link(nexthops, port, link);
+	}
 	on_routes(nexthops);
 }
 
@@ -287,15 +361,12 @@ read_events(struct nexthops *nexthops)
 		.user = nexthops, .neighbour = on_neighbour, .link = on_link, .routes = on_routes
 	};
 	int r = rtnl_read_events(&nexthops->rtnl, &events);
-	char message[160];
 
 	if (r == 0 || nexthops->must_resync)
 		return;
 	nexthops->must_resync = true;
-	snprintf(message, sizeof message,
-		 "netlink events were lost (%s): routes and neighbours are read again",
-		 strerror(-r));
-	nexthops->options.log(LOG_WARNING, message);
+	say(nexthops, LOG_WARNING,
+	    "netlink events were lost (%s): routes and neighbours are read again", strerror(-r));
 }
 
 /* --- the interface --- */

@@ -42,6 +42,8 @@ struct nexthop_options {
 	uint32_t port_count;
 	bool has_source_ipv4, has_source_ipv6;
 	struct addr source_ipv4, source_ipv6; /**< routes are looked up for these sources */
+	int (*port_returned)(void *user, uint32_t port, uint32_t ifindex); /**< plane_options' */
+	void *port_user;
 	void (*log)(int level, const char *message);
 };
 

@@ -66,6 +66,8 @@ struct nexthop {
 
 struct port {
 	bool is_up;
+	bool is_gone;			     /* the interface; another one may get its name */
+	char interface[RTNL_NAME_BYTES_MAX]; /* its name, as it was last; "": not known */
 	uint8_t mac[6];
 	uint16_t mtu;
 };

@@ -54,6 +54,8 @@ open_nexthops(struct plane *plane, struct plane_failure *failure)
 		.has_source_ipv6 = options->has_source_ipv6,
 		.source_ipv4 = options->source_ipv4,
 		.source_ipv6 = options->source_ipv6,
+		.port_returned = options->port_returned,
+		.port_user = options->port_user,
 		.log = options->log,
 	};
 	int fd, r = nexthops_create(&nexthop_options, &plane->nexthops);
@@ -91,8 +93,9 @@ log_adopted(const struct plane *plane)
 	char message[160], digest[PLANE_DIGEST_TEXT_BYTES];
 
 	snprintf(message, sizeof message,
-		 "generation %" PRIu64 " of an earlier process goes on: %u VIPs, digest %s",
-		 set->generation, set->vip_count, plane_digest_text(set->digest, digest));
+		 "generation %" PRIu64 " of an earlier process goes on: %u VIP%s, digest %s",
+		 set->generation, set->vip_count, set->vip_count == 1 ? "" : "s",
+		 plane_digest_text(set->digest, digest));
 	plane->options.log(LOG_NOTICE, message);
 }
 

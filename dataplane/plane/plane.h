@@ -100,6 +100,13 @@ struct plane_options {
 	bool adopt;
 	const struct plane_port *ports;
 	uint32_t port_count;
+	/**
+	 * A port's interface was gone, and interface @p ifindex, which has its name, is up: serve
+	 * that, and set ports[port].ifindex. NULL: this kind of plane cannot, the operator is told
+	 * to restart it. @return 0; -1: not now, which was logged.
+	 */
+	int (*port_returned)(void *user, uint32_t port, uint32_t ifindex);
+	void *port_user; /**< of port_returned() */
 	struct plane_engine engine;
 	/** One line for the operator's log; level as in syslog(3). Not called from any packet core.
 	 */

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -113,6 +114,31 @@ open_signals(struct failure *failure)
 	return fd;
 }
 
+/** The soft limit is for programs that select(2): none of ours does. */
+static void
+raise_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit); /* process_check_files() sees what there is */
+}
+
+int
+process_check_files(uint32_t needed, struct failure *failure)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
+		return 0;
+	return failure_set(failure, EXIT_UNAVAILABLE,
+			   "at most %llu files may be open, and the plane needs up to %u: set "
+			   "LimitNOFILE=%u or more in the service, or run before it: ulimit -n %u",
+			   (unsigned long long)limit.rlim_cur, needed, needed, needed);
+}
+
 static int
 run(const struct process_program *program, struct failure *failure)
 {
@@ -131,8 +157,10 @@ process_main(const struct process_program *program, int argc, char **argv)
 {
 	struct failure failure = { EXIT_INTERNAL, "" };
 	struct arguments arguments;
-	int r = log_open();
+	int r;
 
+	raise_files();
+	r = log_open();
 	if (r < 0) {
 		(void)fprintf(stderr, "stderr is not open: %s\n", strerror(-r));
 		return EXIT_INTERNAL;
@@ -148,8 +176,10 @@ process_main(const struct process_program *program, int argc, char **argv)
 		(void)printf("\n");
 		return EXIT_SUCCESS;
 	}
-	r = arguments.mode == MODE_DETACH ? program->detach(program->config, &failure)
-					  : run(program, &failure);
+	r = process_check_files(PROCESS_FILES_MIN, &failure);
+	if (r == 0)
+		r = arguments.mode == MODE_DETACH ? program->detach(program->config, &failure)
+						  : run(program, &failure);
 	if (r < 0) {
 		log_message(LOG_ERR, "%s", failure.message);
 		return failure.exit_code;

@@ -26,8 +26,16 @@ struct process_program {
 	int (*detach)(const void *config, struct failure *failure);
 };
 
-/** What main() is. @return the exit code. */
+enum {
+	PROCESS_FILES_MIN = 128, /**< open files of any plane: libraries, tables, ports, clients */
+};
+
+/** What main() is. The process may then open as many files as the hard limit says. @return the
+ * exit code. */
 int process_main(const struct process_program *program, int argc, char **argv);
+
+/** May the process open so many files? @return 0; -1. */
+int process_check_files(uint32_t needed, struct failure *failure);
 
 /** Can the plane socket be made? @return 0; -1. */
 int process_check_socket_directory(const struct plane_file *file, struct failure *failure);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -12,6 +13,8 @@
 #include <linux/rtnetlink.h>
 
 #include "rtnl.h"
+
+_Static_assert((int)RTNL_NAME_BYTES_MAX == IFNAMSIZ, "the kernel's");
 
 enum {
 	REQUEST_BYTES = 512, /* the largest of ours is under 128 */
@@ -233,13 +236,18 @@ parse_link(const struct nlmsghdr *message, struct rtnl_link *ret_link)
 	    header->ifi_family != AF_UNSPEC) /* a bridge's message about its port */
 		return false;
 	link.ifindex = (uint32_t)header->ifi_index;
-	link.up = message->nlmsg_type != RTM_DELLINK && (header->ifi_flags & needed) == needed;
+	link.gone = message->nlmsg_type == RTM_DELLINK;
+	link.up = !link.gone && (header->ifi_flags & needed) == needed;
 	mnl_attr_for_each(attribute, message, sizeof *header)
 	{
 		if (mnl_attr_get_type(attribute) == IFLA_ADDRESS)
 			link.has_mac = take_mac(attribute, link.mac);
 		else if (mnl_attr_get_type(attribute) == IFLA_MTU)
 			(void)take_u32(attribute, &link.mtu);
+		else if (mnl_attr_get_type(attribute) == IFLA_IFNAME)
+			(void)snprintf(link.name, sizeof link.name, "%.*s",
+				       (int)mnl_attr_get_payload_len(attribute),
+				       mnl_attr_get_str(attribute));
 	}
 	*ret_link = link;
 	return true;

@@ -12,7 +12,8 @@
 enum {
 	RTNL_READS_PER_TURN = 64, /**< datagrams of events, each up to RTNL_READ_BYTES */
 	RTNL_READ_BYTES = 32768,
-	RTNL_ANSWER_SECONDS = 2, /**< a request that takes longer fails */
+	RTNL_ANSWER_SECONDS = 2,  /**< a request that takes longer fails */
+	RTNL_NAME_BYTES_MAX = 16, /**< of an interface, with NUL */
 };
 
 struct mnl_socket;
@@ -40,6 +41,8 @@ struct rtnl_neighbour {
 struct rtnl_link {
 	uint32_t ifindex;
 	bool up; /**< administratively, and the carrier is there */
+	bool gone;
+	char name[RTNL_NAME_BYTES_MAX]; /**< "": the kernel did not say */
 	bool has_mac;
 	uint8_t mac[6];
 	uint32_t mtu;

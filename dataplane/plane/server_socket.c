@@ -135,8 +135,10 @@ give_to_group(const char *path, const char *name, struct plane_failure *failure)
 		return 0;
 	if (lchown(path, (uid_t)-1, group.gr_gid) == 0)
 		return 0;
-	return fail(failure, -errno, "cannot give %s to the group %s: %s", path, name,
-		    strerror(errno));
+	return fail(failure, -errno,
+		    "cannot give %s to the group %s: %s; run the plane as root, or as a member of "
+		    "that group: SupplementaryGroups=%s in the service",
+		    path, name, strerror(errno), name);
 }
 
 static int

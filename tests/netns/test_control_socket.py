@@ -48,6 +48,15 @@ def test_unknown_user_and_group_say_how_to_make_them(control):
         assert word in daemon.log()
 
 
+def test_too_few_files(control):
+    control.plane(start=False)
+    control.write(control.config())
+    done = subprocess.run(["prlimit", "--nofile=16:16", program("fairleadd"), "--config", control.file, "--socket",
+                           control.socket], capture_output=True, text=True, timeout=10, check=False)
+    assert done.returncode == 69 and "at most 16 files may be open, and fairleadd needs " in done.stderr
+    assert "LimitNOFILE=" in done.stderr and not control.socket.exists()
+
+
 def test_second_daemon_is_refused_and_the_first_goes_on(two):
     first = two.daemon
     second = two.start(ready=False)
@@ -311,8 +320,10 @@ def test_exit_codes_without_a_daemon(control):
     left.bind(str(control.socket))
     left.close()  # a socket that nobody listens on
     assert control.refused("status")[0] == 69
-    assert control.refused("config", "check", control.dir / "none.json")[0] == 78
-    assert control.refused("config", "check", control.dir)[0] == 78
+    assert control.refused("config", "check", control.dir / "none.json")[0] == 69
+    assert control.refused("config", "check", control.dir)[0] == 69
+    for words in (["--check"], ["--config"]):
+        assert subprocess.run([program("fairleadd"), *words, control.dir / "none.json"], check=False).returncode == 69
     assert control.refused("config", "apply", BAD / "vip-port-65536.json")[0] == 78
     assert control.refused("config", "apply", BAD / "syntax-truncated.json")[0] == 65
 

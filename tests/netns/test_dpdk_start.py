@@ -102,6 +102,17 @@ def test_file_not_readable(lab):
     assert done.returncode == 77 and "Permission denied" in done.stderr
 
 
+@pytest.mark.parametrize("limit", [8, 16, 32])
+def test_too_few_files(lab, limit):
+    done = lab.run("lb", ["prlimit", f"--nofile={limit}:{limit}", program("fairlead-dpdk"), lab.config()], check=False)
+    assert done.returncode == 69 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert f"at most {limit} files may be open, and " in done.stderr and "LimitNOFILE=" in done.stderr
+    assert lab.pins() == [] and lab.xdp() is None
+    # --check opens but one
+    done = lab.run("lb", ["prlimit", f"--nofile={limit}:{limit}", program("fairlead-dpdk"), "--check", lab.config()])
+    assert "good: plane plane0, 1 port, 1 worker, " in done.stdout
+
+
 # --- the machine ---
 
 

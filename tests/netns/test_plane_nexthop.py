@@ -158,7 +158,7 @@ def test_nexthop_of_an_adopted_slot_stays_until_the_kernel_knows_better(lab):
     lab.ip("r1", "link", "set", "eth0", "down")
     lab.launch(log="plane2.log")
     assert sorted(lab.links()) == before, "a start wrote over working links"
-    assert "generation 1 of an earlier process goes on: 1 VIPs" in lab.log("plane2.log")
+    assert "generation 1 of an earlier process goes on: 1 VIP, " in lab.log("plane2.log")
     with Rpc(lab.path) as rpc:
         assert rpc.call("plane.hello")["generation"] == 1
     for address in "10.0.0.11", "fd00::11":

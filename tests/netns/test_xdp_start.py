@@ -6,19 +6,18 @@ taken over by the next one.
 Method: the real program on veth, with one thing wrong at a time: in the file (bad/xdp), then in the machine.
 """
 
+import ctypes
+import grp
 import json
 import os
 import re
-import signal
 import struct
 import subprocess
 from pathlib import Path
 
 import pytest
-from scapy.layers.inet import IP, UDP
-from scapy.layers.l2 import Ether
 
-from dpdk_plane import CLIENT4, KEY, VIP4, commit, verdicts, vip
+from dpdk_plane import KEY, inside
 from lab import program, wait_until
 from test_dpdk_start import NOBODY, as_nobody
 from xdp_plane import LIMITS, PORT, XdpLab
@@ -74,7 +73,7 @@ def test_check_touches_nothing(lab):
                       ports=[{"name": "p", "interface": "nosuch0"}])
     done = xdp("--check", path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{path}: good: plane xdp0, 1 ports\n"
+    assert done.stdout == f"{path}: good: plane xdp0, 1 port\n"
 
 
 def test_the_example_is_good():
@@ -122,9 +121,26 @@ def test_mtu_too_large_for_the_driver(lab):
     """The driver's own words, which a bpf_link does not give."""
     lab.ip("peer", "link", "set", "eth0", "mtu", "9000")
     lab.ip("lb", "link", "set", "eth0", "mtu", "9000")
+    peer = json.loads(lab.run("peer", ["ip", "-j", "link", "show", "eth0"]).stdout)[0]
     refused(lab, 69, "port eth0: interface eth0 takes no XDP program in native mode: ",
-            "Peer MTU is too large to set XDP", "(now 9000)", "ip link set dev eth0 mtu 1500")
+            "Peer MTU is too large to set XDP", "it is the MTU of its peer, the other end of the cable",
+            f"(interface {peer['ifindex']} of another network namespace)")
     refused(lab, 69, "Peer MTU", ports=[PORT | {"name": "a.b"}])
+    # and its own MTU is no matter
+    lab.ip("peer", "link", "set", "eth0", "mtu", "1500")
+    process, _ = lab.start()
+    assert lab.stop(process) == 0
+
+
+def test_mtu_of_a_peer_here_is_too_large_for_the_driver(lab):
+    lab.ip("lb", "link", "add", "near", "mtu", "9000", "type", "veth", "peer", "name", "far", "mtu", "9000")
+    for interface in ("near", "far"):
+        lab.ip("lb", "link", "set", interface, "up")
+    port = {"name": "p", "interface": "near"}
+    refused(lab, 69, "Peer MTU is too large", "run: ip link set dev far mtu 1500", ports=[port])
+    lab.ip("lb", "link", "set", "dev", "far", "mtu", "1500")
+    process, _ = lab.start(ports=[port])
+    assert lab.stop(process) == 0
 
 
 def test_native_mode_not_supported(lab):
@@ -152,6 +168,29 @@ def test_another_program_is_attached(lab, mode, off, ours):
     lab.ip("lb", "link", "set", "dev", "eth0", mode, "off")
     process, _ = lab.start(ports=[PORT | {"mode": ours}])
     assert lab.stop(process) == 0
+
+
+def test_another_program_has_a_link(lab):
+    """ip(8) cannot take that off."""
+    pin = f"{lab.pin_dir()}/pass_all"
+    subprocess.run(["bpftool", "prog", "load", lab.pass_all(), pin], check=True)
+    libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
+    program_fd = libbpf.bpf_obj_get(pin.encode())
+    with inside(lab.namespaces["lb"]):
+        link = libbpf.bpf_link_create(program_fd, lab.ifindex("eth0"), 37, None)  # BPF_XDP
+    assert link >= 0, os.strerror(ctypes.get_errno())
+    try:
+        said = lab.start_to_fail()[1]
+        refused(lab, 69, 'interface eth0 has another XDP program, "pass_all" (id ')
+        assert "ip link set" not in said
+        command = re.search(r"run: (bpftool link detach id \d+)", said)
+        assert command is not None, said
+        lab.run(None, command[1].split())
+        process, _ = lab.start()
+        assert lab.stop(process) == 0
+    finally:
+        os.close(link)
+        os.close(program_fd)
 
 
 def test_one_port_of_two_is_refused(lab):
@@ -202,6 +241,31 @@ def test_no_permission(lab):
         refused(lab, 77, f"no permission: CAP_{missing.upper()} is needed", "AmbientCapabilities",
                 before=as_nobody(*left))
     assert path.exists()
+
+
+def test_group_of_the_socket(lab):
+    """Only who is in the group can give it the socket."""
+    try:
+        grp.getgrnam("fairlead")
+    except KeyError:
+        pytest.skip("there is no group fairlead")
+    nobodys(lab)
+    words = as_nobody("net_admin", "bpf", "perfmon")
+    words = ["--clear-groups" if word.startswith("--groups=") else word for word in words]
+    refused(lab, 77, f"cannot give {lab.dir}/xdp0.sock to the group fairlead: ", "SupplementaryGroups=fairlead",
+            before=words)
+
+
+@pytest.mark.parametrize("limit", [8, 16, 32])
+def test_too_few_files(lab, limit):
+    refused(lab, 69, f"at most {limit} files may be open, and ", "LimitNOFILE=", "ulimit -n",
+            before=["prlimit", f"--nofile={limit}:{limit}"])
+    process, _ = lab.start(before=["prlimit", f"--nofile={limit}:1024"])  # it may raise that itself
+    assert lab.stop(process) == 0
+    done = lab.run("lb", ["prlimit", f"--nofile={limit}:{limit}", program("fairlead-xdp"), "--detach",
+                          lab.dir / "xdp0.json"], check=False)
+    assert done.returncode == 69 and f"at most {limit} files" in done.stderr
+    lab.detach()
 
 
 def nobodys(lab):
@@ -259,7 +323,7 @@ def test_start_stop_detach(lab, mode):
     assert not (lab.dir / "xdp0.sock").exists()
     assert lab.xdp() == there, "the kernel forwards on"
     said = lab.detach().stdout
-    assert said == f"plane xdp0: taken off 1 interfaces; {len(MAPS)} maps and {directory} removed\n"
+    assert said == f"plane xdp0: taken off 1 interface; {len(MAPS)} maps and {directory} removed\n"
     assert lab.xdp() is None and lab.pins() == []
     assert lab.detach().stdout == "plane xdp0: nothing is there to remove\n"
 
@@ -272,7 +336,7 @@ def test_what_the_program_is_told(lab):
     process, _ = lab.start(**more)
     config = lab.map_bytes("config")
     magic, layout, _, vips, backends = struct.unpack_from("<5I", config)
-    assert (magic, layout, backends) == (0x46414952, 1, LIMITS["backends"])
+    assert (magic, layout, backends) == (0x46414952, 2, LIMITS["backends"])
     assert len(lab.map_bytes("vip_counters", 1)) == 16 and vips >= LIMITS["vips"]
     index = [lab.ifindex(interface) for interface in ("eth0", "eth1")]
     assert list(struct.unpack_from("<16I", config, 24)) == index + [0] * 14
@@ -310,6 +374,7 @@ def test_log_is_short(lab):
     process, _ = lab.start()
     assert lab.stop(process) == 0
     lines = lab.log(process.log).splitlines()
+    assert lines[0].endswith("/xdp0.sock: 1 port, new tables")
     assert len(lines) == 2 and all(line.startswith("<5>plane xdp0 ") for line in lines), lines
 
 
@@ -353,9 +418,13 @@ def test_ports_are_added_and_removed(lab):
     assert lab.pins() == whole("link_eth0", "link_b") and lab.xdp_mode("eth1") == "xdp"
     process, _ = taken_over(lab, process, ports=[second])
     assert lab.pins() == whole("link_b") and lab.xdp_mode() is None
-    assert "1 ports are no longer configured" in lab.log(process.log)
+    assert "<5>1 port is no longer configured: detached" in lab.log(process.log)
+    assert '"mode"' not in lab.log(process.log)
     process, _ = taken_over(lab, process, ports=[second | {"mode": "generic"}])
     assert lab.xdp_mode("eth1") == "xdpgeneric", "another mode is another attachment"
+    assert '<5>port b: "mode" is "generic" now, and was "native": ' in lab.log(process.log)
+    process, _ = taken_over(lab, process, ports=[second])
+    assert '<5>port b: "mode" is "native" now, and was "generic": ' in lab.log(process.log)
     assert lab.stop(process) == 0
     assert "2 interfaces" not in lab.detach().stdout
 
@@ -389,8 +458,10 @@ def test_other_sizes_are_refused(lab, limit):
     process, _ = lab.start()
     lab.kill(process)
     (lab.dir / "xdp0.sock").unlink()
-    refused(lab, 69, "the map \"", "a number of entries of ", "by this configuration and machine",
-            "fairlead-xdp --detach", limits=LIMITS | {limit: LIMITS[limit] * 2})
+    other = LIMITS[limit] * 2
+    refused(lab, 69, f"{lab.dir}/bpf/planes/xdp0 are for \"limits\": {{\"{limit}\": {LIMITS[limit]}}}, but the "
+            f"configuration says {other}; set it back to {LIMITS[limit]}, or run fairlead-xdp --detach",
+            limits=LIMITS | {limit: other})
     process, _ = lab.start()
     assert lab.stop(process) == 0
 
@@ -460,21 +531,6 @@ def test_a_directory_that_was_removed_before_its_lock(lab):
     assert late.wait(10) == 69 and "was removed by another process at this moment" in lab.log("late.log")
     assert lab.pins() == [] and lab.xdp() is None
     lab.kill(comes_up(lab))
-
-
-def test_a_port_that_went_is_no_bug(lab):
-    """Its interface is gone before the process hears of it: the packet is dropped, and counted as what it is."""
-    lab.pair("lb", "eth1", "peer", "eth1", ["10.79.0.5/24"], ["10.79.0.11/24"])
-    process, rpc = lab.start(ports=[PORT, {"name": "b", "interface": "eth1"}])
-    commit(rpc, vip(VIP4, 80, "udp", "10.79.0.11"))
-    process.send_signal(signal.SIGSTOP)
-    lab.ip("lb", "link", "delete", "eth1")
-    frame = Ether(dst=lab.lb_mac, src=lab.peer_mac) / IP(src=CLIENT4, dst=VIP4) / UDP(sport=5, dport=80)
-    lab.tap().send(*[frame] * 3)
-    process.send_signal(signal.SIGCONT)
-    counted = verdicts(rpc)
-    assert counted["drop_unreachable"] == 3 and "drop_bug" not in counted
-    assert lab.stop(process) == 0
 
 
 def test_pins_of_another_kind_of_plane(lab):
@@ -578,6 +634,11 @@ def test_two_planes_side_by_side(lab):
     planes = [lab.start("xdp0"), lab.start("xdp1", ports=[{"name": "eth0", "interface": "eth1"}])]
     assert [rpc.call("plane.hello")["name"] for _, rpc in planes] == ["xdp0", "xdp1"]
     taken = lab.start_to_fail("xdp2")
-    assert taken[0] == 69 and 'another XDP program, "fairlead_xdp"' in taken[1]
+    assert taken[0] == 69
+    assert 'interface eth0 is served by the plane "xdp0"; stop that plane with fairlead-xdp --detach' in taken[1]
+    elsewhere = Path(lab.pin_dir()) / "elsewhere"
+    taken = lab.start_to_fail("xdp2", pin_dir=str(elsewhere))
+    assert taken[0] == 69 and "interface eth0 is served by another Fairlead plane (" in taken[1]
+    assert "stop that plane with fairlead-xdp --detach" in taken[1]
     for process, _ in planes:
         assert lab.stop(process) == 0
