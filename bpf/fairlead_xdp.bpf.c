@@ -58,9 +58,12 @@ TABLE(owners, struct fl_owners);
 TABLE(rows, struct fl_row);
 TABLE(ports, struct fl_port);
 TABLE(fragments, struct fl_fragments);
+TABLE(flows, struct fl_flows);
+TABLE(clock, struct fl_clock);
 TABLE(cores, struct fl_core);
 TABLE(vip_counters, struct fl_counter);
 TABLE(backend_counters, struct fl_counter);
+TABLE(flow_counters, struct fl_flow_counter);
 TABLE(vip_ledger, struct xdp_ledger);
 TABLE(backend_ledger, struct xdp_ledger);
 
@@ -75,6 +78,7 @@ struct {
 struct run {
 	const struct xdp_config *config;
 	struct fl_core *core;
+	struct xdp_md *ctx;
 	uint32_t cpu;
 	uint32_t ifindex; /**< it came by */
 };
@@ -99,7 +103,7 @@ get_vip(void *user, uint32_t record)
 	return bpf_map_lookup_elem(&vips, &record);
 }
 
-FL_INLINE struct fl_fragments *
+FL_INLINE const struct fl_fragments *
 get_fragments(void *user, uint32_t bucket)
 {
 	return bpf_map_lookup_elem(&fragments, &bucket);
@@ -117,15 +121,65 @@ get_now_ns(void *user)
 	return bpf_ktime_get_ns();
 }
 
+FL_INLINE const struct fl_row *
+get_row(void *user, uint32_t index)
+{
+	return bpf_map_lookup_elem(&rows, &index);
+}
+
+FL_INLINE const struct fl_flows *
+get_flows(void *user, uint32_t bucket)
+{
+	return bpf_map_lookup_elem(&flows, &bucket);
+}
+
+FL_INLINE const struct fl_backend *
+get_backend(void *user, uint32_t slot)
+{
+	return bpf_map_lookup_elem(&backends, &slot);
+}
+
+FL_INLINE uint64_t
+get_tick(void *user)
+{
+	uint32_t zero = 0;
+	const struct fl_clock *now = bpf_map_lookup_elem(&clock, &zero);
+
+	return now != NULL ? FL_READ_ONCE(now->tick) : 0;
+}
+
 static const struct fl_vip_access vip_access = {
 	.config = get_config,
 	.bucket = get_bucket,
 	.vip = get_vip,
 };
 
+/** Calls keep the verifier's paths apart: what is stored where is not known inside. */
+__attribute__((noinline)) uint32_t
+store_fragment(uint32_t at, uint64_t word)
+{
+	uint32_t bucket = at / 8;
+	struct fl_fragments *entries = bpf_map_lookup_elem(&fragments, &bucket);
+
+	if (entries == NULL)
+		return 0;
+	FL_UNROLL
+	for (uint32_t i = 0; i < 8; i++)
+		if (at % 8 == i)
+			FL_WRITE_ONCE(entries->word[i], word);
+	return 0;
+}
+
+FL_INLINE void
+store_fragment_by_call(void *user, uint32_t at, uint64_t word)
+{
+	(void)store_fragment(at, word);
+}
+
 static const struct fl_fragment_access fragment_access = {
 	.config = get_config,
 	.bucket = get_fragments,
+	.store = store_fragment_by_call,
 	.core = get_core,
 	.now_ns = get_now_ns,
 };
@@ -189,6 +243,152 @@ remember_fragment(const struct fl_packet *packet, uint32_t slot)
 	return 0;
 }
 
+__attribute__((noinline)) uint32_t
+swap_row(uint32_t index, uint64_t expected, uint64_t desired)
+{
+	struct fl_row *row = bpf_map_lookup_elem(&rows, &index);
+
+	return row != NULL && FL_SWAP(row->word, expected, desired);
+}
+
+__attribute__((noinline)) uint32_t
+swap_flow(uint32_t bucket, uint64_t expected, uint64_t desired)
+{
+	struct fl_flows *entries = bpf_map_lookup_elem(&flows, &bucket);
+
+	return entries != NULL && fl_flow_swap(entries, expected, desired);
+}
+
+FL_INLINE bool
+swap_row_by_call(void *user, uint32_t index, uint64_t expected, uint64_t desired)
+{
+	return swap_row(index, expected, desired) != 0;
+}
+
+FL_INLINE bool
+swap_flow_by_call(void *user, uint32_t bucket, uint64_t expected, uint64_t desired)
+{
+	return swap_flow(bucket, expected, desired) != 0;
+}
+
+static const struct fl_slot_access slot_access = {
+	.vip = get_vip,
+	.backend = get_backend,
+};
+
+__attribute__((noinline)) uint32_t
+slot_is_live(uint32_t slot)
+{
+	return fl_track_is_live(&slot_access, NULL, slot);
+}
+
+__attribute__((noinline)) uint32_t
+entry_look(uint64_t word, uint64_t tick)
+{
+	return fl_track_entry(&slot_access, NULL, word, tick);
+}
+
+FL_INLINE uint32_t
+entry_by_call(void *user, uint64_t word, uint64_t tick)
+{
+	return entry_look(word, tick);
+}
+
+static const struct fl_flow_access flow_access = {
+	.flows = get_flows,
+	.entry = entry_by_call,
+};
+
+__attribute__((noinline)) uint64_t
+find_flow(uint32_t bucket, uint64_t fp, uint64_t tick)
+{
+	const struct fl_flow_place place = { .fp = fp, .tick = tick, .bucket = bucket };
+
+	return fl_track_find(&flow_access, NULL, &place);
+}
+
+__attribute__((noinline)) uint64_t
+find_victim(uint32_t bucket, uint64_t tick)
+{
+	const struct fl_flow_place place = { .tick = tick, .bucket = bucket };
+
+	return fl_track_victim(&flow_access, NULL, &place);
+}
+
+FL_INLINE bool
+is_live_by_call(void *user, uint32_t slot)
+{
+	return slot_is_live(slot) != 0;
+}
+
+FL_INLINE uint64_t
+find_flow_by_call(void *user, uint32_t bucket, uint64_t fp, uint64_t tick)
+{
+	return find_flow(bucket, fp, tick);
+}
+
+FL_INLINE uint64_t
+find_victim_by_call(void *user, uint32_t bucket, uint64_t tick)
+{
+	return find_victim(bucket, tick);
+}
+
+/** Of what happens to few packets: costs look-ups, not stack. */
+FL_INLINE const struct fl_config *
+look_up_config(void *user)
+{
+	uint32_t zero = 0;
+	const struct xdp_config *settings = bpf_map_lookup_elem(&config, &zero);
+
+	return settings != NULL ? &settings->core : NULL;
+}
+
+__attribute__((noinline)) uint32_t
+count_flow(uint32_t record, uint32_t what)
+{
+	uint32_t zero = 0, at = bpf_get_smp_processor_id();
+	const struct xdp_config *settings = bpf_map_lookup_elem(&config, &zero);
+	struct fl_flow_counter *counter;
+
+	if (settings == NULL)
+		return 0;
+	at = at * settings->vip_count + record;
+	counter = bpf_map_lookup_elem(&flow_counters, &at);
+	if (counter != NULL)
+		fl_flow_count(counter, (enum fl_flow_event)what);
+	return 0;
+}
+
+FL_INLINE void
+count_flow_by_call(void *user, uint32_t record, enum fl_flow_event event)
+{
+	(void)count_flow(record, event);
+}
+
+static const struct fl_track_access track_access = {
+	.config = look_up_config,
+	.vip = get_vip,
+	.entry = entry_by_call,
+	.is_live = is_live_by_call,
+	.row = get_row,
+	.find = find_flow_by_call,
+	.victim = find_victim_by_call,
+	.swap_row = swap_row_by_call,
+	.swap_flow = swap_flow_by_call,
+	.tick = get_tick,
+	.count = count_flow_by_call,
+};
+
+/** fl_track() by numbers. @return the verdict, and the slot in the upper half. */
+__attribute__((noinline)) uint64_t
+track_flow(uint64_t hash, uint32_t record, uint32_t segment)
+{
+	struct fl_track_flow flow = { .hash = hash, .record = record, .segment = segment };
+	enum fl_verdict verdict = fl_track(&track_access, NULL, &flow);
+
+	return (uint64_t)flow.slot << 32 | (uint32_t)verdict;
+}
+
 /** Where code size matters more than time. */
 FL_INLINE const struct fl_vip *
 find_vip_by_call(void *user, const struct fl_vip_key *key, uint32_t *ret_record)
@@ -207,18 +407,6 @@ get_owners(void *user, uint32_t index)
 	return bpf_map_lookup_elem(&owners, &index);
 }
 
-FL_INLINE const struct fl_row *
-get_row(void *user, uint32_t index)
-{
-	return bpf_map_lookup_elem(&rows, &index);
-}
-
-FL_INLINE const struct fl_backend *
-get_backend(void *user, uint32_t slot)
-{
-	return bpf_map_lookup_elem(&backends, &slot);
-}
-
 FL_INLINE const struct fl_port *
 get_port(void *user, uint32_t index)
 {
@@ -235,6 +423,40 @@ FL_INLINE void
 put_fragment(void *user, const struct fl_packet *packet, uint32_t slot)
 {
 	(void)remember_fragment(packet, slot);
+}
+
+/** Four bytes of the frame. By numbers: of a struct that a call has seen, the verifier knows
+ * nothing any more. @return the word, and bit 32: it could be read. */
+__attribute__((noinline)) uint64_t
+read_word(struct xdp_md *ctx, uint32_t offset)
+{
+	uint32_t word = 0;
+
+	if (offset > FL_READ_BYTES_MAX || !load_bytes(ctx, offset, &word, sizeof word))
+		return 0;
+	return word | 1ull << 32;
+}
+
+FL_INLINE bool
+load_word_by_call(void *context, uint32_t offset, void *to, uint32_t size)
+{
+	uint64_t read = read_word(context, offset);
+
+	*(uint32_t *)to = (uint32_t)read;
+	return read >> 32;
+}
+
+FL_INLINE enum fl_verdict
+track(void *user, const struct fl_packet *packet, struct fl_track_flow *flow)
+{
+	const struct fl_frame frame = { .load = load_word_by_call,
+					.context = ((const struct run *)user)->ctx };
+	uint64_t answer;
+
+	flow->segment |= fl_segment(&frame, packet);
+	answer = track_flow(flow->hash, flow->record, flow->segment);
+	flow->slot = (uint32_t)(answer >> 32);
+	return (enum fl_verdict)(uint32_t)answer;
 }
 
 FL_INLINE uint32_t
@@ -271,7 +493,7 @@ static const struct fl_access map_access = {
 	.find = find_vip,
 	.vip = get_vip,
 	.owners = get_owners,
-	.row = get_row,
+	.track = track,
 	.backend = get_backend,
 	.port = get_port,
 	.fragment_recall = get_fragment,
@@ -382,7 +604,7 @@ SEC("xdp")
 int
 fairlead_xdp(struct xdp_md *ctx)
 {
-	struct run run = { .ifindex = ctx->ingress_ifindex };
+	struct run run = { .ctx = ctx, .ifindex = ctx->ingress_ifindex };
 	struct fl_view view = { .access = &map_access, .user = &run };
 	struct fl_packet packet = { 0 };
 	struct fl_decision decision = { 0 };

@@ -61,6 +61,10 @@ map_tables(struct xdp_engine *engine, const struct xdp_program *program, struct 
 	    (tables->rows = map_memory(engine, program, "rows", failure)) == NULL ||
 	    (tables->ports = map_memory(engine, program, "ports", failure)) == NULL ||
 	    (tables->fragments = map_memory(engine, program, "fragments", failure)) == NULL ||
+	    (tables->flows = map_memory(engine, program, "flows", failure)) == NULL ||
+	    (tables->clock = map_memory(engine, program, "clock", failure)) == NULL ||
+	    (engine->flow_counters = map_memory(engine, program, "flow_counters", failure)) ==
+		    NULL ||
 	    (tables->vip_ledger = map_memory(engine, program, "vip_ledger", failure)) == NULL ||
 	    (tables->backend_ledger = map_memory(engine, program, "backend_ledger", failure)) ==
 		    NULL ||
@@ -177,6 +181,7 @@ set_config(struct xdp_engine *engine, const struct plane_file *file, const struc
 	core->key = *key;
 	core->vip_bucket_mask = size.vip_bucket_count - 1;
 	core->fragment_bucket_mask = size.fragment_bucket_count - 1;
+	core->flow_bucket_mask = size.flow_bucket_count - 1;
 	engine->config->vip_count = engine->vip_stride;
 	engine->config->backend_count = engine->backend_stride;
 }

@@ -13,7 +13,7 @@
 #include "xdp_maps.h"
 #include "xdp_program.h"
 
-enum { XDP_ENGINE_MAPPED_MAX = 16 };
+enum { XDP_ENGINE_MAPPED_MAX = 24 };
 
 struct mnl_socket;
 
@@ -22,6 +22,7 @@ struct xdp_engine {
 	struct xdp_config *config;
 	const struct fl_core *cores;				  /**< cpu_count of them */
 	const struct fl_counter *vip_counters, *backend_counters; /**< a stride for each CPU */
+	const struct fl_flow_counter *flow_counters;		  /**< likewise */
 	uint32_t vip_stride, backend_stride;
 	uint32_t cpu_count;
 	uint32_t ifindex[FL_PORTS_MAX]; /**< by port number; 0: no port */

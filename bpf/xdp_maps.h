@@ -15,9 +15,12 @@
  * | rows              | struct fl_row        | limits.rows                                   |
  * | ports             | struct fl_port       | FL_PORTS_MAX                                  |
  * | fragments         | struct fl_fragments  | limits.fragments / 8, a power of two          |
+ * | flows             | struct fl_flows      | limits.flows / 8, a power of two              |
+ * | clock             | struct fl_clock      | 1                                             |
  * | cores             | struct fl_core       | possible CPUs                                 |
  * | vip_counters      | struct fl_counter    | possible CPUs x vips; index cpu x vips + i    |
  * | backend_counters  | struct fl_counter    | possible CPUs x backends; likewise            |
+ * | flow_counters     | struct fl_flow_counter | possible CPUs x vips; likewise              |
  * | vip_ledger        | struct xdp_ledger    | vips; the process's own                       |
  * | backend_ledger    | struct xdp_ledger    | backends; the process's own                   |
  * | tx_ports (DEVMAP) | ifindex              | FL_PORTS_MAX, by port number                  |
@@ -28,7 +31,7 @@
 #include "../dataplane/core/tables.h"
 
 /** Raised with any change of the meaning of a map; the sizes are checked besides. */
-#define XDP_LAYOUT_VERSION 2u
+#define XDP_LAYOUT_VERSION 3u
 #define XDP_LAYOUT_MAGIC   0x46414952u /**< "FAIR" */
 
 /** What the program reads of its start. Layout first: another version's may differ behind it. */

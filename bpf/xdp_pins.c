@@ -32,9 +32,10 @@ static bool
 is_map(const char *entry)
 {
 	static const char *const names[] = {
-		XDP_PINS_MARK, "vip_buckets", "vips",	      "backends",	  "rows",
-		"ports",       "fragments",   "vip_counters", "backend_counters", "cores",
-		"tx_ports",    "owners",      "vip_ledger",   "backend_ledger",
+		XDP_PINS_MARK, "vip_buckets",	"vips",		"backends",	    "rows",
+		"ports",       "fragments",	"vip_counters", "backend_counters", "cores",
+		"tx_ports",    "owners",	"vip_ledger",	"backend_ledger",   "flows",
+		"clock",       "flow_counters",
 	};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

@@ -57,6 +57,8 @@ set_sizes(struct xdp_program *program, const struct xdp_config_file *config,
 		{ "rows", size.row_count },
 		{ "ports", FL_PORTS_MAX },
 		{ "fragments", size.fragment_bucket_count },
+		{ "flows", size.flow_bucket_count },
+		{ "flow_counters", (uint64_t)size.vip_count * program->cpu_count },
 		{ "vip_counters", (uint64_t)size.vip_count * program->cpu_count },
 		{ "backend_counters", (uint64_t)size.backend_count * program->cpu_count },
 		{ "vip_ledger", size.vip_count },
@@ -153,6 +155,7 @@ compare_limits(const struct plane_limits *limits, const struct pin_directory *pi
 		{ "rows", pinned_entries(pins, "rows"), limits->rows },
 		{ "fragments", pinned_entries(pins, "fragments") * FL_FRAGMENTS_MIN,
 		  limits->fragments },
+		{ "flows", pinned_entries(pins, "flows") * FL_FLOWS_MIN, limits->flows },
 	};
 
 	for (size_t i = 0; i < sizeof sized / sizeof sized[0]; i++) {

@@ -114,6 +114,8 @@ take_tables(struct plane_fixture *fixture, const struct plane_fixture_spec *spec
 		.rows = take(size.row_count, sizeof *tables->rows),
 		.ports = take(FL_PORTS_MAX, sizeof *tables->ports),
 		.fragments = take(size.fragment_bucket_count, sizeof *tables->fragments),
+		.flows = take(size.flow_bucket_count, sizeof *tables->flows),
+		.clock = take(1, sizeof *tables->clock),
 		.vip_ledger = take(size.vip_count, sizeof *tables->vip_ledger),
 		.backend_ledger = take(size.backend_count, sizeof *tables->backend_ledger),
 		.generation = take(1, sizeof *tables->generation),
@@ -121,6 +123,7 @@ take_tables(struct plane_fixture *fixture, const struct plane_fixture_spec *spec
 	parse_key(spec->key, &tables->config->key);
 	tables->config->vip_bucket_mask = size.vip_bucket_count - 1;
 	tables->config->fragment_bucket_mask = size.fragment_bucket_count - 1;
+	tables->config->flow_bucket_mask = size.flow_bucket_count - 1;
 }
 
 static void
@@ -260,6 +263,8 @@ plane_fixture_close(struct plane_fixture *fixture)
 	free(fixture->tables.rows);
 	free(fixture->tables.ports);
 	free(fixture->tables.fragments);
+	free(fixture->tables.flows);
+	free(fixture->tables.clock);
 	free(fixture->tables.vip_ledger);
 	free(fixture->tables.backend_ledger);
 	free(fixture->tables.generation);

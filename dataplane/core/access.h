@@ -11,6 +11,7 @@
 #define FL_ACCESS_H
 
 #include "fragment.h"
+#include "track.h"
 #include "vip.h"
 
 struct fl_access {
@@ -22,7 +23,10 @@ struct fl_access {
 	uint32_t (*find_range)(void *user, const struct fl_vip_key *key, uint16_t port);
 	const struct fl_vip *(*vip)(void *user, uint32_t record);
 	const struct fl_owners *(*owners)(void *user, uint32_t index); /**< of rows 4 x index ... */
-	const struct fl_row *(*row)(void *user, uint32_t index);
+	/** Whose is a packet of a row that owners do not answer for? fl_track().
+	 * @param flow its segment has no more than FL_SEGMENT_LAST; fl_segment() has the others. */
+	enum fl_verdict (*track)(void *user, const struct fl_packet *packet,
+				 struct fl_track_flow *flow);
 	const struct fl_backend *(*backend)(void *user, uint32_t slot);
 	const struct fl_port *(*port)(void *user, uint32_t index);
 	/** The slot that the packet's first fragment went to, or FL_FRAGMENT_NOT_FOUND:
@@ -100,7 +104,8 @@ fl_vip_find(const struct fl_vip_access *access, void *user, const struct fl_vip_
 /** What fl_fragment_recall() and fl_fragment_remember() stand on. */
 struct fl_fragment_access {
 	const struct fl_config *(*config)(void *user);
-	struct fl_fragments *(*bucket)(void *user, uint32_t index);
+	const struct fl_fragments *(*bucket)(void *user, uint32_t index);
+	void (*store)(void *user, uint32_t at, uint64_t word); /**< at = 8 x bucket + place */
 	struct fl_core *(*core)(void *user);
 	uint64_t (*now_ns)(void *user);
 };
@@ -125,15 +130,19 @@ fl_fragment_remember(const struct fl_fragment_access *access, void *user,
 		     const struct fl_packet *packet, uint32_t slot)
 {
 	const struct fl_config *config = access->config(user);
-	uint64_t hash = fl_fragment_hash(&config->key, packet);
-	struct fl_fragments *bucket =
-		access->bucket(user, fl_fragment_bucket(hash, config->fragment_bucket_mask));
+	uint64_t hash = fl_fragment_hash(&config->key, packet), now_ns = access->now_ns(user);
+	uint32_t index = fl_fragment_bucket(hash, config->fragment_bucket_mask);
+	const struct fl_fragments *bucket = access->bucket(user, index);
+	bool is_alive;
+	uint32_t place;
 	struct fl_core *core;
 
-	if (bucket == NULL || !fl_fragment_put(bucket, hash, slot, access->now_ns(user)))
+	if (bucket == NULL)
 		return;
+	place = fl_fragment_place(bucket, hash, now_ns, &is_alive);
+	access->store(user, 8 * index + place, fl_fragment_word(hash, slot, now_ns));
 	core = access->core(user);
-	if (core != NULL)
+	if (is_alive && core != NULL)
 		core->events[FL_EVENT_FRAGMENT_EVICTED]++;
 }
 

@@ -31,6 +31,10 @@ struct FL_WIRE fl_word {
 /** One whole store of a word that another thread may read. */
 #define FL_WRITE_ONCE(word, value) (*(volatile __typeof__(word) *)&(word) = (value))
 
+/** Store @p desired where @p expected is. @return false: something else was there. */
+#define FL_SWAP(word, expected, desired) \
+	(__sync_val_compare_and_swap(&(word), expected, desired) == (expected))
+
 #define FL_LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define FL_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 

@@ -253,32 +253,33 @@ fl_choose_fragment(const struct fl_view *view, const struct fl_packet *packet,
 	return FL_FORWARD;
 }
 
-/** Whose packets the row's are: an index in the VIP; FL_ROW_NONE. */
-FL_INLINE uint32_t
-fl_row_owner(const struct fl_view *view, uint32_t index)
+/** The slot by the flow's row and the flow table. */
+FL_INLINE enum fl_verdict
+fl_choose_tracked(const struct fl_view *view, const struct fl_packet *packet,
+		  struct fl_decision *decision)
 {
-	const struct fl_owners *owners = view->access->owners(view->user, index / 4);
-	const struct fl_row *row;
-	uint32_t owner;
+	struct fl_track_flow flow = { .hash = decision->hash, .record = decision->record };
+	enum fl_verdict verdict = view->access->track(view->user, packet, &flow);
 
-	if (owners == NULL)
-		return FL_OWNER_LOOK;
-	owner = FL_READ_ONCE(owners->cur[index & 3]);
-	if (FL_LIKELY(owner != FL_OWNER_LOOK))
-		return owner;
-	row = view->access->row(view->user, index);
-	return row == NULL ? FL_OWNER_LOOK : fl_row_cur(FL_READ_ONCE(row->word));
+	if (FL_UNLIKELY(verdict == FL_TRACK_AGAIN)) {
+		flow.segment = FL_SEGMENT_LAST;
+		verdict = view->access->track(view->user, packet, &flow);
+	}
+	decision->slot = flow.slot;
+	return verdict;
 }
 
 /**
- * The backend's slot: of the flow's row, or what the first fragment left.
+ * The backend's slot: of the flow's row, or what the first fragment left. A stable row costs one
+ * read.
  * @param decision with vip and hash.
  */
 FL_INLINE enum fl_verdict
 fl_choose(const struct fl_view *view, const struct fl_packet *packet, struct fl_decision *decision)
 {
 	const struct fl_vip_service *service;
-	uint32_t owner;
+	const struct fl_owners *owners;
+	uint32_t row, owner;
 
 	if (FL_UNLIKELY(packet->shape == FL_SHAPE_LATER))
 		return fl_choose_fragment(view, packet, decision);
@@ -286,9 +287,16 @@ fl_choose(const struct fl_view *view, const struct fl_packet *packet, struct fl_
 		return FL_DROP_BUG;
 	service = &decision->vip->service;
 	decision->row_index = fl_row_index(decision->hash, service->row_count);
-	owner = fl_row_owner(view, service->row_base + decision->row_index);
-	if (FL_UNLIKELY(owner >= service->slot_count))
+	row = service->row_base + decision->row_index;
+	owners = view->access->owners(view->user, row / 4);
+	if (owners == NULL)
+		return FL_DROP_BUG;
+	owner = FL_READ_ONCE(owners->cur[row & 3]);
+	if (FL_UNLIKELY(owner >= service->slot_count)) {
+		if (owner == FL_OWNER_LOOK)
+			return fl_choose_tracked(view, packet, decision);
 		return owner == FL_ROW_NONE ? FL_DROP_NO_BACKEND : FL_DROP_BUG;
+	}
 	decision->slot = service->slot_base + owner;
 	return FL_FORWARD;
 }

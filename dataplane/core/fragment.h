@@ -68,39 +68,40 @@ fl_fragment_find(const struct fl_fragments *bucket, uint64_t hash, uint64_t now_
 	return slot;
 }
 
-/** How willingly a place is taken: the packet's own first, then free ones, then the oldest. */
+/**
+ * How willingly a place is taken: the packet's own first, then free ones, then the oldest. In
+ * arithmetic: the BPF verifier would follow every comparison both ways, for every place.
+ */
 FL_INLINE uint32_t
 fl_fragment_rank(uint64_t word, uint64_t hash, uint64_t now_ns)
 {
-	if ((word & 0xfffffffu) == fl_fragment_fp(hash))
-		return FL_FRAGMENT_AGE_OWN;
-	return word == 0 ? FL_FRAGMENT_AGE_FREE : fl_fragment_age(word, now_ns);
+	uint64_t differs = (word ^ fl_fragment_fp(hash)) & 0xfffffffu;
+	uint32_t is_own = (uint32_t)((differs - 1) >> 63),
+		 is_free = (uint32_t)((~word & (word - 1)) >> 63);
+
+	return is_own * FL_FRAGMENT_AGE_OWN | is_free * FL_FRAGMENT_AGE_FREE |
+	       fl_fragment_age(word, now_ns);
 }
 
 /**
- * Remember that the packet's first fragment went to @p slot.
- * @return true: an entry that was still alive had to go.
+ * Where to remember what the packet's first fragment did.
+ * @param ret_is_alive the entry there was still alive, and has to go.
+ * @return the place in the bucket; another core may take it too.
  */
-FL_INLINE bool
-fl_fragment_put(struct fl_fragments *bucket, uint64_t hash, uint32_t slot, uint64_t now_ns)
+FL_INLINE uint32_t
+fl_fragment_place(const struct fl_fragments *bucket, uint64_t hash, uint64_t now_ns,
+		  bool *ret_is_alive)
 {
-	uint32_t best = 0;
+	uint32_t best = 0; /* rank:29, 7 - place:3 of the highest rank */
 
 	FL_UNROLL
 	for (uint32_t i = 0; i < 8; i++) {
 		uint32_t rank = fl_fragment_rank(FL_READ_ONCE(bucket->word[i]), hash, now_ns);
 
-		best = rank > best ? rank : best;
+		best = (rank << 3 | (7 - i)) > best ? rank << 3 | (7 - i) : best;
 	}
-	FL_UNROLL
-	for (uint32_t i = 0; i < 8; i++) {
-		/* where another core has changed it since, the next of that rank, or none */
-		if (fl_fragment_rank(FL_READ_ONCE(bucket->word[i]), hash, now_ns) == best) {
-			FL_WRITE_ONCE(bucket->word[i], fl_fragment_word(hash, slot, now_ns));
-			break;
-		}
-	}
-	return best < FL_FRAGMENT_LIFE_STEPS;
+	*ret_is_alive = best >> 3 < FL_FRAGMENT_LIFE_STEPS;
+	return 7 - (best & 7);
 }
 
 #endif

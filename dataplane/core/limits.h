@@ -28,6 +28,11 @@
 #define FL_ROWS_MAX	 (1u << 28) /**< of all VIPs */
 #define FL_FRAGMENTS_MIN 8u	    /**< one bucket */
 #define FL_FRAGMENTS_MAX (1u << 20)
+#define FL_FLOWS_MIN	 8u /**< one bucket */
+#define FL_FLOWS_MAX	 (1u << 28)
+
+/** A window in ticks of 1/16 s at most: half of what `until` of a row can tell apart, and less. */
+#define FL_WINDOW_TICKS_MAX (1u << 21)
 
 /** Bytes before the IP header of a frame that comes in at most: Ethernet and tags. */
 #define FL_L2_BYTES_MAX 22u

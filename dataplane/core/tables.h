@@ -3,11 +3,11 @@
  * @file
  * The forwarding tables: flat arrays of fixed-size records, the same in both planes.
  *
- * A packet core only reads them, but for fragments and its own counters. What it may see change is
- * one 64-bit word each time: a record of `vips` is published by its bucket word and never changes
- * while published; a backend's record never changes while its VIP is published, except `link` and
- * the 32-bit `vip`; a port's word; a row; the prefix lengths of a family. Records are written again
- * only after every packet core has passed (a grace period).
+ * A packet core only reads them, but for fragments, flows, the time of rows that move, and its own
+ * counters. What it may see change is one 64-bit word each time: a record of `vips` is published by
+ * its bucket word and never changes while published; a backend's record never changes while its VIP
+ * is published, except `link` and the 32-bit `vip`; a port's word; a row; the prefix lengths of a
+ * family. Records are written again only after every packet core has passed (a grace period).
  */
 #ifndef FL_TABLES_H
 #define FL_TABLES_H
@@ -43,6 +43,21 @@ struct fl_vip_key {
 	};
 };
 
+/**
+ * How long a VIP remembers, rows.md of the decision in docs/decisions/0010: made by fl_window() of
+ * window.h from the seconds that are configured. A unit is 2^unit_shift ticks, what entries count
+ * their age in.
+ */
+struct fl_window {
+	uint32_t row_ticks;   /**< Wp: a row moves, and settles, for so long. 0: it never does */
+	uint16_t hold_ticks;  /**< G: new flows go to the previous owner first for so long */
+	uint8_t unit_shift;   /**< k */
+	uint8_t live_units;   /**< L: an entry lives while its age is at most this */
+	uint8_t closed_units; /**< Q: a tuple that was closed for so long may be a new flow */
+	uint8_t evict_units;  /**< half-open and closing entries may go from this age on */
+	uint16_t unused;
+};
+
 enum fl_vip_flag {
 	FL_VIP_FRAGMENTS_DROP = 1,
 	FL_VIP_TO_HOST = 2, /**< no backend has a weight, and packets then are the host's */
@@ -59,7 +74,8 @@ struct fl_vip_service {
 	fl_be16 port_last;   /**< of the range; key.port in one of one port */
 	uint8_t flags;	     /**< enum fl_vip_flag */
 	uint8_t policy;	     /**< not read by packet cores: what flags and records came from */
-	uint32_t unused[5];
+	struct fl_window window;
+	uint32_t unused[2];
 };
 
 /** FL_VIP_ENDPOINT with ip_proto 0: packets without ports are looked up by it, and ranges start
@@ -124,7 +140,7 @@ struct fl_backend {
 	uint32_t unused_end;
 };
 
-/** A row: cur:16, prev:16, until:24, flags:8. See row.h. */
+/** A row: cur:16, prev:16, until:24, state:8. See row.h. */
 struct fl_row {
 	uint64_t word;
 };
@@ -138,6 +154,27 @@ struct fl_owners {
 };
 
 #define FL_OWNER_LOOK 0xfffeu /**< the row itself says whose packets are */
+
+/** Eight entries of the flow table: fp:34, slot:20, state:2, stamp:8 from the lowest bit; 0 is
+ * free. See flow.h. */
+struct fl_flows {
+	uint64_t word[8];
+};
+
+/** The clock of rows and flows. Only the plane's timer advances it, so time in which nobody looks
+ * after the rows does not count. */
+struct fl_clock {
+	uint64_t tick; /**< of 1/16 s */
+	uint64_t unused[7];
+};
+
+/** What one packet core did to flows of one VIP that it could not have wished. */
+struct fl_flow_counter {
+	uint64_t failed;   /**< flows that found no place in the flow table */
+	uint64_t evicted;  /**< entries that had to give theirs */
+	uint64_t extended; /**< windows that begin again because of the former */
+	uint64_t raced;	   /**< packets whose row or entry changed under them, twice */
+};
 
 /** A port of the plane. */
 struct fl_port {
@@ -185,7 +222,8 @@ struct fl_config {
 	uint32_t fragment_bucket_mask; /**< likewise */
 	uint64_t answer_interval_ns;   /**< between two ICMP errors of a core, on average */
 	uint64_t answer_burst_ns;      /**< how far ahead of that it may be */
-	uint64_t unused;
+	uint32_t flow_bucket_mask;     /**< number of buckets (a power of two) - 1 */
+	uint32_t unused;
 	struct fl_own own[FL_OWN_COUNT];
 };
 
@@ -195,6 +233,10 @@ _Static_assert(sizeof(struct fl_vip_bucket) == 64, "shared shape");
 _Static_assert(sizeof(struct fl_backend) == 64, "shared shape");
 _Static_assert(sizeof(struct fl_row) == 8, "shared shape");
 _Static_assert(sizeof(struct fl_owners) == 8, "shared shape");
+_Static_assert(sizeof(struct fl_window) == 12, "shared shape");
+_Static_assert(sizeof(struct fl_flows) == 64, "shared shape");
+_Static_assert(sizeof(struct fl_clock) == 64, "shared shape");
+_Static_assert(sizeof(struct fl_flow_counter) == 32, "shared shape");
 _Static_assert(sizeof(struct fl_port) == 16, "shared shape");
 _Static_assert(sizeof(struct fl_fragments) == 64, "shared shape");
 _Static_assert(sizeof(struct fl_counter) == 16, "shared shape");

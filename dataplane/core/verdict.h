@@ -54,6 +54,8 @@
 	X(FL_DROP_ICMP_QUOTE, "drop_icmp_quote",                                                   \
 	  "ICMP error whose quoted packet is not one that the VIP sent, or too short to tell")     \
 	X(FL_DROP_NO_BACKEND, "drop_no_backend", "the VIP has no backend for the flow")            \
+	X(FL_DROP_ROW_RACE, "drop_row_race",                                                       \
+	  "its row changed twice while the packet was decided: the client repeats it")             \
 	X(FL_DROP_UNREACHABLE, "drop_unreachable", "the backend's next hop is not known")          \
 	X(FL_DROP_TTL, "drop_ttl", "the TTL or hop limit would reach 0")                           \
 	X(FL_DROP_TOO_BIG, "drop_too_big",                                                         \

@@ -74,6 +74,16 @@ struct FL_WIRE fl_wire_ports {
 	fl_be16 dst;
 };
 
+/** Of a TCP header, what is behind ports, sequence and acknowledgment number. */
+struct FL_WIRE fl_wire_tcp_flags {
+	uint8_t offset_words; /**< header length in words of 4 bytes, in the upper half */
+	uint8_t flags;
+	fl_be16 window;
+};
+
+enum { FL_TCP_FLAGS_OFFSET = 12 };
+enum { FL_TCP_FIN = 1, FL_TCP_SYN = 2, FL_TCP_RST = 4, FL_TCP_ACK = 16 };
+
 struct FL_WIRE fl_wire_udp {
 	fl_be16 src;
 	fl_be16 dst;
@@ -144,6 +154,7 @@ _Static_assert(sizeof(struct fl_wire_ethernet) == FL_ETHERNET_BYTES, "wire");
 _Static_assert(sizeof(struct fl_wire_ipv4) == FL_IPV4_BYTES, "wire");
 _Static_assert(sizeof(struct fl_wire_ipv6) == FL_IPV6_BYTES, "wire");
 _Static_assert(sizeof(struct fl_wire_ports) == 4, "wire");
+_Static_assert(sizeof(struct fl_wire_tcp_flags) == 4, "wire");
 _Static_assert(sizeof(struct fl_wire_tag) == FL_TAG_BYTES, "wire");
 _Static_assert(sizeof(struct fl_wire_udp) == FL_UDP_BYTES, "wire");
 _Static_assert(sizeof(struct fl_wire_icmp) == FL_ICMP_BYTES, "wire");

@@ -46,18 +46,22 @@ take_tables(struct engine *engine, const struct fl_key *key)
 	tables->ports = take("ports", FL_PORTS_MAX, sizeof *tables->ports);
 	tables->fragments =
 		take("fragments", size.fragment_bucket_count, sizeof *tables->fragments);
+	tables->flows = take("flows", size.flow_bucket_count, sizeof *tables->flows);
+	tables->clock = take("clock", 1, sizeof *tables->clock);
 	tables->vip_ledger = take("vip ledger", size.vip_count, sizeof *tables->vip_ledger);
 	tables->backend_ledger =
 		take("backend ledger", size.backend_count, sizeof *tables->backend_ledger);
 	tables->generation = take("generation", 1, sizeof *tables->generation);
 	if (tables->config == NULL || tables->vip_buckets == NULL || tables->vips == NULL ||
 	    tables->backends == NULL || tables->owners == NULL || tables->rows == NULL ||
-	    tables->ports == NULL || tables->fragments == NULL || tables->vip_ledger == NULL ||
-	    tables->backend_ledger == NULL || tables->generation == NULL)
+	    tables->ports == NULL || tables->fragments == NULL || tables->flows == NULL ||
+	    tables->clock == NULL || tables->vip_ledger == NULL || tables->backend_ledger == NULL ||
+	    tables->generation == NULL)
 		return -1;
 	tables->config->key = *key;
 	tables->config->vip_bucket_mask = size.vip_bucket_count - 1;
 	tables->config->fragment_bucket_mask = size.fragment_bucket_count - 1;
+	tables->config->flow_bucket_mask = size.flow_bucket_count - 1;
 	for (uint32_t i = 0; i < engine->config->port_count; i++)
 		memcpy(tables->ports[i].tag, engine->config->ports[i].common.tag,
 		       sizeof tables->ports[i].tag);
@@ -77,6 +81,8 @@ free_tables(struct plane_tables *tables)
 	rte_free(tables->rows);
 	rte_free(tables->ports);
 	rte_free(tables->fragments);
+	rte_free(tables->flows);
+	rte_free(tables->clock);
 	rte_free(tables->vip_ledger);
 	rte_free(tables->backend_ledger);
 	rte_free(tables->generation);
@@ -107,7 +113,11 @@ take_worker(struct engine *engine, uint16_t index)
 	worker->backend_counters = rte_zmalloc_socket(
 		"backend counters", size.backend_count * sizeof(struct fl_counter),
 		RTE_CACHE_LINE_SIZE, node);
-	if (worker->vip_counters == NULL || worker->backend_counters == NULL)
+	worker->flow_counters =
+		rte_zmalloc_socket("flow counters", size.vip_count * sizeof(struct fl_flow_counter),
+				   RTE_CACHE_LINE_SIZE, node);
+	if (worker->vip_counters == NULL || worker->backend_counters == NULL ||
+	    worker->flow_counters == NULL)
 		return NULL;
 	fl_worker_init(worker);
 	return worker;

@@ -47,7 +47,8 @@ memory_table_bytes(const struct config *config)
 	       size.backend_count * (sizeof(struct fl_backend) + sizeof(struct plane_ledger)) +
 	       (uint64_t)size.row_count * sizeof(struct fl_row) +
 	       (uint64_t)size.owners_count * sizeof(struct fl_owners) +
-	       (uint64_t)size.fragment_bucket_count * sizeof(struct fl_fragments) + counters;
+	       (uint64_t)size.fragment_bucket_count * sizeof(struct fl_fragments) +
+	       (uint64_t)size.flow_bucket_count * sizeof(struct fl_flows) + counters;
 }
 
 uint64_t

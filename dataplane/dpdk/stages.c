@@ -3,6 +3,8 @@
  * The deciding stages. Loops run over the whole burst and skip what has its verdict already: in a
  * burst that is all forwarded, which is the one that must be fast, no branch is mispredicted.
  */
+#include <string.h>
+
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
@@ -123,16 +125,30 @@ fl_stage_hash(struct fl_worker *worker, struct fl_burst *burst)
 	}
 }
 
+/** fl_frame.load of a frame in segments. */
+static bool
+load_segments(void *context, uint32_t offset, void *to, uint32_t size)
+{
+	const struct rte_mbuf *mbuf = context;
+	const void *from = rte_pktmbuf_read(mbuf, offset, size, to);
+
+	if (from != NULL && from != to)
+		memcpy(to, from, size);
+	return from != NULL;
+}
+
 void
 fl_stage_choose(struct fl_worker *worker, struct fl_burst *burst)
 {
 	const struct fl_view view = plane_view(&worker->run);
 
+	worker->run.frame.load = load_segments;
 	for (uint32_t i = 0; i < burst->count; i++) {
 		struct fl_decision *decision = &burst->decision[i];
 
 		if (decision->verdict != FL_FORWARD)
 			continue;
+		worker->run.frame.context = burst->mbuf[i];
 		decision->verdict = fl_choose(&view, &burst->packet[i], decision);
 		rte_prefetch0(&worker->tables.backends[decision->slot]);
 	}

@@ -21,6 +21,7 @@ fl_worker_init(struct fl_worker *worker)
 		.tables = &worker->tables,
 		.size = worker->size,
 		.core = &worker->core,
+		.flow_counters = worker->flow_counters,
 	};
 	memset(&worker->core, 0, sizeof worker->core);
 	memset(&worker->stats, 0, sizeof worker->stats);

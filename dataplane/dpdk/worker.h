@@ -45,7 +45,8 @@ struct fl_worker {
 	struct plane_tables tables; /**< where the tables are; the plane's own */
 	struct plane_tables_size size;
 	struct fl_counter *vip_counters; /**< zeroed, as many as vip records: forwarded packets */
-	struct fl_counter *backend_counters; /**< zeroed, as many as backend slots */
+	struct fl_counter *backend_counters;   /**< zeroed, as many as backend slots */
+	struct fl_flow_counter *flow_counters; /**< by VIP record */
 	struct rte_mempool *pool;  /**< for packets that must be copied; NULL: those are dropped */
 	struct rte_rcu_qsbr *qsbr; /**< the worker is thread `queue` of it */
 	const uint32_t *stop;	   /**< not 0: return */

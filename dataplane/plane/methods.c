@@ -117,8 +117,8 @@ put_limits(const struct plane *plane, cJSON *result)
 	       json_add_u64(limits, "vips", plane->options.limits.vips) &&
 	       json_add_u64(limits, "backends", plane->options.limits.backends) &&
 	       json_add_u64(limits, "rows", plane->options.limits.rows) &&
-	       json_add_u64(limits, "flows", 0) &&
-	       json_add_u64(limits, "fragments", plane->options.limits.fragments);
+	       json_add_u64(limits, "fragments", plane->options.limits.fragments) &&
+	       json_add_u64(limits, "flows", plane->options.limits.flows);
 }
 
 static void

@@ -10,6 +10,7 @@ enum {
 	BACKENDS_DEFAULT = 65536,
 	ROWS_DEFAULT = 8388608,
 	FRAGMENTS_DEFAULT = 8192,
+	FLOWS_DEFAULT = 1048576,
 	TAG_MAX = 4094,
 };
 
@@ -17,11 +18,15 @@ enum {
 #define SOCKET_DIR_DEFAULT   "/run/fairlead"
 #define CONTROL_USER_DEFAULT "fairlead"
 
+enum { LIMIT_FRAGMENTS, LIMIT_FLOWS };
+
 static const struct json_field limits_fields[] = {
+	[LIMIT_FRAGMENTS] = { "fragments", JSON_KIND_INTEGER, false, FL_FRAGMENTS_MIN,
+			      FL_FRAGMENTS_MAX },
+	[LIMIT_FLOWS] = { "flows", JSON_KIND_INTEGER, false, FL_FLOWS_MIN, FL_FLOWS_MAX },
 	{ "vips", JSON_KIND_INTEGER, false, 1, FL_VIPS_MAX },
 	{ "backends", JSON_KIND_INTEGER, false, 1, FL_SLOTS_MAX },
 	{ "rows", JSON_KIND_INTEGER, false, FL_ROWS_MIN, FL_ROWS_MAX },
-	{ "fragments", JSON_KIND_INTEGER, false, FL_FRAGMENTS_MIN, FL_FRAGMENTS_MAX },
 	{ NULL },
 };
 
@@ -122,12 +127,20 @@ power_of_two(uint32_t n)
 	return power;
 }
 
+/** A limit that is rounded up to a power of two; 0 where json_check() said that it is out of range.
+ */
+static uint32_t
+rounded_limit(const cJSON *limits, const struct json_field *field, int64_t value)
+{
+	value = json_get_integer(limits, field->name, value);
+	return value >= field->min && value <= field->max ? power_of_two((uint32_t)value) : 0;
+}
+
 static void
 read_limits(struct reading *reading)
 {
 	const cJSON *limits = json_get(reading->root, "limits");
 	struct plane_limits *out = &reading->file->limits;
-	int64_t fragments;
 
 	if (cJSON_IsObject(limits))
 		(void)json_check(limits, limits_fields, &(struct json_path){ NULL, "limits", 0 },
@@ -135,10 +148,8 @@ read_limits(struct reading *reading)
 	out->vips = (uint32_t)json_get_integer(limits, "vips", VIPS_DEFAULT);
 	out->backends = (uint32_t)json_get_integer(limits, "backends", BACKENDS_DEFAULT);
 	out->rows = (uint32_t)json_get_integer(limits, "rows", ROWS_DEFAULT);
-	fragments = json_get_integer(limits, "fragments", FRAGMENTS_DEFAULT);
-	if (fragments >= FL_FRAGMENTS_MIN &&
-	    fragments <= FL_FRAGMENTS_MAX) /* else json_check() said so */
-		out->fragments = power_of_two((uint32_t)fragments);
+	out->fragments = rounded_limit(limits, &limits_fields[LIMIT_FRAGMENTS], FRAGMENTS_DEFAULT);
+	out->flows = rounded_limit(limits, &limits_fields[LIMIT_FLOWS], FLOWS_DEFAULT);
 }
 
 /** An outer source address. @return true when it is there and good. */

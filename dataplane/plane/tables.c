@@ -22,6 +22,7 @@ plane_tables_size(const struct plane_limits *limits)
 		.row_count = limits->rows,
 		.owners_count = (limits->rows + 3) / 4,
 		.fragment_bucket_count = 1,
+		.flow_bucket_count = 1,
 	};
 
 	/*
@@ -32,6 +33,8 @@ plane_tables_size(const struct plane_limits *limits)
 		size.vip_bucket_count *= 2;
 	while (8 * size.fragment_bucket_count < limits->fragments)
 		size.fragment_bucket_count *= 2;
+	while (8 * (uint64_t)size.flow_bucket_count < limits->flows)
+		size.flow_bucket_count *= 2;
 	return size;
 }
 
@@ -52,6 +55,7 @@ plane_walk(struct plane_run *run, const uint8_t *frame, uint32_t frame_bytes,
 	struct fl_view view = plane_view(run);
 	struct plane_walk walk = { 0 };
 
+	run->frame = (struct fl_frame){ .start = cursor };
 	walk.verdict = fl_parse(&cursor, frame_bytes, &walk.packet);
 	if (walk.verdict == FL_FORWARD) {
 		walk.parsed = true;

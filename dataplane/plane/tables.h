@@ -19,6 +19,7 @@ struct plane_limits {
 			       state.h */
 	uint32_t rows;	    /**< FL_ROWS_MIN-FL_ROWS_MAX */
 	uint32_t fragments; /**< FL_FRAGMENTS_MIN-FL_FRAGMENTS_MAX; rounded up to a power of two */
+	uint32_t flows;	    /**< FL_FLOWS_MIN-FL_FLOWS_MAX; likewise */
 };
 
 /**
@@ -40,6 +41,8 @@ struct plane_tables {
 	struct fl_row *rows;		   /**< limits.rows */
 	struct fl_port *ports;		   /**< FL_PORTS_MAX; tags set by the engine */
 	struct fl_fragments *fragments;
+	struct fl_flows *flows;
+	struct fl_clock *clock;
 	struct plane_ledger *vip_ledger;     /**< by record */
 	struct plane_ledger *backend_ledger; /**< by slot */
 	uint64_t *generation;		     /**< of what the tables hold; 0: nothing committed */
@@ -56,29 +59,64 @@ struct plane_tables_size {
 	uint32_t row_count;
 	uint32_t owners_count; /**< row_count / 4, rounded up */
 	uint32_t fragment_bucket_count;
+	uint32_t flow_bucket_count;
 };
 struct plane_tables_size plane_tables_size(const struct plane_limits *limits);
 
+/** The owner that stands for a row whose word is @p row. */
+static inline uint16_t
+plane_row_owner(uint64_t row)
+{
+	return fl_row_state(row) == FL_ROW_STABLE ? (uint16_t)fl_row_cur(row)
+						  : (uint16_t)FL_OWNER_LOOK;
+}
+
+/** Write what stands for the row, which the plane's thread has just written. */
+static inline void
+plane_owner_store(const struct plane_tables *tables, uint32_t row, uint64_t word)
+{
+	uint16_t *owner = &tables->owners[row / 4].cur[row % 4];
+
+	if (*owner != plane_row_owner(word))
+		__atomic_store_n(owner, plane_row_owner(word), __ATOMIC_RELEASE);
+}
+
 /**
- * Store a row's word, whole, and its owner; what the word names is written. The plane's thread.
- * A packet core that reads the owner between the two stores sees the row as it was before.
+ * Store a row's word, whole, and its owner, where no packet core looks yet; what the word names is
+ * written. The plane's thread.
  */
 static inline void
 plane_row_store(const struct plane_tables *tables, uint32_t row, uint64_t word)
 {
 	/* release: who reads the row finds the slot it names written */
 	__atomic_store_n(&tables->rows[row].word, word, __ATOMIC_RELEASE);
-	__atomic_store_n(&tables->owners[row / 4].cur[row % 4], (uint16_t)fl_row_cur(word),
-			 __ATOMIC_RELEASE);
+	plane_owner_store(tables, row, word);
+}
+
+/**
+ * The same for a row that packet cores may write: only if it still has @p expected. A packet core
+ * that reads the owner between the two stores sees the row as it was before, or the word.
+ * @return false: nothing was stored.
+ */
+static inline bool
+plane_row_swap(const struct plane_tables *tables, uint32_t row, uint64_t expected, uint64_t word)
+{
+	if (!FL_SWAP(tables->rows[row].word, expected, word))
+		return false;
+	plane_owner_store(tables, row, word);
+	return true;
 }
 
 /** What one packet core hands to the core's functions: a borrowed view of the tables. */
 struct plane_run {
 	const struct plane_tables *tables;
 	struct plane_tables_size size;
-	struct fl_core *core; /**< where it counts */
-	uint32_t in_port;     /**< that the packet came by */
-	uint64_t now_ns;      /**< monotonic */
+	struct fl_core *core;  /**< where it counts */
+	uint32_t in_port;      /**< that the packet came by */
+	uint64_t now_ns;       /**< monotonic */
+	struct fl_frame frame; /**< of the packet that is decided, for fl_segment() */
+	struct fl_flow_counter *flow_counters; /**< of the core, by VIP record; NULL: not counted */
+	bool is_watching; /**< nothing is written: neither rows nor flows nor fragments */
 };
 
 /** The whole decision for one frame. */

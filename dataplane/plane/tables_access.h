@@ -84,12 +84,59 @@ plane_get_port(void *user, uint32_t index)
 	return index < FL_PORTS_MAX ? &run->tables->ports[index] : NULL;
 }
 
-FL_INLINE struct fl_fragments *
+FL_INLINE const struct fl_fragments *
 plane_get_fragments(void *user, uint32_t bucket)
 {
 	const struct plane_run *run = user;
 
 	return &run->tables->fragments[bucket]; /* masked by the caller */
+}
+
+FL_INLINE void
+plane_store_fragment(void *user, uint32_t at, uint64_t word)
+{
+	const struct plane_run *run = user;
+
+	FL_WRITE_ONCE(run->tables->fragments[at / 8].word[at % 8], word);
+}
+
+FL_INLINE const struct fl_flows *
+plane_get_flows(void *user, uint32_t bucket)
+{
+	const struct plane_run *run = user;
+
+	return &run->tables->flows[bucket]; /* masked by the caller */
+}
+
+FL_INLINE bool
+plane_swap_row(void *user, uint32_t index, uint64_t expected, uint64_t desired)
+{
+	const struct plane_run *run = user;
+
+	return FL_SWAP(run->tables->rows[index].word, expected, desired);
+}
+
+FL_INLINE bool
+plane_swap_flow(void *user, uint32_t bucket, uint64_t expected, uint64_t desired)
+{
+	const struct plane_run *run = user;
+
+	return fl_flow_swap(&run->tables->flows[bucket], expected, desired);
+}
+
+FL_INLINE uint64_t
+plane_get_tick(void *user)
+{
+	return FL_READ_ONCE(((const struct plane_run *)user)->tables->clock->tick);
+}
+
+FL_INLINE void
+plane_count_flow(void *user, uint32_t record, enum fl_flow_event event)
+{
+	const struct plane_run *run = user;
+
+	if (run->flow_counters != NULL)
+		fl_flow_count(&run->flow_counters[record], event);
 }
 
 FL_INLINE struct fl_core *
@@ -113,6 +160,7 @@ plane_get_now_ns(void *user)
 static const struct fl_fragment_access plane_fragment_access = {
 	.config = plane_get_config,
 	.bucket = plane_get_fragments,
+	.store = plane_store_fragment,
 	.core = plane_get_core,
 	.now_ns = plane_get_now_ns,
 };
@@ -126,7 +174,71 @@ plane_recall_fragment(void *user, const struct fl_packet *packet)
 FL_INLINE void
 plane_remember_fragment(void *user, const struct fl_packet *packet, uint32_t slot)
 {
-	fl_fragment_remember(&plane_fragment_access, user, packet, slot);
+	if (!((const struct plane_run *)user)->is_watching)
+		fl_fragment_remember(&plane_fragment_access, user, packet, slot);
+}
+
+static const struct fl_slot_access plane_slot_access = {
+	.vip = plane_get_vip,
+	.backend = plane_get_backend,
+};
+
+FL_INLINE bool
+plane_is_live(void *user, uint32_t slot)
+{
+	return fl_track_is_live(&plane_slot_access, user, slot);
+}
+
+FL_INLINE uint32_t
+plane_look(void *user, uint64_t word, uint64_t tick)
+{
+	return fl_track_entry(&plane_slot_access, user, word, tick);
+}
+
+static const struct fl_flow_access plane_flow_access = {
+	.flows = plane_get_flows,
+	.entry = plane_look,
+};
+
+FL_INLINE uint64_t
+plane_find_flow(void *user, uint32_t bucket, uint64_t fp, uint64_t tick)
+{
+	const struct fl_flow_place place = { .fp = fp, .tick = tick, .bucket = bucket };
+
+	return fl_track_find(&plane_flow_access, user, &place);
+}
+
+FL_INLINE uint64_t
+plane_find_victim(void *user, uint32_t bucket, uint64_t tick)
+{
+	const struct fl_flow_place place = { .tick = tick, .bucket = bucket };
+
+	return fl_track_victim(&plane_flow_access, user, &place);
+}
+
+static const struct fl_track_access plane_track_access = {
+	.config = plane_get_config,
+	.vip = plane_get_vip,
+	.entry = plane_look,
+	.is_live = plane_is_live,
+	.row = plane_get_row,
+	.find = plane_find_flow,
+	.victim = plane_find_victim,
+	.swap_row = plane_swap_row,
+	.swap_flow = plane_swap_flow,
+	.tick = plane_get_tick,
+	.count = plane_count_flow,
+};
+
+/** Apart from the code of stable rows, which stays small without it. */
+static __attribute__((noinline)) enum fl_verdict
+plane_track(void *user, const struct fl_packet *packet, struct fl_track_flow *flow)
+{
+	const struct plane_run *run = user;
+
+	flow->segment |=
+		run->is_watching ? (uint32_t)FL_SEGMENT_WATCH : fl_segment(&run->frame, packet);
+	return fl_track(&plane_track_access, user, flow);
 }
 
 static const struct fl_access plane_access = {
@@ -134,7 +246,7 @@ static const struct fl_access plane_access = {
 	.find_range = plane_find_range,
 	.vip = plane_get_vip,
 	.owners = plane_get_owners,
-	.row = plane_get_row,
+	.track = plane_track,
 	.backend = plane_get_backend,
 	.port = plane_get_port,
 	.fragment_recall = plane_recall_fragment,

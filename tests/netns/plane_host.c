@@ -229,6 +229,8 @@ lay_out(struct host *host, void *base)
 	host->tables.ports = take(&next, FL_PORTS_MAX, sizeof(struct fl_port));
 	host->tables.fragments =
 		take(&next, size.fragment_bucket_count, sizeof(struct fl_fragments));
+	host->tables.flows = take(&next, size.flow_bucket_count, sizeof(struct fl_flows));
+	host->tables.clock = take(&next, 1, sizeof(struct fl_clock));
 	host->tables.vip_ledger = take(&next, size.vip_count, sizeof(struct plane_ledger));
 	host->tables.backend_ledger = take(&next, size.backend_count, sizeof(struct plane_ledger));
 	host->tables.generation = take(&next, 1, sizeof(uint64_t));
@@ -260,6 +262,7 @@ take_tables(struct host *host)
 	host->tables.config->key = (struct fl_key){ { 1, 2 } };
 	host->tables.config->vip_bucket_mask = size.vip_bucket_count - 1;
 	host->tables.config->fragment_bucket_mask = size.fragment_bucket_count - 1;
+	host->tables.config->flow_bucket_mask = size.flow_bucket_count - 1;
 }
 
 static void

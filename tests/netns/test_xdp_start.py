@@ -336,7 +336,7 @@ def test_what_the_program_is_told(lab):
     process, _ = lab.start(**more)
     config = lab.map_bytes("config")
     magic, layout, _, vips, backends = struct.unpack_from("<5I", config)
-    assert (magic, layout, backends) == (0x46414952, 2, LIMITS["backends"])
+    assert (magic, layout, backends) == (0x46414952, 3, LIMITS["backends"])
     assert len(lab.map_bytes("vip_counters", 1)) == 16 and vips >= LIMITS["vips"]
     index = [lab.ifindex(interface) for interface in ("eth0", "eth1")]
     assert list(struct.unpack_from("<16I", config, 24)) == index + [0] * 14

@@ -16,6 +16,7 @@ enum {
 	WORLD_SLOTS = 16,
 	WORLD_PORTS = 8,
 	WORLD_FRAGMENTS = 4, /**< buckets */
+	WORLD_FLOWS = 4,     /**< buckets */
 };
 
 /** The counts are of what there is: beyond, the access answers NULL. */
@@ -31,6 +32,10 @@ struct world {
 	struct fl_backend backends[WORLD_SLOTS];
 	struct fl_port ports[WORLD_PORTS];
 	struct fl_fragments fragments[WORLD_FRAGMENTS];
+	struct fl_flows flows[WORLD_FLOWS];
+	struct fl_clock clock;
+	struct fl_flow_counter flow_counter; /**< of all VIPs */
+	struct fl_frame frame;		     /**< that is decided */
 	struct fl_core core;
 };
 
@@ -122,7 +127,7 @@ world_config(void *user)
 	return &((struct world *)user)->config;
 }
 
-static inline struct fl_fragments *
+static inline const struct fl_fragments *
 world_bucket(void *user, uint32_t index)
 {
 	struct world *world = user;
@@ -130,12 +135,106 @@ world_bucket(void *user, uint32_t index)
 	return index < world->fragment_count ? &world->fragments[index] : NULL;
 }
 
+static inline void
+world_store_fragment(void *user, uint32_t at, uint64_t word)
+{
+	((struct world *)user)->fragments[at / 8].word[at % 8] = word;
+}
+
 static const struct fl_fragment_access world_fragment_access = {
 	.config = world_config,
 	.bucket = world_bucket,
+	.store = world_store_fragment,
 	.core = world_core,
 	.now_ns = world_now_ns,
 };
+
+static inline const struct fl_flows *
+world_flows(void *user, uint32_t bucket)
+{
+	return &((struct world *)user)->flows[bucket];
+}
+
+static const struct fl_slot_access world_slot_access = { .vip = world_vip,
+							 .backend = world_backend };
+
+static inline uint32_t
+world_entry(void *user, uint64_t word, uint64_t tick)
+{
+	return fl_track_entry(&world_slot_access, user, word, tick);
+}
+
+static inline bool
+world_is_live(void *user, uint32_t slot)
+{
+	return fl_track_is_live(&world_slot_access, user, slot);
+}
+
+static const struct fl_flow_access world_flow_access = {
+	.flows = world_flows,
+	.entry = world_entry,
+};
+
+static inline uint64_t
+world_find_flow(void *user, uint32_t bucket, uint64_t fp, uint64_t tick)
+{
+	const struct fl_flow_place place = { .fp = fp, .tick = tick, .bucket = bucket };
+
+	return fl_track_find(&world_flow_access, user, &place);
+}
+
+static inline uint64_t
+world_victim(void *user, uint32_t bucket, uint64_t tick)
+{
+	const struct fl_flow_place place = { .tick = tick, .bucket = bucket };
+
+	return fl_track_victim(&world_flow_access, user, &place);
+}
+
+static inline bool
+world_swap_row(void *user, uint32_t index, uint64_t expected, uint64_t desired)
+{
+	return FL_SWAP(((struct world *)user)->rows[index].word, expected, desired);
+}
+
+static inline bool
+world_swap_flow(void *user, uint32_t bucket, uint64_t expected, uint64_t desired)
+{
+	return fl_flow_swap(&((struct world *)user)->flows[bucket], expected, desired);
+}
+
+static inline uint64_t
+world_tick(void *user)
+{
+	return ((struct world *)user)->clock.tick;
+}
+
+static inline void
+world_count_flow(void *user, uint32_t record, enum fl_flow_event event)
+{
+	fl_flow_count(&((struct world *)user)->flow_counter, event);
+}
+
+static const struct fl_track_access world_track_access = {
+	.config = world_config,
+	.vip = world_vip,
+	.entry = world_entry,
+	.is_live = world_is_live,
+	.row = world_row,
+	.find = world_find_flow,
+	.victim = world_victim,
+	.swap_row = world_swap_row,
+	.swap_flow = world_swap_flow,
+	.tick = world_tick,
+	.count = world_count_flow,
+};
+
+static inline enum fl_verdict
+world_track(void *user, const struct fl_packet *packet, struct fl_track_flow *flow)
+{
+	flow->segment |= fl_segment(&((struct world *)user)->frame, packet);
+	return fl_track(&world_track_access, user, flow);
+}
 
 static inline uint32_t
 world_recall(void *user, const struct fl_packet *packet)
@@ -154,7 +253,7 @@ static const struct fl_access world_access = {
 	.find_range = world_find_range,
 	.vip = world_vip,
 	.owners = world_owners,
-	.row = world_row,
+	.track = world_track,
 	.backend = world_backend,
 	.port = world_port,
 	.fragment_recall = world_recall,
@@ -272,6 +371,7 @@ world_open(struct world *world)
 		.config = { .key = { { 0x0706050403020100, 0x0f0e0d0c0b0a0908 } },
 			    .lengths = { 128, 128 },
 			    .fragment_bucket_mask = WORLD_FRAGMENTS - 1,
+			    .flow_bucket_mask = WORLD_FLOWS - 1,
 			    .answer_interval_ns = 1000000,
 			    .answer_burst_ns = 99000000 },
 		.owners_count = WORLD_ROWS / 4,
@@ -346,6 +446,7 @@ world_decide(struct world *world, const struct frame *frame, struct world_walk *
 	struct fl_view view = world_view(world);
 	static struct world before;
 
+	world->frame = (struct fl_frame){ .start = cursor };
 	before = *world;
 	world_check_plain(world, frame);
 	memset(ret_walk, 0, sizeof *ret_walk);

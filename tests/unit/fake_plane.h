@@ -201,6 +201,8 @@ fake_take_tables(struct fake_plane *fake, const struct plane_limits *limits)
 		.rows = fake_take(size.row_count, sizeof(struct fl_row)),
 		.ports = fake_take(FL_PORTS_MAX, sizeof(struct fl_port)),
 		.fragments = fake_take(size.fragment_bucket_count, sizeof(struct fl_fragments)),
+		.flows = fake_take(size.flow_bucket_count, sizeof(struct fl_flows)),
+		.clock = fake_take(1, sizeof(struct fl_clock)),
 		.vip_ledger = fake_take(size.vip_count, sizeof(struct plane_ledger)),
 		.backend_ledger = fake_take(size.backend_count, sizeof(struct plane_ledger)),
 		.generation = fake_take(1, sizeof(uint64_t)),
@@ -208,6 +210,7 @@ fake_take_tables(struct fake_plane *fake, const struct plane_limits *limits)
 	fake->tables.config->key = (struct fl_key){ { 0x0706050403020100, 0x0f0e0d0c0b0a0908 } };
 	fake->tables.config->vip_bucket_mask = size.vip_bucket_count - 1;
 	fake->tables.config->fragment_bucket_mask = size.fragment_bucket_count - 1;
+	fake->tables.config->flow_bucket_mask = size.flow_bucket_count - 1;
 	fake->vip_counters = calloc(size.vip_count, sizeof(struct fl_counter));
 	fake->backend_counters = calloc(size.backend_count, sizeof(struct fl_counter));
 	fake_require(fake->vip_counters != NULL && fake->backend_counters != NULL, "no memory");
@@ -219,7 +222,7 @@ struct fake_part {
 	size_t size;
 };
 
-enum { FAKE_PARTS = 11 };
+enum { FAKE_PARTS = 13 };
 
 static inline void
 fake_parts(const struct fake_plane *fake, struct fake_part ret_parts[FAKE_PARTS])
@@ -235,6 +238,8 @@ fake_parts(const struct fake_plane *fake, struct fake_part ret_parts[FAKE_PARTS]
 		{ tables->rows, size->row_count * sizeof *tables->rows },
 		{ tables->ports, FL_PORTS_MAX * sizeof *tables->ports },
 		{ tables->fragments, size->fragment_bucket_count * sizeof *tables->fragments },
+		{ tables->flows, size->flow_bucket_count * sizeof *tables->flows },
+		{ tables->clock, sizeof *tables->clock },
 		{ tables->vip_ledger, size->vip_count * sizeof *tables->vip_ledger },
 		{ tables->backend_ledger, size->backend_count * sizeof *tables->backend_ledger },
 		{ tables->generation, sizeof *tables->generation },

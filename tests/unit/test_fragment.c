@@ -20,6 +20,17 @@ hash_of(uint32_t i)
 	return (uint64_t)i << 1 | (uint64_t)(i * 2654435761u) << 32;
 }
 
+/** Write what a first fragment leaves. @return true: an entry that was alive had to go. */
+static bool
+put(struct fl_fragments *bucket, uint64_t hash, uint32_t slot, uint64_t now_ns)
+{
+	bool is_alive;
+	uint32_t place = fl_fragment_place(bucket, hash, now_ns, &is_alive);
+
+	bucket->word[place] = fl_fragment_word(hash, slot, now_ns);
+	return is_alive;
+}
+
 START_TEST(test_fragment_word_keeps_its_fields_apart)
 {
 	for (uint32_t slot = 0; slot < FL_SLOTS_MAX; slot += slot < 300 ? 1 : 977)
@@ -27,7 +38,7 @@ START_TEST(test_fragment_word_keeps_its_fields_apart)
 			uint64_t hash = i & 1 ? UINT64_MAX : i, now_ns = i & 2 ? UINT64_MAX : i;
 			struct fl_fragments bucket = { { 0 } };
 
-			ck_assert(!fl_fragment_put(&bucket, hash, slot, now_ns));
+			ck_assert(!put(&bucket, hash, slot, now_ns));
 			CHECK(fl_fragment_find(&bucket, hash, now_ns) == slot);
 			CHECK(fl_fragment_age(bucket.word[0], now_ns) == 0);
 			CHECK(bucket.word[0] != 0);
@@ -57,7 +68,7 @@ START_TEST(test_fragment_lives_two_seconds_at_most)
 			uint64_t start = steps[i] * step_ns + phase;
 			struct fl_fragments bucket = { { 0 } };
 
-			fl_fragment_put(&bucket, 6, 5, start);
+			put(&bucket, 6, 5, start);
 			for (uint64_t age = 0; age < 5 * second_ns; age += step_ns / 9) {
 				bool found = fl_fragment_find(&bucket, 6, start + age) == 5;
 
@@ -76,7 +87,7 @@ START_TEST(test_fragment_of_every_age)
 		struct fl_fragments bucket = { { 0 } };
 		uint64_t first = start * 40000;
 
-		fl_fragment_put(&bucket, 6, 5, first * step_ns);
+		put(&bucket, 6, 5, first * step_ns);
 		for (uint64_t age = 0; age < 65536; age++) {
 			uint64_t now_ns = (first + age) * step_ns;
 
@@ -94,7 +105,7 @@ START_TEST(test_fragment_is_found_at_every_place)
 	struct fl_fragments bucket = { { 0 } };
 
 	for (uint32_t i = 0; i < 8; i++)
-		ck_assert(!fl_fragment_put(&bucket, hash_of(i), 100 + i, second_ns));
+		ck_assert(!put(&bucket, hash_of(i), 100 + i, second_ns));
 	for (uint32_t i = 0; i < 8; i++)
 		ck_assert_uint_eq(fl_fragment_find(&bucket, hash_of(i), second_ns), 100 + i);
 	ck_assert_uint_eq(fl_fragment_find(&bucket, hash_of(8), second_ns), FL_FRAGMENT_NOT_FOUND);
@@ -111,9 +122,9 @@ START_TEST(test_fragment_renews_its_own_place)
 			struct fl_fragments bucket = { { 0 } }, before;
 
 			for (uint32_t i = 0; i < (others ? 8 : own + 1); i++)
-				fl_fragment_put(&bucket, hash_of(i), i, i * step_ns);
+				put(&bucket, hash_of(i), i, i * step_ns);
 			before = bucket;
-			ck_assert(!fl_fragment_put(&bucket, hash_of(own), 999, 20 * step_ns));
+			ck_assert(!put(&bucket, hash_of(own), 999, 20 * step_ns));
 			for (uint32_t i = 0; i < 8; i++)
 				ck_assert(i == own || bucket.word[i] == before.word[i]);
 			ck_assert_uint_eq(fl_fragment_find(&bucket, hash_of(own), 40 * step_ns),
@@ -131,9 +142,9 @@ START_TEST(test_fragment_full_bucket_gives_the_oldest_away)
 			uint64_t now = 1000;
 
 			for (uint32_t i = 0; i < 8; i++)
-				fl_fragment_put(&bucket, hash_of(i), i,
-						(i == oldest ? now - age : now) * step_ns);
-			CHECK(fl_fragment_put(&bucket, hash_of(9), 9, now * step_ns) ==
+				put(&bucket, hash_of(i), i,
+				    (i == oldest ? now - age : now) * step_ns);
+			CHECK(put(&bucket, hash_of(9), 9, now * step_ns) ==
 			      (age < FL_FRAGMENT_LIFE_STEPS));
 			CHECK(fl_fragment_find(&bucket, hash_of(9), now * step_ns) == 9);
 			CHECK((bucket.word[oldest] & 0xfffffff) == fl_fragment_fp(hash_of(9)));
@@ -149,8 +160,8 @@ START_TEST(test_fragment_free_place_goes_before_a_dead_one)
 	struct fl_fragments bucket = { { 0 } };
 
 	/* dead as long as can be: 65535 steps */
-	fl_fragment_put(&bucket, hash_of(1), 1, 0);
-	ck_assert(!fl_fragment_put(&bucket, hash_of(2), 2, 65535 * step_ns));
+	put(&bucket, hash_of(1), 1, 0);
+	ck_assert(!put(&bucket, hash_of(2), 2, 65535 * step_ns));
 	ck_assert_uint_ne(bucket.word[1], 0);
 }
 END_TEST
@@ -161,7 +172,7 @@ START_TEST(test_fragment_collides_only_in_what_the_word_keeps)
 	struct fl_fragments bucket = { { 0 } };
 	uint64_t hash = 0x123456789abcdef1;
 
-	fl_fragment_put(&bucket, hash, 7, 0);
+	put(&bucket, hash, 7, 0);
 	for (uint32_t bit = 0; bit < 64; bit++)
 		ck_assert_uint_eq(fl_fragment_find(&bucket, hash ^ 1ull << bit, 0),
 				  bit == 0 || bit >= 28 ? 7 : FL_FRAGMENT_NOT_FOUND);
@@ -212,7 +223,7 @@ START_TEST(test_fragment_is_what_a_naive_twin_says)
 			continue;
 		was_alive = twin_alive(&twin, step);
 		CHECK(was_alive <= 8);
-		CHECK(fl_fragment_put(&bucket, hash_of(packet), round & 0xfffff, step * step_ns) ==
+		CHECK(put(&bucket, hash_of(packet), round & 0xfffff, step * step_ns) ==
 		      (!is_alive && was_alive == 8));
 		twin.step[packet] = step;
 		twin.slot[packet] = round & 0xfffff;

@@ -76,6 +76,7 @@ fill_tables(void)
 					     .lengths = { 128, 128 },
 					     .vip_bucket_mask = size.vip_bucket_count - 1,
 					     .fragment_bucket_mask = size.fragment_bucket_count - 1,
+					     .flow_bucket_mask = size.flow_bucket_count - 1,
 					     .answer_interval_ns = 1000000 };
 	for (uint32_t i = 0; i < FL_OWN_COUNT; i++)
 		memset(&tables.config->own[i].address, 0xff, sizeof(struct fl_addr));
@@ -111,6 +112,8 @@ open_tables(void)
 		.ports = table_memory(FL_PORTS_MAX * sizeof *tables.ports, 16),
 		.fragments =
 			table_memory(size.fragment_bucket_count * sizeof *tables.fragments, 64),
+		.flows = table_memory(size.flow_bucket_count * sizeof *tables.flows, 64),
+		.clock = table_memory(sizeof *tables.clock, 64),
 	};
 	core = (struct fl_core){ .answer_at = 0 };
 	run = (struct plane_run){
