@@ -299,6 +299,18 @@ backend_counter(void *user, uint32_t slot)
 			    engine->cpu_count);
 }
 
+static struct fl_flow_counter
+flow_counter(void *user, uint32_t vip_index)
+{
+	const struct xdp_engine *engine = user;
+	struct fl_flow_counter sum = { 0 };
+
+	for (uint32_t i = 0; i < engine->cpu_count; i++)
+		fl_flow_add(&sum,
+			    &engine->flow_counters[(size_t)i * engine->vip_stride + vip_index]);
+	return sum;
+}
+
 static int
 read_stats(const struct nlmsghdr *message, void *user)
 {
@@ -371,6 +383,7 @@ xdp_engine_functions(struct xdp_engine *engine)
 		.events = events,
 		.vip_counter = vip_counter,
 		.backend_counter = backend_counter,
+		.flow_counter = flow_counter,
 		.port_stats = port_stats,
 		.core_stats = core_stats,
 		.core_count =

@@ -75,7 +75,8 @@ struct fl_vip_service {
 	uint8_t flags;	     /**< enum fl_vip_flag */
 	uint8_t policy;	     /**< not read by packet cores: what flags and records came from */
 	struct fl_window window;
-	uint32_t unused[2];
+	uint32_t window_s; /**< not read by packet cores: what the window came from */
+	uint32_t hold_s;
 };
 
 /** FL_VIP_ENDPOINT with ip_proto 0: packets without ports are looked up by it, and ranges start

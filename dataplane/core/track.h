@@ -52,6 +52,16 @@ fl_flow_count(struct fl_flow_counter *counter, enum fl_flow_event event)
 	counter->raced += event == FL_FLOW_RACED;
 }
 
+/** Add what a packet core counts to a sum. */
+FL_INLINE void
+fl_flow_add(struct fl_flow_counter *sum, const struct fl_flow_counter *counter)
+{
+	sum->failed += FL_READ_ONCE(counter->failed);
+	sum->evicted += FL_READ_ONCE(counter->evicted);
+	sum->extended += FL_READ_ONCE(counter->extended);
+	sum->raced += FL_READ_ONCE(counter->raced);
+}
+
 /** What fl_track_entry() and fl_track_is_live() stand on. Records are borrowed; NULL: the table has
  * no such index. */
 struct fl_slot_access {

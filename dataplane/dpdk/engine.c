@@ -294,6 +294,17 @@ backend_counter(void *user, uint32_t slot)
 	return sum;
 }
 
+static struct fl_flow_counter
+flow_counter(void *user, uint32_t vip_index)
+{
+	const struct engine *engine = user;
+	struct fl_flow_counter sum = { 0 };
+
+	for (uint32_t i = 0; i < engine->config->worker_count; i++)
+		fl_flow_add(&sum, &engine->workers[i]->flow_counters[vip_index]);
+	return sum;
+}
+
 static void
 port_stats(void *user, uint32_t port, struct plane_port_stats *ret_stats)
 {
@@ -330,6 +341,7 @@ engine_functions(struct engine *engine)
 		.events = events,
 		.vip_counter = vip_counter,
 		.backend_counter = backend_counter,
+		.flow_counter = flow_counter,
 		.port_stats = port_stats,
 		.core_stats = core_stats,
 		.core_count = engine->config->worker_count,

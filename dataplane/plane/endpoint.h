@@ -37,6 +37,8 @@ struct vip_policy {
 	enum vip_fragments fragments;
 	enum vip_icmp_echo icmp_echo;
 	enum vip_no_backend no_backend;
+	uint32_t window_s; /**< how long a row remembers; 0: rows change their owner at once */
+	uint32_t hold_s;   /**< how long a row's new flows still go to its previous owner */
 };
 
 /* clang-format off */

@@ -75,6 +75,7 @@ struct plane_engine {
 	void (*events)(void *user, uint64_t ret_events[FL_EVENT_COUNT]);
 	struct fl_counter (*vip_counter)(void *user, uint32_t vip_index);
 	struct fl_counter (*backend_counter)(void *user, uint32_t slot);
+	struct fl_flow_counter (*flow_counter)(void *user, uint32_t vip_index);
 	void (*port_stats)(void *user, uint32_t port, struct plane_port_stats *ret_stats);
 	void (*core_stats)(void *user, uint32_t i, struct plane_core_stats *ret_stats);
 	uint32_t core_count;

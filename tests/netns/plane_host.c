@@ -84,6 +84,12 @@ engine_port_stats(void *user, uint32_t port, struct plane_port_stats *ret_stats)
 	*ret_stats = (struct plane_port_stats){ 0 };
 }
 
+static struct fl_flow_counter
+engine_flow_counter(void *user, uint32_t vip_index)
+{
+	return (struct fl_flow_counter){ 0 };
+}
+
 static void
 engine_core_stats(void *user, uint32_t i, struct plane_core_stats *ret_stats)
 {
@@ -331,6 +337,7 @@ main(int argc, char **argv)
 			    .vip_counter = engine_counter,
 			    .backend_counter = engine_counter,
 			    .port_stats = engine_port_stats,
+			    .flow_counter = engine_flow_counter,
 			    .core_stats = engine_core_stats,
 			    .core_count = 1 },
 		.log = host_log,

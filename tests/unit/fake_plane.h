@@ -146,6 +146,12 @@ fake_port_stats(void *user, uint32_t port, struct plane_port_stats *ret_stats)
 	*ret_stats = (struct plane_port_stats){ .rx_packets = 1 };
 }
 
+static inline struct fl_flow_counter
+fake_flow_counter(void *user, uint32_t vip_index)
+{
+	return (struct fl_flow_counter){ 0 };
+}
+
 static inline void
 fake_core_stats(void *user, uint32_t i, struct plane_core_stats *ret_stats)
 {
@@ -278,6 +284,7 @@ fake_set_options(struct fake_plane *fake, const struct plane_limits *limits)
 			    .vip_counter = fake_vip_counter,
 			    .backend_counter = fake_backend_counter,
 			    .port_stats = fake_port_stats,
+			    .flow_counter = fake_flow_counter,
 			    .core_stats = fake_core_stats,
 			    .core_count = 1 },
 		.log = fake_log,
