@@ -44,9 +44,9 @@ struct fl_vip_key {
 };
 
 /**
- * How long a VIP remembers, rows.md of the decision in docs/decisions/0010: made by fl_window() of
- * window.h from the seconds that are configured. A unit is 2^unit_shift ticks, what entries count
- * their age in.
+ * How long a VIP remembers (docs/architecture.md, "When a row changes its owner"): made by
+ * fl_window() of window.h from the seconds that are configured. A unit is 2^unit_shift ticks, what
+ * entries count their age in.
  */
 struct fl_window {
 	uint32_t row_ticks;   /**< Wp: a row moves, and settles, for so long. 0: it never does */
