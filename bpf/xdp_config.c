@@ -11,6 +11,7 @@ static const struct json_field root_fields[] = {
 	{ "cores", .elsewhere = OTHER_PLANE },
 	{ "hugepages", .elsewhere = OTHER_PLANE },
 	{ "memory_mb", .elsewhere = OTHER_PLANE },
+	{ "tables_dir", .elsewhere = OTHER_PLANE },
 	{ NULL },
 };
 

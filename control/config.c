@@ -5,6 +5,7 @@
  * found, so that one run reports all.
  */
 #include "config_sets.h"
+#include "config_windows.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ static const struct json_field plane_fields[] = {
 static const struct json_field vip_fields[] = {
 	{ "name", JSON_KIND_STRING, false, 1, CONTROL_OBJECT_NAME_MAX },
 	ENDPOINT_FIELDS,
+	WINDOWS_FIELDS,
 	POLICY_FIELDS,
 	{ "table_size", JSON_KIND_INTEGER, false, -JSON_INTEGER_MAX, JSON_INTEGER_MAX },
 	{ "backends", JSON_KIND_ARRAY, true, 1, CONTROL_VIP_BACKENDS_MAX },
@@ -216,11 +218,14 @@ static int
 config_read_vip(const struct item *item, struct config_vip *vip)
 {
 	char text[ADDR_ENDPOINT_TEXT_MAX];
+	bool is_policy;
 
 	(void)json_check(item->object, vip_fields, item->path, item->errors);
 	(void)endpoint_read(item->object, item->path, item->errors, &vip->endpoint);
+	is_policy = policy_read(item->object, item->path, item->errors, &vip->policy);
+	config_windows_read(item->object, item->path, item->errors, vip);
 	/* With its defaults it might seem to conflict with others. */
-	if (!policy_read(item->object, item->path, item->errors, &vip->policy))
+	if (!is_policy)
 		vip->endpoint.protocol = 0;
 	item_name(item, addr_endpoint_format(&vip->endpoint, text), vip->name);
 	config_read_table_size(item, vip);

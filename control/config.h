@@ -29,6 +29,28 @@ struct config_plane {
 	char socket[CONTROL_SOCKET_PATH_MAX + 1];
 };
 
+/** What becomes of the flows of a backend that is down. */
+enum config_on_down { CONFIG_ON_DOWN_REHASH, CONFIG_ON_DOWN_KEEP };
+
+/** What a udp VIP does when a row changes its owner: follow at once, or as tcp. */
+enum config_udp { CONFIG_UDP_HASH, CONFIG_UDP_TRACK };
+
+/** As the file has them; what counts for planes is in vip_policy. */
+struct config_windows {
+	uint32_t window_s;     /**< of tcp */
+	uint32_t udp_window_s; /**< of udp that is tracked */
+	uint32_t hold_s;
+	enum config_on_down on_down;
+	enum config_udp udp;
+};
+
+/** Whether it was taken away while it served. */
+enum config_removal {
+	CONFIG_STAYS,
+	CONFIG_LEAVING, /**< weight 0 until every plane says that it is drained */
+	CONFIG_REMOVED, /**< not on the planes any more, but still in the file */
+};
+
 struct config_backend {
 	struct addr address;
 	char name[CONTROL_OBJECT_NAME_MAX + 1]; /**< the address when the file gives none */
@@ -37,15 +59,24 @@ struct config_backend {
 	bool drained;	 /**< owns no rows, whatever its weight */
 	bool reweighted; /**< runtime_weight counts instead of weight */
 	uint32_t runtime_weight;
+	enum config_removal removal;
+	bool unlisted; /**< the file does not have it: it is leaving, or was undrained since */
+	bool served;   /**< some plane was given it */
+	bool ramping;  /**< runtime_weight is on its way, by the monotonic clock in ms */
+	uint32_t ramp_from;
+	uint32_t ramp_to;
+	int64_t ramp_begin_ms;
+	int64_t ramp_end_ms;
 };
 
 struct config_vip {
 	char name[CONTROL_OBJECT_NAME_MAX + 1]; /**< the endpoint when the file gives none */
 	struct addr_endpoint endpoint;
-	struct vip_policy policy;
+	struct vip_policy policy; /**< its window_s and hold_s are those that count */
+	struct config_windows windows;
 	uint32_t table_size; /**< rows */
 	uint32_t backend_count;
-	struct config_backend *backends; /**< in the order of the file */
+	struct config_backend *backends; /**< in the order of the file, then unlisted ones */
 };
 
 struct config {

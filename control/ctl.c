@@ -46,10 +46,19 @@ static const struct json_field backend_fields[] = {
 	{ NULL },
 };
 
+static const struct json_field remove_fields[] = {
+	{ "backend", JSON_KIND_STRING, true, 1, 128 },
+	{ "vip", JSON_KIND_STRING, false, 1, 128 },
+	{ "now", JSON_KIND_BOOLEAN, false, 0, 0 },
+	{ "force", JSON_KIND_BOOLEAN, false, 0, 0 },
+	{ NULL },
+};
+
 static const struct json_field weight_fields[] = {
 	{ "backend", JSON_KIND_STRING, true, 1, 128 },
 	{ "vip", JSON_KIND_STRING, false, 1, 128 },
 	{ "weight", JSON_KIND_INTEGER, true, 0, CONTROL_WEIGHT_MAX },
+	{ "over_s", JSON_KIND_INTEGER, false, 0, RAMP_S_MAX },
 	{ "force", JSON_KIND_BOOLEAN, false, 0, 0 },
 	{ NULL },
 };
@@ -69,6 +78,7 @@ static const struct {
 } methods[] = {
 	{ "backend.drain", backend_fields, ctl_backend_drain },
 	{ "backend.list", vip_optional_fields, ctl_backend_list },
+	{ "backend.remove", remove_fields, ctl_backend_remove },
 	{ "backend.undrain", backend_fields, ctl_backend_undrain },
 	{ "backend.weight", weight_fields, ctl_backend_weight },
 	{ "config.apply", apply_fields, ctl_config_apply },

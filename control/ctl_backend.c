@@ -1,10 +1,64 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* backend.drain, backend.undrain, backend.weight: edits of the state that serves. */
+/* backend.drain, backend.undrain, backend.weight, backend.remove: edits of the state that serves.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctl_state.h"
 #include "model_view.h"
+
+static bool
+removed_put(cJSON *array, const struct config_vip *vip, const struct config_backend *backend)
+{
+	char text[ADDR_ENDPOINT_TEXT_MAX];
+	cJSON *object = cJSON_CreateObject();
+
+	return model_view_put(array, NULL, object) &&
+	       cJSON_AddStringToObject(object, "vip", addr_endpoint_format(&vip->endpoint, text)) !=
+		       NULL &&
+	       cJSON_AddStringToObject(object, "name", vip->name) != NULL &&
+	       cJSON_AddStringToObject(object, "backend", addr_format(&backend->address, text)) !=
+		       NULL &&
+	       cJSON_AddStringToObject(object, "state", model_removal(backend)) != NULL;
+}
+
+/* What became of what was to be removed, in the state that serves now. NULL: no memory. */
+static cJSON *
+removed_json(const struct config *config, const struct model_edit *edit)
+{
+	const struct config_vip *only =
+		edit->vip != NULL ? config_find_vip(config, edit->vip) : NULL;
+	cJSON *array = cJSON_CreateArray();
+
+	for (uint32_t i = 0; array != NULL && i < config->vip_count; i++) {
+		const struct config_vip *vip = &config->vips[i];
+		const struct config_backend *backend = config_find_backend(vip, edit->backend);
+
+		if (backend == NULL || backend->removal == CONFIG_STAYS ||
+		    (edit->vip != NULL && only != vip))
+			continue;
+		if (!removed_put(array, vip, backend)) {
+			cJSON_Delete(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+/* What an answer has besides, by what was asked. */
+static void
+answer_put_edit(cJSON *answer, const struct config *config, const struct model_edit *edit)
+{
+	cJSON *ramp;
+
+	if (edit->kind == MODEL_REMOVE)
+		(void)model_view_put(answer, "removed", removed_json(config, edit));
+	if (edit->kind != MODEL_WEIGHT || edit->over_s == 0)
+		return;
+	ramp = cJSON_AddObjectToObject(answer, "ramp");
+	(void)cJSON_AddNumberToObject(ramp, "to", edit->weight);
+	(void)cJSON_AddNumberToObject(ramp, "over_s", edit->over_s);
+}
 
 static void
 backend_done(struct push_job *push_job, struct push_result *result)
@@ -20,6 +74,7 @@ backend_done(struct push_job *push_job, struct push_result *result)
 	if (answer != NULL) {
 		(void)model_view_put(answer, "changed", result->changed);
 		result->changed = NULL;
+		answer_put_edit(answer, job->ctl->options.model->config, &push_job->edit);
 	}
 	ctl_reply(job->ctl, job->call, answer);
 	ctl_job_destroy(job);
@@ -46,6 +101,9 @@ backend_submit(struct ctl *ctl, struct rpc_call *call, enum model_edit_kind kind
 		.backend = job->backend,
 		.vip = job->vip,
 		.weight = (uint32_t)json_get_integer(call->params, "weight", 0),
+		.over_s = (uint32_t)json_get_integer(call->params, "over_s", 0),
+		.at_once = json_get_boolean(call->params, "now", false),
+		.now_ms = plane_link_now_ms(),
 		.force = json_get_boolean(call->params, "force", false),
 	};
 	job->job.done = backend_done;
@@ -68,4 +126,10 @@ void
 ctl_backend_weight(struct ctl *ctl, struct rpc_call *call)
 {
 	backend_submit(ctl, call, MODEL_WEIGHT);
+}
+
+void
+ctl_backend_remove(struct ctl *ctl, struct rpc_call *call)
+{
+	backend_submit(ctl, call, MODEL_REMOVE);
 }

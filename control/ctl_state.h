@@ -44,6 +44,7 @@ void ctl_vip_list(struct ctl *ctl, struct rpc_call *call);
 void ctl_vip_show(struct ctl *ctl, struct rpc_call *call);
 void ctl_backend_list(struct ctl *ctl, struct rpc_call *call);
 void ctl_backend_drain(struct ctl *ctl, struct rpc_call *call);
+void ctl_backend_remove(struct ctl *ctl, struct rpc_call *call);
 void ctl_backend_undrain(struct ctl *ctl, struct rpc_call *call);
 void ctl_backend_weight(struct ctl *ctl, struct rpc_call *call);
 void ctl_flow_explain(struct ctl *ctl, struct rpc_call *call);

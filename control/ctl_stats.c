@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "ctl_state.h"
+#include "config_windows.h"
+#include "keeper.h"
 #include "model_view.h"
 
 struct stats_job {
@@ -115,15 +117,81 @@ entries_sum(const struct entries *entries, const char *key, const char *member)
 	return sum;
 }
 
-static bool
-entries_of_vips(struct entries *entries, const struct gather_result *result)
+/* Whether some plane told the member, and the sum, the least and the largest of what they told. */
+struct folded {
+	bool told;
+	uint64_t sum;
+	uint64_t least;
+	uint64_t largest;
+};
+
+static struct folded
+entries_fold(const struct entries *entries, const char *key, const char *member)
+{
+	struct folded folded = { .least = UINT64_MAX };
+	size_t first;
+	size_t count = entries_find(entries, key, &first);
+
+	for (size_t i = first; i < first + count; i++) {
+		int64_t value = json_get_integer(entries->sorted[i].item, member, -1);
+
+		if (value < 0)
+			continue;
+		folded.told = true;
+		folded.sum += (uint64_t)value;
+		if ((uint64_t)value < folded.least)
+			folded.least = (uint64_t)value;
+		if ((uint64_t)value > folded.largest)
+			folded.largest = (uint64_t)value;
+	}
+	return folded;
+}
+
+/* What planes answered of VIPs. */
+struct told {
+	struct entries all;
+	struct entries synced; /* of planes that serve what is configured */
+	uint32_t in_sync;      /* how many planes these are; also those that did not answer */
+};
+
+static const cJSON *
+vips_of(const struct gather_result *result, const char *plane)
 {
 	for (uint32_t i = 0; i < result->count; i++) {
-		if (!entries_add(entries, json_get(result->answers[i].result, "vips"), vip_key))
+		if (strcmp(result->answers[i].plane, plane) == 0)
+			return json_get(result->answers[i].result, "vips");
+	}
+	return NULL;
+}
+
+static bool
+told_make(const struct ctl *ctl, const struct gather_result *result, struct told *told)
+{
+	for (uint32_t i = 0; i < result->count; i++) {
+		if (!entries_add(&told->all, json_get(result->answers[i].result, "vips"), vip_key))
 			return false;
 	}
-	entries_sort(entries);
+	for (uint32_t i = 0; i < pusher_plane_count(ctl->options.pusher); i++) {
+		struct push_plane_view view;
+
+		pusher_plane(ctl->options.pusher, i, &view);
+		if (view.state != PUSH_IN_SYNC)
+			continue;
+		told->in_sync++;
+		if (!entries_add(&told->synced, vips_of(result, plane_link_name(view.link)),
+				 vip_key))
+			return false;
+	}
+	entries_sort(&told->all);
+	entries_sort(&told->synced);
 	return true;
+}
+
+static void
+told_free(struct told *told)
+{
+	free(told->all.sorted);
+	free(told->synced.sorted);
 }
 
 /* The backends of one VIP, of every plane. */
@@ -185,8 +253,66 @@ struct backend_row {
 	const struct config_vip *vip;
 	const struct config_backend *backend;
 	const struct entries *counters;
+	const struct entries *synced; /* of the planes in sync */
+	uint32_t in_sync;
 	uint64_t weight_total;
 };
+
+/* No plane holds anything of it, and there is one that can say so. */
+static bool
+is_drained(const struct backend_row *row, const char *address)
+{
+	size_t first;
+	size_t count = entries_find(row->synced, address, &first);
+
+	if (count == 0 || count != row->in_sync)
+		return false;
+	for (size_t i = first; i < first + count; i++) {
+		if (!keeper_is_drained(row->synced->sorted[i].item))
+			return false;
+	}
+	return true;
+}
+
+static const char *
+backend_state(const struct backend_row *row, bool drained)
+{
+	if (row->backend->removal == CONFIG_LEAVING)
+		return "leaving";
+	if (model_weight(row->backend) > 0)
+		return "serving";
+	return drained ? "drained" : "draining";
+}
+
+static bool
+ramp_put(cJSON *object, const struct config_backend *backend)
+{
+	int64_t left_ms = backend->ramp_end_ms - plane_link_now_ms();
+	cJSON *ramp;
+
+	if (!backend->ramping)
+		return true;
+	ramp = cJSON_AddObjectToObject(object, "ramp");
+	return ramp != NULL && json_add_u64(ramp, "to", backend->ramp_to) &&
+	       json_add_u64(ramp, "left_s", left_ms > 0 ? (uint64_t)(left_ms + 999) / 1000 : 0);
+}
+
+/* What still holds its drain. */
+static bool
+drain_put(cJSON *object, const struct backend_row *row, const char *address)
+{
+	struct folded leaving = entries_fold(row->synced, address, "rows_leaving");
+	struct folded flows = entries_fold(row->synced, address, "flows");
+	struct folded idle = entries_fold(row->synced, address, "idle_ms");
+	bool drained = is_drained(row, address);
+
+	return cJSON_AddStringToObject(object, "state", backend_state(row, drained)) != NULL &&
+	       ramp_put(object, row->backend) &&
+	       (!leaving.told || json_add_u64(object, "rows_leaving", leaving.sum)) &&
+	       (!flows.told || json_add_u64(object, "flows", flows.sum)) &&
+	       (!idle.told || json_add_u64(object, "idle_ms", idle.least)) &&
+	       cJSON_AddBoolToObject(object, "drained", drained) != NULL;
+}
 
 static cJSON *
 backend_json(const struct backend_row *row)
@@ -211,27 +337,36 @@ backend_json(const struct backend_row *row)
 	    json_add_u64(object, "share_ppm", ppm) && rows_put(object, row->counters, text) &&
 	    json_add_u64(object, "packets", entries_sum(row->counters, text, "packets")) &&
 	    json_add_u64(object, "bytes", entries_sum(row->counters, text, "bytes")) &&
-	    cJSON_AddStringToObject(object, "next_hop", next_hop_word(row->counters, text)))
+	    cJSON_AddStringToObject(object, "next_hop", next_hop_word(row->counters, text)) &&
+	    drain_put(object, row, text))
 		return object;
 	cJSON_Delete(object);
 	return NULL;
 }
 
 static bool
-backends_put(cJSON *array, const struct config_vip *vip, const struct entries *vips)
+backends_put(cJSON *array, const struct config_vip *vip, const struct told *told)
 {
 	char endpoint[ADDR_ENDPOINT_TEXT_MAX];
 	struct entries counters = { 0 };
-	struct backend_row row = { .vip = vip, .counters = &counters };
-	bool fine = entries_of_backends(&counters, vips,
-					addr_endpoint_format(&vip->endpoint, endpoint));
+	struct entries synced = { 0 };
+	struct backend_row row = {
+		.vip = vip, .counters = &counters, .synced = &synced, .in_sync = told->in_sync
+	};
+	bool fine;
+
+	(void)addr_endpoint_format(&vip->endpoint, endpoint);
+	fine = entries_of_backends(&counters, &told->all, endpoint) &&
+	       entries_of_backends(&synced, &told->synced, endpoint);
 
 	row.weight_total = model_vip_weight(vip);
 	for (uint32_t i = 0; fine && i < vip->backend_count; i++) {
 		row.backend = &vip->backends[i];
-		fine = model_view_put(array, NULL, backend_json(&row));
+		if (model_is_pushed(row.backend))
+			fine = model_view_put(array, NULL, backend_json(&row));
 	}
 	free(counters.sorted);
+	free(synced.sorted);
 	return fine;
 }
 
@@ -245,11 +380,45 @@ vip_put(cJSON *object, const struct config_vip *vip, const struct entries *vips)
 	(void)addr_endpoint_format(&vip->endpoint, endpoint);
 	return cJSON_AddStringToObject(object, "vip", endpoint) != NULL &&
 	       cJSON_AddStringToObject(object, "name", vip->name) != NULL &&
-	       policy_put(object, &vip->policy) &&
+	       model_view_policy_put(object, &vip->policy) &&
+	       config_windows_put_words(object, vip) &&
 	       json_add_u64(object, "table_size", vip->table_size) &&
 	       json_add_u64(object, "weight", model_vip_weight(vip)) &&
 	       json_add_u64(object, "packets", entries_sum(vips, endpoint, "packets")) &&
 	       json_add_u64(object, "bytes", entries_sum(vips, endpoint, "bytes"));
+}
+
+/* What its rows and flows are doing, on the planes in sync. */
+static bool
+tracking_put(cJSON *object, const struct config_vip *vip, const struct told *told)
+{
+	static const char *const sums[] = { "rows_moving",     "rows_settling",	 "flows",
+					    "flow_failures",   "flow_evictions", "row_races",
+					    "windows_extended" };
+	char endpoint[ADDR_ENDPOINT_TEXT_MAX];
+	struct folded stable;
+	bool fine = json_add_u64(object, "planes_in_sync", told->in_sync);
+
+	(void)addr_endpoint_format(&vip->endpoint, endpoint);
+	for (size_t i = 0; fine && i < sizeof sums / sizeof sums[0]; i++) {
+		struct folded folded = entries_fold(&told->synced, endpoint, sums[i]);
+
+		if (folded.told)
+			fine = json_add_u64(object, sums[i], folded.sum);
+	}
+	stable = entries_fold(&told->synced, endpoint, "stable_in_ms");
+	return fine && (!stable.told || json_add_u64(object, "stable_in_ms", stable.largest));
+}
+
+/* Those that planes have. */
+static uint64_t
+vip_backend_count(const struct config_vip *vip)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < vip->backend_count; i++)
+		count += model_is_pushed(&vip->backends[i]);
+	return count;
 }
 
 static cJSON *
@@ -258,7 +427,7 @@ vip_list_item(const struct config_vip *vip, const struct entries *vips)
 	cJSON *object = cJSON_CreateObject();
 
 	if (object != NULL && vip_put(object, vip, vips) &&
-	    json_add_u64(object, "backends", vip->backend_count))
+	    json_add_u64(object, "backends", vip_backend_count(vip)))
 		return object;
 	cJSON_Delete(object);
 	return NULL;
@@ -282,15 +451,15 @@ static cJSON *
 vip_list_answer(const struct stats_job *job, const struct gather_result *result)
 {
 	const struct config *config = job->ctl->options.model->config;
-	struct entries vips = { 0 };
+	struct told told = { 0 };
 	cJSON *array = cJSON_CreateArray();
 	cJSON *answer = cJSON_CreateObject();
-	bool fine = array != NULL && entries_of_vips(&vips, result);
+	bool fine = array != NULL && told_make(job->ctl, result, &told);
 
 	for (uint32_t i = 0; fine && i < config->vip_count; i++)
-		fine = model_view_put(array, NULL, vip_list_item(&config->vips[i], &vips));
+		fine = model_view_put(array, NULL, vip_list_item(&config->vips[i], &told.all));
 	fine = model_view_put(answer, "vips", array) && fine;
-	free(vips.sorted);
+	told_free(&told);
 	return answer_end(answer, fine, result);
 }
 
@@ -298,15 +467,15 @@ static cJSON *
 vip_show_answer(const struct stats_job *job, const struct gather_result *result)
 {
 	const struct config_vip *vip = config_find_vip(job->ctl->options.model->config, job->vip);
-	struct entries vips = { 0 };
+	struct told told = { 0 };
 	cJSON *array = cJSON_CreateArray();
 	cJSON *answer = cJSON_CreateObject();
 	bool fine = array != NULL && answer != NULL && vip != NULL &&
-		    entries_of_vips(&vips, result) && vip_put(answer, vip, &vips) &&
-		    backends_put(array, vip, &vips);
+		    told_make(job->ctl, result, &told) && vip_put(answer, vip, &told.all) &&
+		    tracking_put(answer, vip, &told) && backends_put(array, vip, &told);
 
 	fine = model_view_put(answer, "backends", array) && fine;
-	free(vips.sorted);
+	told_free(&told);
 	return answer_end(answer, fine, result);
 }
 
@@ -315,17 +484,18 @@ backend_list_answer(const struct stats_job *job, const struct gather_result *res
 {
 	const struct config *config = job->ctl->options.model->config;
 	const struct config_vip *only = job->vip != NULL ? config_find_vip(config, job->vip) : NULL;
-	struct entries vips = { 0 };
+	struct told told = { 0 };
 	cJSON *array = cJSON_CreateArray();
 	cJSON *answer = cJSON_CreateObject();
-	bool fine = array != NULL && entries_of_vips(&vips, result);
+	bool fine = array != NULL && told_make(job->ctl, result, &told);
 
 	for (uint32_t i = 0; fine && i < config->vip_count; i++) {
 		if (only == NULL || only == &config->vips[i])
-			fine = backends_put(array, &config->vips[i], &vips);
+			fine = backends_put(array, &config->vips[i], &told);
 	}
-	fine = model_view_put(answer, "backends", array) && fine;
-	free(vips.sorted);
+	fine = model_view_put(answer, "backends", array) && fine &&
+	       json_add_u64(answer, "planes_in_sync", told.in_sync);
+	told_free(&told);
 	return answer_end(answer, fine, result);
 }
 

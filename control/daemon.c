@@ -155,6 +155,9 @@ daemon_open(struct daemon *daemon, struct config *config, const char *config_fil
 	r = pusher_create(daemon->base, daemon->model, &daemon->pusher);
 	if (r < 0)
 		return r;
+	r = keeper_create(daemon->base, daemon->pusher, daemon->model, &daemon->keeper);
+	if (r < 0)
+		return r;
 	options.base = daemon->base;
 	options.pusher = daemon->pusher;
 	options.model = daemon->model;
@@ -178,6 +181,7 @@ daemon_close(struct daemon *daemon)
 	/* The pusher before its users: it ends what they wait for, and they answer their calls. */
 	pusher_destroy(daemon->pusher);
 	ctl_destroy(daemon->ctl);
+	keeper_destroy(daemon->keeper);
 	if (daemon->base != NULL)
 		event_base_free(daemon->base);
 	model_destroy(daemon->model);

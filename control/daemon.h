@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The daemon put together: model, pusher, control socket and signals on one event loop.
+ * The daemon put together: model, pusher, keeper, control socket and signals on one event loop.
  */
 #ifndef CONTROL_DAEMON_H
 #define CONTROL_DAEMON_H
 
 #include "ctl.h"
 #include "ctl_socket.h"
+#include "keeper.h"
 
 struct daemon {
 	struct event_base *base;
 	struct model *model;
 	struct pusher *pusher;
+	struct keeper *keeper;
 	struct ctl *ctl;
 	struct event *signals[3];
 	const char *config_file;

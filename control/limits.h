@@ -21,6 +21,12 @@ enum {
 	CONTROL_TABLE_SIZE_DEFAULT = 65537,
 	CONTROL_ROWS_PER_BACKEND_MIN = 10,
 	CONTROL_ROWS_PER_BACKEND_WARN = 100,
+	CONTROL_WINDOW_S_MIN = 2,
+	CONTROL_WINDOW_S_MAX = 86400,
+	CONTROL_WINDOW_S_DEFAULT = 900,
+	CONTROL_UDP_WINDOW_S_DEFAULT = 60,
+	CONTROL_HOLD_S_MAX = 300,
+	CONTROL_HOLD_S_DEFAULT = 3,
 
 	/* plane_link */
 	LINK_BACKOFF_MS_MIN = 100,
@@ -42,6 +48,18 @@ enum {
 	PUSH_PART_BYTES_MAX = 1000000,
 	PUSH_RETRY_MS = 30000, /**< a plane that refused its state is asked again */
 	PUSH_WARNINGS_MAX = 64,
+
+	/* history */
+	HISTORY_SETS_MAX = 64, /**< of a VIP, before the present one */
+	/* Backends of all its sets: what does not fit a line with the VIP is of no use. */
+	HISTORY_BACKENDS_MAX = CONTROL_VIP_BACKENDS_MAX,
+
+	/* keeper */
+	KEEPER_TICK_MS = 1000,	/**< asks whether leaving backends are drained */
+	KEEPER_DROP_MAX = 256,	/**< backends dropped by one change */
+	KEEPER_LOOK_MAX = 1024, /**< backends of a VIP looked at at one tick */
+	RAMP_STEP_MS = 5000,	/**< a ramp changes weights this often at most */
+	RAMP_S_MAX = 86400,
 
 	/* ctl */
 	CTL_CLIENTS_MAX = 64,

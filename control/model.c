@@ -16,6 +16,10 @@ model_create(struct config *config, struct model **ret_model)
 		return -ENOMEM;
 	}
 	model->config = config;
+	if (history_create(&model->history) < 0) {
+		model_destroy(model);
+		return -ENOMEM;
+	}
 	*ret_model = model;
 	return 0;
 }
@@ -26,15 +30,63 @@ model_destroy(struct model *model)
 	if (model == NULL)
 		return;
 	config_destroy(model->config);
+	history_destroy(model->history);
 	free(model);
+}
+
+void
+model_adopt(struct model *model, struct config *config, int64_t now_ms)
+{
+	if (config != model->config) {
+		config_destroy(model->config);
+		model->config = config;
+	}
+	history_note(model->history, config, now_ms);
+	model->leaving_count = 0;
+	model->ramp_count = 0;
+	config->backend_total = 0;
+	for (uint32_t i = 0; i < config->vip_count; i++) {
+		for (uint32_t j = 0; j < config->vips[i].backend_count; j++) {
+			const struct config_backend *backend = &config->vips[i].backends[j];
+
+			config->backend_total += model_is_pushed(backend);
+			model->leaving_count += backend->removal == CONFIG_LEAVING;
+			model->ramp_count += backend->ramping;
+		}
+	}
+}
+
+void
+model_was_served(struct model *model)
+{
+	for (uint32_t i = 0; i < model->config->vip_count; i++) {
+		struct config_vip *vip = &model->config->vips[i];
+
+		for (uint32_t j = 0; j < vip->backend_count; j++)
+			vip->backends[j].served = true;
+	}
+}
+
+bool
+model_is_pushed(const struct config_backend *backend)
+{
+	return backend->removal != CONFIG_REMOVED;
 }
 
 uint32_t
 model_weight(const struct config_backend *backend)
 {
-	if (backend->drained)
+	if (backend->drained || backend->removal != CONFIG_STAYS)
 		return 0;
 	return backend->reweighted ? backend->runtime_weight : backend->weight;
+}
+
+const char *
+model_removal(const struct config_backend *backend)
+{
+	static const char *const names[] = { "present", "leaving", "removed" };
+
+	return names[backend->removal];
 }
 
 const char *
@@ -77,16 +129,20 @@ vips_sorted(const struct config *config)
 	return sorted;
 }
 
+/* Those that planes have. */
 static struct config_backend **
-backends_sorted(const struct config_vip *vip)
+backends_sorted(const struct config_vip *vip, uint32_t *ret_count)
 {
 	struct config_backend **sorted = calloc((size_t)vip->backend_count + 1, sizeof(void *));
 
 	if (sorted == NULL)
 		return NULL;
-	for (uint32_t i = 0; i < vip->backend_count; i++)
-		sorted[i] = &vip->backends[i];
-	qsort(sorted, vip->backend_count, sizeof(void *), backend_pointer_compare);
+	*ret_count = 0;
+	for (uint32_t i = 0; i < vip->backend_count; i++) {
+		if (model_is_pushed(&vip->backends[i]))
+			sorted[(*ret_count)++] = &vip->backends[i];
+	}
+	qsort(sorted, *ret_count, sizeof(void *), backend_pointer_compare);
 	return sorted;
 }
 
@@ -99,75 +155,6 @@ vip_among(struct config_vip **sorted, uint32_t count, const struct config_vip *w
 	return found != NULL ? *found : NULL;
 }
 
-/* --- carrying runtime settings over --- */
-
-static int
-carry_backend(const struct config_vip *vip, const struct config_backend *from,
-	      struct config_backend *to, cJSON *ret_kept)
-{
-	char text[256];
-	cJSON *item;
-
-	to->drained = from->drained;
-	to->reweighted = from->reweighted && from->runtime_weight != to->weight;
-	to->runtime_weight = to->reweighted ? from->runtime_weight : 0;
-	if (!to->drained && !to->reweighted)
-		return 0;
-	if (to->drained)
-		snprintf(text, sizeof text, "%s: backend %s stays drained", vip->name, to->name);
-	else
-		snprintf(text, sizeof text,
-			 "%s: backend %s keeps the weight %u set at run time (the file says %u)",
-			 vip->name, to->name, to->runtime_weight, to->weight);
-	item = cJSON_CreateString(text);
-	if (item == NULL || !cJSON_AddItemToArray(ret_kept, item))
-		return -ENOMEM;
-	return 0;
-}
-
-static int
-carry_vip(const struct config_vip *from, struct config_vip *to, cJSON *ret_kept)
-{
-	struct config_backend **sorted = NULL;
-	int r = 0;
-
-	for (uint32_t i = 0; i < from->backend_count && r == 0; i++) {
-		const struct config_backend *backend = &from->backends[i];
-		struct config_backend **found;
-
-		if (!backend->drained && !backend->reweighted)
-			continue;
-		if (sorted == NULL && (sorted = backends_sorted(to)) == NULL)
-			return -ENOMEM;
-		found = bsearch(&backend, sorted, to->backend_count, sizeof(void *),
-				backend_pointer_compare);
-		if (found != NULL)
-			r = carry_backend(to, backend, *found, ret_kept);
-	}
-	free(sorted);
-	return r;
-}
-
-int
-model_carry(const struct config *from, struct config *to, cJSON *ret_kept)
-{
-	struct config_vip **sorted = vips_sorted(to);
-	int r = 0;
-
-	if (sorted == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < from->vip_count && r == 0; i++) {
-		struct config_vip *vip = vip_among(sorted, to->vip_count, &from->vips[i]);
-
-		if (vip != NULL)
-			r = carry_vip(&from->vips[i], vip, ret_kept);
-	}
-	free(sorted);
-	return r;
-}
-
-/* --- edits --- */
-
 uint64_t
 model_vip_weight(const struct config_vip *vip)
 {
@@ -178,85 +165,6 @@ model_vip_weight(const struct config_vip *vip)
 	return weight;
 }
 
-static void
-edit_backend(struct config_backend *backend, const struct model_edit *edit)
-{
-	if (edit->kind == MODEL_WEIGHT) {
-		backend->reweighted = edit->weight != backend->weight;
-		backend->runtime_weight = backend->reweighted ? edit->weight : 0;
-	} else {
-		backend->drained = edit->kind == MODEL_DRAIN;
-	}
-}
-
-/* @return 1 when the VIP has the backend, 0 when not, -EPERM when it must not be done. */
-static int
-edit_vip(struct config_vip *vip, const struct model_edit *edit, struct json_errors *errors)
-{
-	struct config_backend *backend = config_find_backend(vip, edit->backend);
-	uint64_t before = model_vip_weight(vip);
-
-	if (backend == NULL)
-		return 0;
-	edit_backend(backend, edit);
-	if (before == 0 || model_vip_weight(vip) > 0 || edit->force)
-		return 1;
-	json_error_add(errors, NULL, "last_backend",
-		       "undrain or add another one first, or insist with --yes (\"force\": true)",
-		       "%s is the last backend of VIP %s that owns rows: without it nothing serves "
-		       "that VIP",
-		       edit->backend, vip->name);
-	return -EPERM;
-}
-
-static int
-edit_config(struct config *config, const struct model_edit *edit, struct json_errors *errors)
-{
-	struct config_vip *only = NULL;
-	uint32_t found = 0;
-	int worst = 0;
-
-	if (edit->vip != NULL && (only = config_find_vip(config, edit->vip)) == NULL) {
-		json_error_add(errors, NULL, "unknown_vip", "fairlead vip list shows all",
-			       "no VIP \"%s\"", edit->vip);
-		return -ENOENT;
-	}
-	for (uint32_t i = 0; i < config->vip_count; i++) {
-		int r;
-
-		if (only != NULL && only != &config->vips[i])
-			continue;
-		r = edit_vip(&config->vips[i], edit, errors);
-		if (r < 0)
-			worst = r;
-		found += r != 0;
-	}
-	if (found == 0) {
-		json_error_add(errors, NULL, "unknown_backend", "fairlead backend list shows all",
-			       "no backend \"%s\"%s%s", edit->backend,
-			       only != NULL ? " in VIP " : "", only != NULL ? only->name : "");
-		return -ENOENT;
-	}
-	return worst;
-}
-
-int
-model_edit(const struct config *from, const struct model_edit *edit, struct config **ret_to,
-	   struct json_errors *errors)
-{
-	struct config *to;
-	int r = config_copy(from, &to);
-
-	if (r < 0)
-		return r;
-	r = edit_config(to, edit, errors);
-	if (r < 0)
-		config_destroy(to);
-	else
-		*ret_to = to;
-	return r;
-}
-
 /* --- what changes --- */
 
 /* @return 1 when planes serve the two alike, 0 when not; -ENOMEM. */
@@ -265,16 +173,19 @@ vip_same(const struct config_vip *from, const struct config_vip *to)
 {
 	struct config_backend **old;
 	struct config_backend **new;
+	uint32_t old_count = 0;
+	uint32_t new_count = 0;
 	int same = 1;
 
-	if (from->table_size != to->table_size || from->backend_count != to->backend_count ||
-	    !policy_equal(&from->policy, &to->policy))
+	if (from->table_size != to->table_size || !policy_equal(&from->policy, &to->policy))
 		return 0;
-	old = backends_sorted(from);
-	new = backends_sorted(to);
+	old = backends_sorted(from, &old_count);
+	new = backends_sorted(to, &new_count);
 	if (old == NULL || new == NULL)
 		same = -ENOMEM;
-	for (uint32_t i = 0; same == 1 && i < from->backend_count; i++) {
+	else if (old_count != new_count)
+		same = 0;
+	for (uint32_t i = 0; same == 1 && i < old_count; i++) {
 		if (memcmp(&old[i]->address, &new[i]->address, sizeof(struct addr)) != 0 ||
 		    model_weight(old[i]) != model_weight(new[i]))
 			same = 0;

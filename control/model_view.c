@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model_view.h"
 
+#include "config_windows.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,17 +74,28 @@ plane_backend_json(const struct config_backend *backend)
 			cJSON_AddNumberToObject(object, "weight", model_weight(backend)));
 }
 
+bool
+model_view_policy_put(cJSON *object, const struct vip_policy *policy)
+{
+	return policy_put(object, policy) &&
+	       config_windows_put_number(object, "window_s", policy->window_s) &&
+	       config_windows_put_number(object, "hold_s", policy->hold_s);
+}
+
 cJSON *
 model_view_plane_vip(const struct config_vip *vip)
 {
 	cJSON *object = cJSON_CreateObject();
 	cJSON *backends = cJSON_CreateArray();
 	bool fine = object != NULL && endpoint_put(object, &vip->endpoint) &&
-		    policy_put(object, &vip->policy) &&
+		    model_view_policy_put(object, &vip->policy) &&
 		    cJSON_AddNumberToObject(object, "table_size", vip->table_size) != NULL;
 
-	for (uint32_t i = 0; fine && i < vip->backend_count; i++)
-		fine = model_view_put(backends, NULL, plane_backend_json(&vip->backends[i]));
+	for (uint32_t i = 0; fine && i < vip->backend_count; i++) {
+		if (model_is_pushed(&vip->backends[i]))
+			fine = model_view_put(backends, NULL,
+					      plane_backend_json(&vip->backends[i]));
+	}
 	fine = model_view_put(object, "backends", backends) && fine;
 	return finished(object, fine);
 }
@@ -91,7 +104,7 @@ size_t
 model_view_plane_vip_bytes(const struct config_vip *vip)
 {
 	enum {
-		VIP_BYTES = 256,    /* all members but the backends, and the list's brackets */
+		VIP_BYTES = 320,    /* all members but the backends, and the list's brackets */
 		BACKEND_BYTES = 31, /* {"address":"","weight":65535}, without the address */
 	};
 	size_t bytes = VIP_BYTES;
@@ -125,9 +138,13 @@ config_vip_json(const struct config_vip *vip)
 	if (fine && strchr(vip->name, ':') == NULL)
 		fine = cJSON_AddStringToObject(object, "name", vip->name) != NULL;
 	fine = fine && endpoint_put(object, &vip->endpoint) && policy_put(object, &vip->policy) &&
+	       config_windows_put(object, vip) &&
 	       cJSON_AddNumberToObject(object, "table_size", vip->table_size) != NULL;
-	for (uint32_t i = 0; fine && i < vip->backend_count; i++)
-		fine = model_view_put(backends, NULL, config_backend_json(&vip->backends[i]));
+	for (uint32_t i = 0; fine && i < vip->backend_count; i++) {
+		if (!vip->backends[i].unlisted)
+			fine = model_view_put(backends, NULL,
+					      config_backend_json(&vip->backends[i]));
+	}
 	fine = model_view_put(object, "backends", backends) && fine;
 	return finished(object, fine);
 }
@@ -170,7 +187,15 @@ overlay_json(const struct config_vip *vip, const struct config_backend *backend)
 		object != NULL && cJSON_AddStringToObject(object, "vip", vip->name) &&
 			model_view_put(object, "backend", address_json(&backend->address)) &&
 			cJSON_AddStringToObject(object, "admin", model_admin(backend)) &&
-			cJSON_AddNumberToObject(object, "weight", weight));
+			cJSON_AddNumberToObject(object, "weight", weight) &&
+			cJSON_AddStringToObject(object, "state", model_removal(backend)));
+}
+
+static bool
+is_overlaid(const struct config_backend *backend)
+{
+	return backend->drained || backend->reweighted || backend->ramping || backend->unlisted ||
+	       backend->removal != CONFIG_STAYS;
 }
 
 cJSON *
@@ -183,7 +208,7 @@ model_view_overlay(const struct config *config)
 		const struct config_vip *vip = &config->vips[i];
 
 		for (uint32_t j = 0; fine && j < vip->backend_count; j++) {
-			if (vip->backends[j].drained || vip->backends[j].reweighted)
+			if (is_overlaid(&vip->backends[j]))
 				fine = model_view_put(array, NULL,
 						      overlay_json(vip, &vip->backends[j]));
 		}
@@ -206,6 +231,8 @@ step_change(const struct step *step)
 		return "added";
 	if (step->after == NULL)
 		return "removed";
+	if (step->after->removal == CONFIG_LEAVING && step->before->removal != CONFIG_LEAVING)
+		return "leaving";
 	return model_weight(step->before) != model_weight(step->after) ? "changed" : "same";
 }
 
@@ -230,16 +257,21 @@ steps_make(const struct config_vip *before, const struct config_vip *after, uint
 	uint32_t old = before != NULL ? before->backend_count : 0;
 	uint32_t new = after != NULL ? after->backend_count : 0;
 	struct step *steps = calloc((size_t)old + new + 1, sizeof *steps);
+	uint32_t count = 0;
 	uint32_t kept = 0;
 
 	if (steps == NULL)
 		return NULL;
-	for (uint32_t i = 0; i < old; i++)
-		steps[i].before = &before->backends[i];
-	for (uint32_t i = 0; i < new; i++)
-		steps[old + i].after = &after->backends[i];
-	qsort(steps, (size_t)old + new, sizeof *steps, step_compare);
-	for (uint32_t i = 0; i < old + new; i++) {
+	for (uint32_t i = 0; i < old; i++) {
+		if (model_is_pushed(&before->backends[i]))
+			steps[count++].before = &before->backends[i];
+	}
+	for (uint32_t i = 0; i < new; i++) {
+		if (model_is_pushed(&after->backends[i]))
+			steps[count++].after = &after->backends[i];
+	}
+	qsort(steps, count, sizeof *steps, step_compare);
+	for (uint32_t i = 0; i < count; i++) {
 		if (kept > 0 && step_compare(&steps[kept - 1], &steps[i]) == 0) {
 			if (steps[i].before != NULL)
 				steps[kept - 1].before = steps[i].before;
@@ -301,7 +333,7 @@ policy_json(const struct vip_policy *policy)
 {
 	cJSON *object = cJSON_CreateObject();
 
-	return finished(object, object != NULL && policy_put(object, policy));
+	return finished(object, object != NULL && model_view_policy_put(object, policy));
 }
 
 /* Both, where they differ. */

@@ -18,6 +18,9 @@ cJSON *model_view_endpoint(const struct addr_endpoint *endpoint);
  */
 bool model_view_endpoint_text(const cJSON *vip, char ret_text[ADDR_ENDPOINT_TEXT_MAX]);
 
+/** Add what planes do with packets, with window_s and hold_s. false: no memory. */
+bool model_view_policy_put(cJSON *object, const struct vip_policy *policy);
+
 /** A VIP whole, with the weights that serve, as plane.prepare takes it. */
 cJSON *model_view_plane_vip(const struct config_vip *vip);
 

@@ -26,12 +26,30 @@ item_vip(const struct push_parts *parts, uint32_t item)
 	return &parts->to->vips[parts->plan->changes[item].to];
 }
 
+/* A full push tells a VIP's past as far as the line has room beside the VIP. */
+static bool
+with_history(const struct push_parts *parts, const struct config_vip *vip,
+	     struct history_limit *ret_limit)
+{
+	size_t bytes = model_view_plane_vip_bytes(vip);
+
+	*ret_limit = (struct history_limit){ .now_ms = parts->now_ms };
+	if (bytes < PUSH_PART_BYTES_MAX)
+		ret_limit->bytes_max = PUSH_PART_BYTES_MAX - bytes;
+	return parts->plan == NULL && parts->history != NULL;
+}
+
 static size_t
 item_bytes(const struct push_parts *parts, uint32_t item)
 {
 	const struct config_vip *vip = item_vip(parts, item);
+	struct history_limit limit;
 
-	return vip != NULL ? model_view_plane_vip_bytes(vip) : REMOVED_BYTES;
+	if (vip == NULL)
+		return REMOVED_BYTES;
+	if (!with_history(parts, vip, &limit))
+		return model_view_plane_vip_bytes(vip);
+	return model_view_plane_vip_bytes(vip) + history_bytes(parts->history, vip, &limit);
 }
 
 static bool
@@ -39,8 +57,15 @@ put_item(const struct push_parts *parts, uint32_t item, cJSON *vips, cJSON *remo
 {
 	const struct config_vip *vip = item_vip(parts, item);
 
-	if (vip != NULL)
-		return model_view_put(vips, NULL, model_view_plane_vip(vip));
+	if (vip != NULL) {
+		struct history_limit limit;
+		cJSON *object = model_view_plane_vip(vip);
+
+		if (object == NULL || !model_view_put(vips, NULL, object))
+			return false;
+		return !with_history(parts, vip, &limit) ||
+		       history_put(parts->history, vip, object, &limit);
+	}
 	vip = &parts->from->vips[parts->plan->changes[item].from];
 	return model_view_put(removed, NULL, model_view_endpoint(&vip->endpoint));
 }
@@ -91,6 +116,28 @@ push_parts_next(struct push_parts *parts)
 	return NULL;
 }
 
+/* Planes were not given backends that are removed, and the file has none that are unlisted. */
+static void
+lead_back_backend(const struct config_vip *vip, unsigned vip_index, char *rest, char *ret_pointer)
+{
+	static const char list[] = "/backends/";
+	unsigned long pushed;
+
+	snprintf(ret_pointer, JSON_POINTER_BYTES_MAX, "/vips/%u%s", vip_index, rest);
+	if (strncmp(rest, list, sizeof list - 1) != 0)
+		return;
+	pushed = strtoul(rest + sizeof list - 1, &rest, 10);
+	snprintf(ret_pointer, JSON_POINTER_BYTES_MAX, "/vips/%u", vip_index);
+	for (uint32_t i = 0; i < vip->backend_count; i++) {
+		if (!model_is_pushed(&vip->backends[i]) || pushed-- > 0)
+			continue;
+		if (!vip->backends[i].unlisted)
+			snprintf(ret_pointer, JSON_POINTER_BYTES_MAX, "/vips/%u%s%u%s", vip_index,
+				 list, i, rest);
+		return;
+	}
+}
+
 /* "/params/vips/3/backends/1" of the part -> "/vips/17/backends/1" of the file. "" when it has no
  * place there. */
 static void
@@ -110,8 +157,7 @@ lead_back(const struct push_parts *parts, const char *path, char *ret_pointer)
 		return;
 	vip = item_vip(parts, parts->first + (uint32_t)index);
 	if (vip != NULL)
-		snprintf(ret_pointer, JSON_POINTER_BYTES_MAX, "/vips/%u%s",
-			 (unsigned)(vip - parts->to->vips), rest);
+		lead_back_backend(vip, (unsigned)(vip - parts->to->vips), rest, ret_pointer);
 }
 
 static void

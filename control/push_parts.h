@@ -15,9 +15,11 @@ struct push_parts {
 	const struct config *to;
 	const struct model_plan *plan; /**< NULL: everything of @ref to, as a full push */
 	uint64_t generation;
-	uint32_t next;	/**< first item of the part to come */
-	uint32_t first; /**< first item of the part made last */
-	bool complete;	/**< the part made last was the last one */
+	const struct history *history; /**< goes with a full push; NULL: none */
+	int64_t now_ms;		       /**< its moment */
+	uint32_t next;		       /**< first item of the part to come */
+	uint32_t first;		       /**< first item of the part made last */
+	bool complete;		       /**< the part made last was the last one */
 };
 
 /** @return the next part's params, owned by the caller; NULL: no memory. Not after complete. */

@@ -94,7 +94,10 @@ answer_choose(const struct pusher *pusher)
 static bool
 rows_copy(const cJSON *from, cJSON *to)
 {
-	static const char *const names[] = { "rows", "rows_moved", "rows_minimum" };
+	static const char *const names[] = { "rows", "rows_moved", "rows_minimum",
+					     "share_max_over_mean_ppm" };
+	int64_t rows = json_get_integer(from, "rows", 0);
+	int64_t moved = json_get_integer(from, "rows_moved", -1);
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		int64_t value = json_get_integer(from, names[i], -1);
@@ -102,7 +105,22 @@ rows_copy(const cJSON *from, cJSON *to)
 		if (value >= 0 && !json_add_u64(to, names[i], (uint64_t)value))
 			return false;
 	}
-	return true;
+	if (rows <= 0 || moved < 0)
+		return true;
+	return json_add_u64(to, "share_ppm", (uint64_t)moved * 1000000 / (uint64_t)rows);
+}
+
+/* Each plane tracks the flows that it forwards itself. */
+static bool
+flows_add(const cJSON *from, cJSON *to)
+{
+	int64_t flows = json_get_integer(from, "flows_cut", -1);
+	int64_t before = json_get_integer(to, "flows_cut", 0);
+
+	if (flows < 0)
+		return true;
+	cJSON_DeleteItemFromObjectCaseSensitive(to, "flows_cut");
+	return cJSON_AddNumberToObject(to, "flows_cut", (double)(before + flows)) != NULL;
 }
 
 struct row_answer {
@@ -117,9 +135,9 @@ row_answer_compare(const void *left, const void *right)
 		      ((const struct row_answer *)right)->vip);
 }
 
-/* Adds the rows a plane answered to the changes they belong to, found by endpoint. */
+/* Adds what a plane answered to the changes it belongs to, found by endpoint. */
 static bool
-rows_merge(const cJSON *answered, cJSON *changes)
+answer_merge(const cJSON *answered, cJSON *changes, bool (*put)(const cJSON *from, cJSON *to))
 {
 	size_t count = 0;
 	size_t capacity = (size_t)cJSON_GetArraySize(answered) + 1;
@@ -144,7 +162,7 @@ rows_merge(const cJSON *answered, cJSON *changes)
 		memcpy(wanted.vip, vip, strnlen(vip, sizeof wanted.vip - 1));
 		found = bsearch(&wanted, rows, count, sizeof *rows, row_answer_compare);
 		if (found != NULL)
-			fine = fine && rows_copy(found->item, change);
+			fine = fine && put(found->item, change);
 	}
 	free(rows);
 	return fine;
@@ -215,12 +233,34 @@ fill_planes(struct pusher *pusher, struct push_result *result)
 	return fine;
 }
 
+/* What the planes that prepared told of each VIP that changes. */
+static bool
+numbers_fill(const struct pusher *pusher, struct push_result *result)
+{
+	const struct pusher_plane *answer = pusher->plan->count > 0 ? answer_choose(pusher) : NULL;
+	uint64_t told = 0;
+	bool fine = true;
+	cJSON *change;
+
+	if (answer != NULL)
+		fine = answer_merge(answer->vips, result->changes, rows_copy);
+	for (uint32_t i = 0; fine && i < pusher->plane_count; i++) {
+		if (pusher->planes[i]->vips == NULL)
+			continue;
+		told++;
+		fine = answer_merge(pusher->planes[i]->vips, result->changes, flows_add);
+	}
+	cJSON_ArrayForEach (change, result->changes) {
+		fine = fine && json_add_u64(change, "planes", told);
+	}
+	return fine;
+}
+
 void
 push_result_fill(struct pusher *pusher)
 {
 	struct push_result *result = pusher->result;
 	const struct config *from = pusher->model->config;
-	const struct pusher_plane *answer = pusher->plan->count > 0 ? answer_choose(pusher) : NULL;
 	bool fine;
 
 	result->changes = model_view_plan(pusher->plan, from, pusher->candidate);
@@ -231,8 +271,7 @@ push_result_fill(struct pusher *pusher)
 	fine = result->changes != NULL && result->changed != NULL &&
 	       result->plane_changes != NULL && result->planes_away != NULL &&
 	       result->planes_failed != NULL && fill_planes(pusher, result);
-	if (fine && answer != NULL)
-		fine = rows_merge(answer->vips, result->changes);
+	fine = fine && numbers_fill(pusher, result);
 	/* The change is decided; what is told of it may be short, but must not undo it. */
 	if (!fine)
 		log_error("no memory to describe the change of generation %llu",

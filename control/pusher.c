@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A state machine with one step function, run from the loop whenever something was heard: answers
- * of planes only note what was said and ask for a step. A push goes IDLE -> PREPARE -> COMMIT ->
- * IDLE; the planes that take part have a stage of their own (pusher_state.h). What a finished push
- * tells is made in push_result.c.
+ * of planes only note what was said and ask for a step. It begins with START -> FIND -> IDLE
+ * (pusher_find.c); a push goes IDLE -> PREPARE -> COMMIT -> IDLE; the planes that take part have a
+ * stage of their own (pusher_state.h). What a finished push tells is made in push_result.c.
  */
 #include "pusher_state.h"
 
@@ -99,6 +99,8 @@ push_start(struct pusher *pusher, uint64_t generation)
 			.to = pusher->candidate != NULL ? pusher->candidate : pusher->model->config,
 			.plan = pusher_plane_matches(pusher, plane) ? pusher->plan : NULL,
 			.generation = generation,
+			.history = pusher->model->history,
+			.now_ms = plane_link_now_ms(),
 		};
 		plane->errors.count = plane->errors.dropped = 0;
 		pusher_plane_prepare(plane);
@@ -336,6 +338,7 @@ sync_prepared(struct pusher *pusher)
 			memcpy(model->digest, pusher->planes[i]->prepared, sizeof model->digest);
 	}
 	model->generation = generation;
+	model_was_served(model);
 	log_notice(
 		"the planes serve this configuration already: generation %llu, digest %s; nothing "
 		"pushed",
@@ -355,6 +358,7 @@ sync_committed(struct pusher *pusher)
 		if (plane->stage == STAGE_COMMITTED) {
 			plane->refused = false;
 			plane->error[0] = '\0';
+			model_was_served(pusher->model);
 			pusher->model->generation = pusher->generation;
 			memcpy(pusher->model->digest, pusher->digest, sizeof pusher->digest);
 			log_notice("plane %s: in sync at generation %llu, digest %s",
@@ -372,9 +376,10 @@ change_adopt(struct pusher *pusher)
 {
 	struct model *model = pusher->model;
 
-	config_destroy(model->config);
-	model->config = pusher->candidate;
+	model_adopt(model, pusher->candidate, plane_link_now_ms());
 	pusher->candidate = NULL;
+	if (pusher->digest[0] != '\0')
+		model_was_served(model);
 	if (pusher->plan->count > 0) {
 		model->generation = pusher->generation;
 		memcpy(model->digest, pusher->digest, sizeof model->digest);
@@ -449,6 +454,12 @@ pusher_step(evutil_socket_t fd, short what, void *user)
 	struct pusher *pusher = user;
 
 	switch (pusher->phase) {
+	case PHASE_START:
+		if (pusher_is_settled(pusher))
+			pusher_find(pusher);
+		return;
+	case PHASE_FIND:
+		return; /* asked, and told in time */
 	case PHASE_IDLE:
 		/* At the start, and for planes just added: who is there decides what to do. */
 		if (!pusher_is_settled(pusher))
@@ -482,6 +493,7 @@ pusher_create(struct event_base *base, struct model *model, struct pusher **ret_
 		return -ENOMEM;
 	pusher->base = base;
 	pusher->model = model;
+	model_adopt(model, model->config, plane_link_now_ms());
 	pusher->step = evtimer_new(base, pusher_step, pusher);
 	if (pusher->step == NULL || pusher_set_planes(pusher, model->config) < 0) {
 		pusher_destroy(pusher);

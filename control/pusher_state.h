@@ -51,7 +51,13 @@ struct pusher {
 	struct push_job *queue; /**< waiting, first come first */
 	uint32_t queue_count;
 	/* the push under way */
-	enum { PHASE_IDLE, PHASE_PREPARE, PHASE_COMMIT } phase;
+	enum {
+		PHASE_START, /**< nothing was heard yet */
+		PHASE_FIND,  /**< planes are asked what they have */
+		PHASE_IDLE,
+		PHASE_PREPARE,
+		PHASE_COMMIT
+	} phase;
 	bool whole;		    /**< the job is a new configuration, not an edit */
 	struct push_job *job;	    /**< NULL: planes are brought to the model's state */
 	struct push_result *result; /**< of the job; NULL: no memory */
@@ -97,6 +103,12 @@ bool push_result_all_prepared(struct pusher *pusher);
 /** Everything a finished job tells, before its state is adopted. No memory: an error in the result.
  */
 void push_result_fill(struct pusher *pusher);
+
+/**
+ * Ask the planes that are there what they have: backends that the model's state has not are leaving
+ * from then on. Ends in PHASE_IDLE, with a kick.
+ */
+void pusher_find(struct pusher *pusher);
 
 /** Note which planes have another hash key than the first, and tell the operator once. */
 void pusher_check_keys(struct pusher *pusher);

@@ -29,6 +29,12 @@ engine_counter(void *user, uint32_t i)
 	return (struct fl_counter){ 0 };
 }
 
+static struct fl_flow_counter
+engine_flow_counter(void *user, uint32_t i)
+{
+	return (struct fl_flow_counter){ 0 };
+}
+
 static void
 fixture_log(int level, const char *message)
 {
@@ -170,7 +176,8 @@ plane_fixture_open(struct plane_fixture *fixture, const struct plane_fixture_spe
 			    .vips_add = engine_vips_add,
 			    .vips_remove = engine_vips_remove,
 			    .vip_counter = engine_counter,
-			    .backend_counter = engine_counter },
+			    .backend_counter = engine_counter,
+			    .flow_counter = engine_flow_counter },
 		.log = fixture_log,
 	};
 	parse_sources(spec, options);

@@ -47,9 +47,11 @@ set_sizes(const struct xdp_fixture *fixture, struct fairlead_xdp *program)
 	set_size(program->maps.rows, size->row_count);
 	set_size(program->maps.ports, FL_PORTS_MAX);
 	set_size(program->maps.fragments, size->fragment_bucket_count);
+	set_size(program->maps.flows, size->flow_bucket_count);
 	set_size(program->maps.cores, fixture->cpu_count);
 	set_size(program->maps.vip_counters, fixture->cpu_count * size->vip_count);
 	set_size(program->maps.backend_counters, fixture->cpu_count * size->backend_count);
+	set_size(program->maps.flow_counters, fixture->cpu_count * size->vip_count);
 }
 
 static size_t
@@ -146,6 +148,14 @@ xdp_fixture_open(struct xdp_fixture *fixture, const struct plane_fixture *plane)
 	fixture->fragments = map_memory(fixture->program->maps.fragments);
 	fixture->vip_counters = map_memory(fixture->program->maps.vip_counters);
 	fixture->backend_counters = map_memory(fixture->program->maps.backend_counters);
+	fixture->flow_counters = map_memory(fixture->program->maps.flow_counters);
+	fixture->tables = (struct plane_tables){
+		.backends = map_memory(fixture->program->maps.backends),
+		.owners = map_memory(fixture->program->maps.owners),
+		.rows = map_memory(fixture->program->maps.rows),
+		.flows = map_memory(fixture->program->maps.flows),
+		.clock = map_memory(fixture->program->maps.clock),
+	};
 	fixture->config->vip_count = fixture->size.vip_count;
 	fixture->config->backend_count = fixture->size.backend_count;
 	for (uint32_t i = 0; i < FL_PORTS_MAX; i++) {
@@ -194,6 +204,16 @@ xdp_fixture_counters(const struct xdp_fixture *fixture, uint64_t ret_verdicts[FL
 	}
 }
 
+struct fl_flow_counter
+xdp_fixture_flow_counter(const struct xdp_fixture *fixture, uint32_t record)
+{
+	struct fl_flow_counter sum = { 0 };
+
+	for (uint32_t cpu = 0; cpu < fixture->cpu_count; cpu++)
+		fl_flow_add(&sum, &fixture->flow_counters[cpu * fixture->size.vip_count + record]);
+	return sum;
+}
+
 uint32_t
 xdp_fixture_verifier_insns(const struct xdp_fixture *fixture)
 {
@@ -216,6 +236,12 @@ xdp_fixture_close(struct xdp_fixture *fixture)
 	(void)munmap(fixture->fragments, map_bytes(program->maps.fragments));
 	(void)munmap(fixture->vip_counters, map_bytes(program->maps.vip_counters));
 	(void)munmap(fixture->backend_counters, map_bytes(program->maps.backend_counters));
+	(void)munmap(fixture->flow_counters, map_bytes(program->maps.flow_counters));
+	(void)munmap(fixture->tables.backends, map_bytes(program->maps.backends));
+	(void)munmap(fixture->tables.owners, map_bytes(program->maps.owners));
+	(void)munmap(fixture->tables.rows, map_bytes(program->maps.rows));
+	(void)munmap(fixture->tables.flows, map_bytes(program->maps.flows));
+	(void)munmap(fixture->tables.clock, map_bytes(program->maps.clock));
 	fairlead_xdp__destroy(fixture->twin);
 	fairlead_xdp__destroy(program);
 }

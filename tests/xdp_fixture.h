@@ -31,6 +31,9 @@ struct xdp_fixture {
 	struct fl_fragments *fragments;
 	struct fl_counter *vip_counters;
 	struct fl_counter *backend_counters;
+	struct fl_flow_counter *flow_counters;
+	/** What may be written between two runs; the other members are NULL. */
+	struct plane_tables tables;
 };
 
 struct xdp_fixture_result {
@@ -55,6 +58,9 @@ xdp_fixture_run(struct xdp_fixture *fixture, const uint8_t *frame, uint32_t byte
 /** Sums over the CPUs. @param ret_events NULL: not wanted. */
 void xdp_fixture_counters(const struct xdp_fixture *fixture,
 			  uint64_t ret_verdicts[FL_VERDICT_COUNT], uint64_t *ret_events);
+
+/** Sum over the CPUs. @param record of the VIP. */
+struct fl_flow_counter xdp_fixture_flow_counter(const struct xdp_fixture *fixture, uint32_t record);
 
 /** Instructions that the kernel's verifier looked at to accept the program. */
 uint32_t xdp_fixture_verifier_insns(const struct xdp_fixture *fixture);

@@ -34,16 +34,23 @@ const struct cli_command cli_commands[] = {
 	  1, 0, 0, command_vip_show },
 	{ "backend", "list", "", "all backends with weights, shares and packets",
 	  "  fairlead backend list --vip web\n", 0, CLI_OPTION_VIP, 0, command_backend_list },
-	{ "backend", "drain", "BACKEND", "take all its rows: new and open flows go to others",
+	{ "backend", "drain", "BACKEND", "new flows go to others, open ones stay until they end",
 	  "  fairlead backend drain 198.51.100.7\n"
-	  "  fairlead backend drain b1 --vip web\n",
-	  1, CLI_OPTION_VIP | CLI_OPTION_YES, 0, command_backend_drain },
-	{ "backend", "undrain", "BACKEND", "give it its share again",
+	  "  fairlead backend drain b1 --vip web --wait 1h --idle 30s\n",
+	  1, CLI_OPTION_VIP | CLI_OPTION_YES | CLI_OPTION_WAIT | CLI_OPTION_IDLE, 0,
+	  command_backend_drain },
+	{ "backend", "undrain", "BACKEND", "give it its share again; ends a removal too",
 	  "  fairlead backend undrain b1\n", 1, CLI_OPTION_VIP, 0, command_backend_undrain },
+	{ "backend", "remove", "BACKEND", "drain it; it is gone when nothing holds it any more",
+	  "  fairlead backend remove b1 --wait\n"
+	  "  fairlead backend remove b1 --vip web --now --yes\n",
+	  1, CLI_OPTION_VIP | CLI_OPTION_YES | CLI_OPTION_WAIT | CLI_OPTION_NOW, 0,
+	  command_backend_remove },
 	{ "backend", "weight", "BACKEND WEIGHT",
 	  "set its weight, 0 to 65535, until the file says so too",
-	  "  fairlead backend weight b1 50 --vip web\n", 2, CLI_OPTION_VIP | CLI_OPTION_YES, 0,
-	  command_backend_weight },
+	  "  fairlead backend weight b1 50 --vip web\n"
+	  "  fairlead backend weight b1 100 --over 10m\n",
+	  2, CLI_OPTION_VIP | CLI_OPTION_YES | CLI_OPTION_OVER, 0, command_backend_weight },
 	{ "status", NULL, "", "the daemon, its planes, and what becomes of packets",
 	  "  fairlead status\n"
 	  "  fairlead -j status | jq .planes\n",
@@ -99,7 +106,9 @@ int
 main(int argc, char **argv)
 {
 	struct cli cli = { .socket = "/run/fairlead/control.sock",
-			   .timeout_ms = CLI_TIMEOUT_SECONDS * 1000 };
+			   .timeout_ms = CLI_TIMEOUT_SECONDS * 1000,
+			   .wait_s = CLI_WAIT_SECONDS,
+			   .interrupt_fd = -1 };
 	int exit_code;
 
 	if (!standard_files_open())

@@ -26,10 +26,14 @@ struct option {
 		OPTION_DESTINATION,
 		OPTION_PLANE,
 		OPTION_YES,
+		OPTION_NOW,
+		OPTION_WAIT,
+		OPTION_IDLE,
+		OPTION_OVER,
 		OPTION_IF_GENERATION
 	} id;
 	uint32_t bit;	   /* enum cli_option; 0: every command takes it */
-	const char *value; /* NULL: takes none */
+	const char *value; /* NULL: takes none; "[TIME]": it may be left out */
 	const char *summary;
 };
 
@@ -40,7 +44,15 @@ static const struct option options[] = {
 	  "where it goes, in the VIP (its first address and port)" },
 	{ "--plane", OPTION_PLANE, CLI_OPTION_PLANE, "NAME",
 	  "ask this plane (the first that is there)" },
-	{ "--yes", OPTION_YES, CLI_OPTION_YES, NULL, "also when no backend would be left" },
+	{ "--wait", OPTION_WAIT, CLI_OPTION_WAIT, "[TIME]",
+	  "until nothing holds it any more, at most so long (20m)" },
+	{ "--idle", OPTION_IDLE, CLI_OPTION_IDLE, "TIME",
+	  "with --wait: or until nothing was heard of its flows for so long" },
+	{ "--over", OPTION_OVER, CLI_OPTION_OVER, "TIME",
+	  "step by step, the last one after so long" },
+	{ "--now", OPTION_NOW, CLI_OPTION_NOW, NULL, "at once: its connections are cut" },
+	{ "--yes", OPTION_YES, CLI_OPTION_YES, NULL,
+	  "also when it cuts connections or no backend would be left" },
 	{ "--if-generation", OPTION_IF_GENERATION, CLI_OPTION_IF_GENERATION, "N",
 	  "only when generation N serves" },
 	{ "--socket", OPTION_SOCKET, 0, "PATH", "control socket (/run/fairlead/control.sock)" },
@@ -108,6 +120,46 @@ set_timeout(struct cli *cli, const char *text)
 	return 0;
 }
 
+bool
+args_duration(const char *text, int64_t *ret_seconds)
+{
+	static const struct {
+		char letter;
+		int64_t seconds;
+	} units[] = { { 'h', 3600 }, { 'm', 60 }, { 's', 1 } };
+	size_t unit = 0;
+	int64_t total = 0;
+
+	/* Ends: every turn needs a smaller unit than the one before. */
+	do {
+		int64_t number = 0;
+		int digits = 0;
+
+		for (; *text >= '0' && *text <= '9' && digits < 9; text++, digits++)
+			number = number * 10 + (*text - '0');
+		while (unit < 3 && units[unit].letter != *text)
+			unit++;
+		if (digits == 0 || unit == 3)
+			return false;
+		total += number * units[unit++].seconds;
+		text++;
+	} while (*text != '\0');
+	if (total < 1 || total > CLI_DURATION_SECONDS_MAX)
+		return false;
+	*ret_seconds = total;
+	return true;
+}
+
+static int
+set_duration(const struct cli *cli, const char *name, const char *text, int64_t *ret_seconds)
+{
+	if (args_duration(text, ret_seconds))
+		return 0;
+	return out_fail(cli, EX_USAGE, "usage", "",
+			"%s takes a time from 1s to 24h, like 90s, 20m or 1h30m, not \"%s\"", name,
+			text);
+}
+
 static int
 option_apply(struct cli *cli, const struct option *option, const char *value)
 {
@@ -145,7 +197,14 @@ option_apply(struct cli *cli, const struct option *option, const char *value)
 		cli->plane = value;
 		break;
 	case OPTION_YES:
+	case OPTION_NOW:
 		break;
+	case OPTION_WAIT:
+		return value != NULL ? set_duration(cli, option->name, value, &cli->wait_s) : 0;
+	case OPTION_IDLE:
+		return set_duration(cli, option->name, value, &cli->idle_s);
+	case OPTION_OVER:
+		return set_duration(cli, option->name, value, &cli->over_s);
 	case OPTION_IF_GENERATION:
 		cli->if_generation = value;
 		break;
@@ -168,6 +227,22 @@ option_unknown(const struct cli *cli, const char *name)
 	return out_fail(cli, EX_USAGE, "usage", hint, "unknown option \"%s\"", name);
 }
 
+/*
+ * The word behind an option whose value may be left out: its value if it looks like a time. Who has
+ * a backend of such a name writes --wait=20m.
+ */
+static const char *
+optional_value(char **argv, int *index)
+{
+	const char *next = argv[*index + 1];
+
+	if (next == NULL || next[0] < '0' || next[0] > '9' ||
+	    strspn(next, "0123456789hms") != strlen(next))
+		return NULL;
+	++*index;
+	return next;
+}
+
 /* "--name", "--name=value" or "--name value". @p index moves over a value taken. */
 static int
 read_long(struct cli *cli, char **argv, int *index)
@@ -179,10 +254,14 @@ read_long(struct cli *cli, char **argv, int *index)
 
 	snprintf(name, sizeof name, "%.*s", (int)size, text);
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		bool optional = options[i].value != NULL && options[i].value[0] == '[';
+
 		if (strcmp(options[i].name, name) != 0)
 			continue;
 		if (options[i].value == NULL && value != NULL)
 			return out_fail(cli, EX_USAGE, "usage", "", "%s takes no value", name);
+		if (optional && value == NULL)
+			return option_apply(cli, &options[i], optional_value(argv, index));
 		if (options[i].value != NULL && value == NULL)
 			value = argv[*index + 1] != NULL ? argv[++*index] : NULL;
 		if (options[i].value != NULL && (value == NULL || value[0] == '\0'))

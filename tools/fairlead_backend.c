@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vip list, vip show, backend list, drain, undrain, weight. */
+/* vip list, vip show, backend list. */
 #include <string.h>
 
 #include "fairlead_cli.h"
-#include "config.h"
-
-static uint64_t
-number_of(const cJSON *object, const char *name)
-{
-	int64_t value = json_get_integer(object, name, 0);
-
-	return value > 0 ? (uint64_t)value : 0;
-}
 
 /* --- vip --- */
 
@@ -39,11 +30,11 @@ command_vip_list(struct cli *cli)
 			table_text(&table, json_get_string(vip, "name", ""));
 			table_text(&table, json_get_string(vip, "vip", ""));
 			table_text(&table, json_get_string(vip, "mode", ""));
-			table_number(&table, number_of(vip, "backends"));
-			table_number(&table, number_of(vip, "weight"));
-			table_number(&table, number_of(vip, "table_size"));
-			table_number(&table, number_of(vip, "packets"));
-			table_number(&table, number_of(vip, "bytes"));
+			table_number(&table, out_number(vip, "backends"));
+			table_number(&table, out_number(vip, "weight"));
+			table_number(&table, out_number(vip, "table_size"));
+			table_number(&table, out_number(vip, "packets"));
+			table_number(&table, out_number(vip, "bytes"));
 			table_text(&table, json_get_string(vip, "fragments", ""));
 			table_text(&table, json_get_string(vip, "icmp_echo", ""));
 			table_text(&table, json_get_string(vip, "no_backend", ""));
@@ -66,13 +57,45 @@ table_share(struct table *table, uint64_t ppm)
 	table_text(table, text);
 }
 
+/* "4s" since something of it was seen; nothing while it owns rows, or when nothing holds it. */
+static void
+table_idle(struct table *table, const cJSON *backend)
+{
+	int64_t idle_ms = json_get_integer(backend, "idle_ms", -1);
+	char text[CLI_DURATION_BYTES];
+
+	if (out_number(backend, "rows") > 0 || idle_ms < 0 || idle_ms >= UINT32_MAX)
+		table_text(table, "");
+	else
+		table_text(table, out_duration((uint64_t)idle_ms, text));
+}
+
+/* "draining", or where the weight goes: "serving, to 100 in 4m 10s". */
+static void
+table_state(struct table *table, const cJSON *backend)
+{
+	const cJSON *ramp = json_get(backend, "ramp");
+	char duration[CLI_DURATION_BYTES];
+	char text[96];
+
+	if (ramp == NULL) {
+		table_text(table, json_get_string(backend, "state", ""));
+		return;
+	}
+	snprintf(text, sizeof text, "%.32s, to %llu in %s", json_get_string(backend, "state", ""),
+		 (unsigned long long)out_number(ramp, "to"),
+		 out_duration(out_number(ramp, "left_s") * 1000, duration));
+	table_text(table, text);
+}
+
 static int
 backends_print(const struct cli *cli, const cJSON *backends)
 {
 	static const struct table_column columns[] = {
 		{ "VIP", false },   { "BACKEND", false },  { "ADDRESS", false },
-		{ "ADMIN", false }, { "WEIGHT", true },	   { "SERVES", true },
-		{ "SHARE", true },  { "ROWS", true },	   { "PACKETS", true },
+		{ "STATE", false }, { "WEIGHT", true },	   { "SERVES", true },
+		{ "SHARE", true },  { "ROWS", true },	   { "LEAVING", true },
+		{ "FLOWS", true },  { "IDLE", true },	   { "PACKETS", true },
 		{ "BYTES", true },  { "NEXT HOP", false }, { NULL, false },
 	};
 	struct table table = table_begin(columns);
@@ -82,30 +105,69 @@ backends_print(const struct cli *cli, const cJSON *backends)
 		table_text(&table, json_get_string(backend, "vip_name", ""));
 		table_text(&table, json_get_string(backend, "name", ""));
 		table_text(&table, json_get_string(backend, "backend", ""));
-		table_text(&table, json_get_string(backend, "admin", ""));
-		table_number(&table, number_of(backend, "weight"));
-		table_number(&table, number_of(backend, "effective_weight"));
-		table_share(&table, number_of(backend, "share_ppm"));
-		table_number(&table, number_of(backend, "rows"));
-		table_number(&table, number_of(backend, "packets"));
-		table_number(&table, number_of(backend, "bytes"));
+		table_state(&table, backend);
+		table_number(&table, out_number(backend, "weight"));
+		table_number(&table, out_number(backend, "effective_weight"));
+		table_share(&table, out_number(backend, "share_ppm"));
+		table_number(&table, out_number(backend, "rows"));
+		table_number(&table, out_number(backend, "rows_leaving"));
+		table_number(&table, out_number(backend, "flows"));
+		table_idle(&table, backend);
+		table_number(&table, out_number(backend, "packets"));
+		table_number(&table, out_number(backend, "bytes"));
 		table_text(&table, json_get_string(backend, "next_hop", ""));
 	}
 	return table_end(cli, &table);
 }
 
+/* What changes of the set leave behind for a while; nothing where no plane told it. */
+static void
+vip_print_rows(const cJSON *vip)
+{
+	static const struct {
+		const char *title;
+		const char *member;
+	} counts[] = {
+		{ "flows", "flows" },
+		{ "failures", "flow_failures" },
+		{ "evictions", "flow_evictions" },
+		{ "row races", "row_races" },
+		{ "extended", "windows_extended" },
+	};
+	char duration[CLI_DURATION_BYTES];
+
+	if (json_get(vip, "rows_moving") == NULL)
+		return;
+	out_print("moving      %llu\n", (unsigned long long)out_number(vip, "rows_moving"));
+	out_print("settling    %llu\n", (unsigned long long)out_number(vip, "rows_settling"));
+	out_print("stable in   %s\n", out_duration(out_number(vip, "stable_in_ms"), duration));
+	for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+		out_print("%-11s %llu\n", counts[i].title,
+			  (unsigned long long)out_number(vip, counts[i].member));
+}
+
 static void
 vip_print(const cJSON *vip)
 {
+	char window[CLI_DURATION_BYTES];
+	char hold[CLI_DURATION_BYTES];
+
 	out_print("name        %s\n", json_get_string(vip, "name", ""));
 	out_print("vip         %s\n", json_get_string(vip, "vip", ""));
 	out_print("mode        %s\n", json_get_string(vip, "mode", ""));
 	out_print("fragments   %s\n", json_get_string(vip, "fragments", ""));
 	out_print("icmp echo   %s\n", json_get_string(vip, "icmp_echo", ""));
 	out_print("no backend  %s\n", json_get_string(vip, "no_backend", ""));
-	out_print("rows        %llu\n", (unsigned long long)number_of(vip, "table_size"));
-	out_print("packets     %llu\n", (unsigned long long)number_of(vip, "packets"));
-	out_print("bytes       %llu\n\n", (unsigned long long)number_of(vip, "bytes"));
+	if (out_number(vip, "window_s") > 0)
+		out_print("window      %s, hold %s\n",
+			  out_duration(out_number(vip, "window_s") * 1000, window),
+			  out_duration(out_number(vip, "hold_s") * 1000, hold));
+	else
+		out_print("window      none: its flows follow the rows at once\n");
+	out_print("rows        %llu\n", (unsigned long long)out_number(vip, "table_size"));
+	vip_print_rows(vip);
+	out_print("packets     %llu\n", (unsigned long long)out_number(vip, "packets"));
+	out_print("bytes       %llu\n\n", (unsigned long long)out_number(vip, "bytes"));
 }
 
 int
@@ -146,75 +208,4 @@ command_backend_list(struct cli *cli)
 	r = cli->json ? out_json(cli, answer) : backends_print(cli, json_get(answer, "backends"));
 	cJSON_Delete(answer);
 	return r;
-}
-
-static void
-changed_print(const struct cli *cli, const cJSON *answer)
-{
-	long long generation = json_get_integer(answer, "generation", 0);
-	const cJSON *changed;
-
-	cJSON_ArrayForEach (changed, json_get(answer, "changed")) {
-		long long before = json_get_integer(changed, "weight_before", 0);
-		long long after = json_get_integer(changed, "weight_after", 0);
-
-		out_print("%s: backend %s: weight %lld -> %lld\n",
-			  json_get_string(changed, "name", ""),
-			  json_get_string(changed, "backend", ""), before, after);
-	}
-	change_print_notes(cli, answer);
-	if (json_get_boolean(answer, "unchanged", false))
-		out_print("unchanged: generation %lld serves this already\n", generation);
-	else
-		out_print("generation %lld\n", generation);
-}
-
-/* Sends an edit; @p params has what the verb adds, and is taken. */
-static int
-backend_edit(struct cli *cli, const char *method, cJSON *params)
-{
-	cJSON *answer = NULL;
-	int r;
-
-	(void)cJSON_AddStringToObject(params, "backend", cli->arguments[0]);
-	if (cli->vip != NULL)
-		(void)cJSON_AddStringToObject(params, "vip", cli->vip);
-	if ((cli->options_given & CLI_OPTION_YES) != 0)
-		(void)cJSON_AddTrueToObject(params, "force");
-	r = client_call(cli, method, params, &answer);
-	if (r != 0)
-		return r;
-	if (cli->json)
-		r = out_json(cli, answer);
-	else
-		changed_print(cli, answer);
-	cJSON_Delete(answer);
-	return r;
-}
-
-int
-command_backend_drain(struct cli *cli)
-{
-	return backend_edit(cli, "backend.drain", cJSON_CreateObject());
-}
-
-int
-command_backend_undrain(struct cli *cli)
-{
-	return backend_edit(cli, "backend.undrain", cJSON_CreateObject());
-}
-
-int
-command_backend_weight(struct cli *cli)
-{
-	const char *text = cli->arguments[1];
-	cJSON *params;
-	int64_t weight;
-
-	if (!args_number(text, CONTROL_WEIGHT_MAX, &weight))
-		return out_fail(cli, EX_USAGE, "usage", "", "a weight is 0 to %d, not \"%s\"",
-				CONTROL_WEIGHT_MAX, text);
-	params = cJSON_CreateObject();
-	(void)cJSON_AddNumberToObject(params, "weight", (double)weight);
-	return backend_edit(cli, "backend.weight", params);
 }

@@ -3,7 +3,8 @@
  * @file
  * The command line `fairlead`: what its files share. fairlead.c has the command table, from which
  * dispatch, help and suggestions come; fairlead_args.c reads the arguments; fairlead_client.c talks
- * to the daemon; fairlead_out.c prints; the others are the commands.
+ * to the daemon; fairlead_out.c prints; fairlead_wait.c
+ * waits for a drain; the others are the commands.
  *
  * Every function that does something returns the process's exit code (sysexits.h; 0 done, 1 the
  * answer is no), and has printed why when it is not 0.
@@ -26,7 +27,11 @@ enum {
 	CLI_ANSWER_NO = 1,
 	/* Newlines take six bytes each once printed as JSON; a line holds 1 MiB. */
 	CLI_TEXT_PART_BYTES = 160 << 10,
-	TABLE_COLUMNS_MAX = 12,
+	CLI_INTERRUPTED = 130, /**< Ctrl-C ended a wait; for JSON, the process ends by the signal */
+	CLI_DURATION_SECONDS_MAX = 24 * 3600,
+	CLI_WAIT_SECONDS = 20 * 60, /**< default of --wait */
+	CLI_DURATION_BYTES = 24,    /**< "23h 59m" with its NUL */
+	TABLE_COLUMNS_MAX = 16,
 };
 
 /** Options by bit, to say which command takes which. */
@@ -37,6 +42,10 @@ enum cli_option {
 	CLI_OPTION_YES = 1 << 3,
 	CLI_OPTION_IF_GENERATION = 1 << 4,
 	CLI_OPTION_DESTINATION = 1 << 5,
+	CLI_OPTION_WAIT = 1 << 6,
+	CLI_OPTION_IDLE = 1 << 7,
+	CLI_OPTION_OVER = 1 << 8,
+	CLI_OPTION_NOW = 1 << 9,
 };
 
 struct cli;
@@ -66,12 +75,19 @@ struct cli {
 	const char *if_generation;
 	uint32_t options_given; /**< enum cli_option */
 	int64_t timeout_ms;
+	int64_t wait_s; /**< --wait; its default where it was not given */
+	int64_t idle_s; /**< --idle; 0: not given */
+	int64_t over_s; /**< --over; 0: not given */
 	bool json;
 	bool pretty;
 	bool help;
 	bool version;
 	bool color;
 	struct cli_client *client; /**< NULL: not connected yet */
+	/** Readable when the operator wants no more: ends calls with CLI_INTERRUPTED. -1: none. */
+	int interrupt_fd;
+	/** Not NULL: errors are kept here, the first of each, and not printed. */
+	struct json_error *caught;
 };
 
 /* --- fairlead.c --- */
@@ -90,6 +106,9 @@ int args_find_command(struct cli *cli);
 /** A number of digits alone, 0 to @p max. @return false: @p text is none. */
 bool args_number(const char *text, int64_t max, int64_t *ret_number);
 
+/** "90s", "20m", "1h30m": 1 s to CLI_DURATION_SECONDS_MAX. @return false: @p text is none. */
+bool args_duration(const char *text, int64_t *ret_seconds);
+
 /** Help on what the words name: everything, a noun, or one command. */
 void args_help(const struct cli *cli);
 
@@ -102,6 +121,9 @@ void client_close(struct cli *cli);
 
 /** Whether a daemon listens; prints nothing. */
 bool client_is_there(const struct cli *cli);
+
+/** CLOCK_MONOTONIC. */
+int64_t client_now_ms(void);
 
 /* --- fairlead_out.c --- */
 
@@ -132,6 +154,13 @@ void out_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** A word of a state, coloured where colours are on: good ones green, others yellow. */
 void out_state(const struct cli *cli, const char *word, bool good);
+
+/** "12s", "4m 10s", "1h 5m": for people, rounded up to whole seconds, then to minutes. @return @p
+ * text. */
+char *out_duration(uint64_t ms, char text[CLI_DURATION_BYTES]);
+
+/** A counter of an answer: 0 when it is absent or negative. */
+uint64_t out_number(const cJSON *object, const char *name);
 
 struct table_column {
 	const char *title;
@@ -165,10 +194,28 @@ int command_vip_show(struct cli *cli);
 int command_backend_list(struct cli *cli);
 int command_backend_drain(struct cli *cli);
 int command_backend_undrain(struct cli *cli);
+int command_backend_remove(struct cli *cli);
 int command_backend_weight(struct cli *cli);
 int command_status(struct cli *cli);
 int command_flow_explain(struct cli *cli);
 int command_version(struct cli *cli);
+
+/* --- fairlead_wait.c --- */
+
+enum wait_for { WAIT_DRAINED, WAIT_REMOVED };
+
+/**
+ * Wait until the backend of the command's arguments is drained, or removed, on every plane. Prints
+ * how it ended; under --json takes @p answer, of the change before, and prints it with the end
+ * added. @return 0; CLI_ANSWER_NO: not within the limit, or called off; else as client_call().
+ */
+int wait_run(struct cli *cli, enum wait_for what, cJSON *answer);
+
+/** Whether a row of backend.list is of the backend that the command's first argument names. */
+bool wait_row_matches(const struct cli *cli, const cJSON *row);
+
+/** "1200 rows leaving, 3 flows, last seen 4s ago", of a row of backend.list. @return @p text. */
+const char *wait_left_text(const cJSON *row, char *text, size_t size);
 
 /** Warnings, planes away and planes that failed, of the answer to a change. */
 void change_print_notes(const struct cli *cli, const cJSON *answer);

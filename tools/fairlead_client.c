@@ -25,8 +25,8 @@ struct cli_client {
 	cJSON *error;
 };
 
-static int64_t
-now_ms(void)
+int64_t
+client_now_ms(void)
 {
 	struct timespec now;
 
@@ -190,17 +190,19 @@ static int
 client_wait(const struct cli *cli)
 {
 	struct cli_client *client = cli->client;
-	int64_t deadline_ms = now_ms() + cli->timeout_ms;
+	int64_t deadline_ms = client_now_ms() + cli->timeout_ms;
 	bool open = true;
 
 	/* Ends: with the answer, the connection, or the deadline. */
 	while (!client->answered && open) {
 		size_t size;
 		bool more = rpc_client_output(client->rpc, &size) != NULL;
-		struct pollfd poll_fd = { .fd = client->fd,
-					  .events = (short)(POLLIN | (more ? POLLOUT : 0)) };
-		int64_t left_ms = deadline_ms - now_ms();
-		int r = left_ms > 0 ? poll(&poll_fd, 1, (int)left_ms) : 0;
+		struct pollfd polled[] = {
+			{ .fd = client->fd, .events = (short)(POLLIN | (more ? POLLOUT : 0)) },
+			{ .fd = cli->interrupt_fd, .events = POLLIN },
+		};
+		int64_t left_ms = deadline_ms - client_now_ms();
+		int r = left_ms > 0 ? poll(polled, 2, (int)left_ms) : 0;
 
 		if (r == 0)
 			return out_fail(
@@ -209,10 +211,12 @@ client_wait(const struct cli *cli)
 				"fairleadd did not answer within %lld s; what was asked may still "
 				"happen",
 				(long long)(cli->timeout_ms / 1000));
-		if (r > 0 && (poll_fd.revents & POLLOUT) != 0)
+		if (r > 0 && polled[1].revents != 0)
+			return CLI_INTERRUPTED;
+		if (r > 0 && (polled[0].revents & POLLOUT) != 0)
 			open = client_send(client);
 		/* An answer may lie there although the peer takes no more. */
-		if (r > 0 && (poll_fd.revents & ~POLLOUT) != 0)
+		if (r > 0 && (polled[0].revents & ~POLLOUT) != 0)
 			open = client_receive(client);
 	}
 	if (!client->answered || (client->result == NULL && client->error == NULL))

@@ -270,6 +270,9 @@ plan_print_backend(const cJSON *backend)
 		out_print("    ~ backend %s: weight %lld -> %lld\n", address, before, after);
 	else if (strcmp(change, "added") == 0)
 		out_print("    + backend %s: weight %lld\n", address, after);
+	else if (strcmp(change, "leaving") == 0)
+		out_print("    - backend %s: weight %lld, gone when nothing holds it any more\n",
+			  address, before);
 	else
 		out_print("    - backend %s: weight %lld\n", address, before);
 }
@@ -290,7 +293,7 @@ plan_print_plane(const cJSON *change)
 		out_print("- plane %s: not driven any more, it goes on as it is\n", plane);
 }
 
-/* "~ mode: ipip -> gue", for each member of the policy that differs. */
+/* "~ mode: ipip -> gue" or "~ window_s: 900 -> 60", for each member of the policy that differs. */
 static void
 plan_print_policy(const cJSON *before, const cJSON *after)
 {
@@ -299,21 +302,77 @@ plan_print_policy(const cJSON *before, const cJSON *after)
 	cJSON_ArrayForEach (member, after) {
 		const char *old = json_get_string(before, member->string, "");
 		const char *new = json_get_string(after, member->string, "");
+		long long old_number = json_get_integer(before, member->string, 0);
+		long long new_number = json_get_integer(after, member->string, 0);
 
 		if (strcmp(old, new) != 0)
 			out_print("    ~ %s: %s -> %s\n", member->string, old, new);
+		else if (old_number != new_number)
+			out_print("    ~ %s: %lld -> %lld\n", member->string, old_number,
+				  new_number);
 	}
 }
 
+static unsigned
+count_kind(const cJSON *changes, const char *kind)
+{
+	const cJSON *change;
+	unsigned count = 0;
+
+	cJSON_ArrayForEach (change, changes) {
+		count += strcmp(json_get_string(change, "change", ""), kind) == 0;
+	}
+	return count;
+}
+
+/*
+ * Whose connections end. The planes count those they track; those on rows that have been stable for
+ * a window nobody counts.
+ */
 static void
-plan_print_vip(const cJSON *change)
+plan_print_cut(const cJSON *change)
+{
+	const char *kind = json_get_string(change, "change", "");
+	unsigned backends = count_kind(json_get(change, "backends"), "removed");
+	unsigned long long tracked = out_number(change, "flows_cut");
+
+	if (strcmp(kind, "added") == 0 || json_get(change, "flows_cut") == NULL)
+		return;
+	if (strcmp(kind, "removed") == 0)
+		out_print("    open flows that are cut: all (%llu tracked)\n", tracked);
+	else if (backends > 0)
+		out_print("    open flows that are cut: all of the removed (%llu tracked)\n",
+			  tracked);
+	else
+		out_print("    open flows that are cut: %llu\n", tracked);
+}
+
+/*
+ * What the change does to flows, as the planes tell it; nothing where none is there. A VIP without
+ * a window lets go of the open ones too.
+ */
+static void
+plan_print_flows(const cJSON *change, const struct config_vip *vip)
+{
+	bool tracks = vip != NULL && vip->policy.window_s > 0;
+	long long rows = json_get_integer(change, "rows", 0);
+	long long moved = json_get_integer(change, "rows_moved", -1);
+	long long least = json_get_integer(change, "rows_minimum", -1);
+
+	if (strcmp(json_get_string(change, "change", ""), "changed") == 0 && rows > 0 && moved >= 0)
+		out_print("    %s that change backend: %lld.%lld %% (%lld of %lld rows, the "
+			  "least possible is %lld)\n",
+			  tracks ? "new flows" : "new and open flows", moved * 1000 / rows / 10,
+			  moved * 1000 / rows % 10, moved, rows, least);
+	plan_print_cut(change);
+}
+
+static void
+plan_print_vip(const cJSON *change, const struct config *config)
 {
 	const char *vip = json_get_string(change, "vip", "");
 	const char *name = json_get_string(change, "name", "");
 	const char *kind = json_get_string(change, "change", "");
-	long long rows = json_get_integer(change, "rows", 0);
-	long long moved = json_get_integer(change, "rows_moved", -1);
-	long long least = json_get_integer(change, "rows_minimum", -1);
 	const cJSON *backend;
 
 	out_print("%c vip %s%s%s\n", change_sign(kind), strcmp(name, vip) != 0 ? name : "",
@@ -327,23 +386,7 @@ plan_print_vip(const cJSON *change)
 	} else {
 		out_print("    %d backends\n", cJSON_GetArraySize(json_get(change, "backends")));
 	}
-	if (strcmp(kind, "changed") == 0 && rows > 0 && moved >= 0)
-		out_print(
-			"    flows that change backend: %lld.%lld %% (%lld of %lld rows, the least "
-			"possible is %lld)\n",
-			moved * 1000 / rows / 10, moved * 1000 / rows % 10, moved, rows, least);
-}
-
-static unsigned
-count_kind(const cJSON *changes, const char *kind)
-{
-	const cJSON *change;
-	unsigned count = 0;
-
-	cJSON_ArrayForEach (change, changes) {
-		count += strcmp(json_get_string(change, "change", ""), kind) == 0;
-	}
-	return count;
+	plan_print_flows(change, config_find_vip(config, vip));
 }
 
 /* "1 added, 2 changed", VIPs and planes; "nothing changes" when there is nothing. */
@@ -364,8 +407,9 @@ plan_summary(const cJSON *answer, char *text, size_t size)
 	}
 }
 
+/* @param config the new one. */
 static void
-plan_print(const cJSON *answer)
+plan_print(const cJSON *answer, const struct config *config)
 {
 	const cJSON *change;
 
@@ -373,7 +417,7 @@ plan_print(const cJSON *answer)
 		plan_print_plane(change);
 	}
 	cJSON_ArrayForEach (change, json_get(answer, "changes")) {
-		plan_print_vip(change);
+		plan_print_vip(change, config);
 	}
 }
 
@@ -408,19 +452,21 @@ command_config_diff(struct cli *cli)
 	if (r != 0)
 		return r;
 	r = document_send(cli, "config.diff", document, &answer);
-	document_close(document);
-	if (r != 0)
+	if (r != 0) {
+		document_close(document);
 		return r;
+	}
 	differs = cJSON_GetArraySize(json_get(answer, "changes")) > 0 ||
 		  cJSON_GetArraySize(json_get(answer, "plane_changes")) > 0;
 	if (cli->json) {
 		r = out_json(cli, answer);
 	} else {
-		plan_print(answer);
+		plan_print(answer, document->config);
 		change_print_notes(cli, answer);
 		plan_summary(answer, summary, sizeof summary);
 		out_print("plan: %s. Nothing applied.\n", summary);
 	}
+	document_close(document);
 	cJSON_Delete(answer);
 	return r == 0 && differs ? CLI_ANSWER_NO : r;
 }
@@ -437,14 +483,15 @@ command_config_apply(struct cli *cli)
 	if (r != 0)
 		return r;
 	r = document_send(cli, "config.apply", document, &answer);
-	document_close(document);
-	if (r != 0)
+	if (r != 0) {
+		document_close(document);
 		return r;
+	}
 	generation = json_get_integer(answer, "generation", 0);
 	if (cli->json) {
 		r = out_json(cli, answer);
 	} else {
-		plan_print(answer);
+		plan_print(answer, document->config);
 		change_print_notes(cli, answer);
 		plan_summary(answer, summary, sizeof summary);
 		if (json_get_boolean(answer, "unchanged", false))
@@ -452,6 +499,7 @@ command_config_apply(struct cli *cli)
 		else
 			out_print("applied: %s; generation %lld\n", summary, generation);
 	}
+	document_close(document);
 	cJSON_Delete(answer);
 	return r;
 }

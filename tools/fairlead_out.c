@@ -58,6 +58,30 @@ out_state(const struct cli *cli, const char *word, bool good)
 		(void)fputs("\033[0m", stdout);
 }
 
+char *
+out_duration(uint64_t ms, char text[CLI_DURATION_BYTES])
+{
+	unsigned long long seconds = ms / 1000 + (ms % 1000 != 0);
+	unsigned long long minutes = (seconds + 59) / 60;
+
+	if (seconds < 60)
+		snprintf(text, CLI_DURATION_BYTES, "%llus", seconds);
+	else if (seconds < 3600)
+		snprintf(text, CLI_DURATION_BYTES, "%llum %llus", seconds / 60, seconds % 60);
+	else
+		snprintf(text, CLI_DURATION_BYTES, "%lluh %llum", minutes / 60 % 1000000000,
+			 minutes % 60);
+	return text;
+}
+
+uint64_t
+out_number(const cJSON *object, const char *name)
+{
+	int64_t value = json_get_integer(object, name, 0);
+
+	return value > 0 ? (uint64_t)value : 0;
+}
+
 void
 out_warning(const struct cli *cli, const char *format, ...)
 {
@@ -190,6 +214,10 @@ out_errors(const struct cli *cli, int exit_code, const struct json_errors *error
 {
 	char line[CONFIG_LINE_BYTES_MAX];
 
+	if (cli->caught != NULL) {
+		*cli->caught = errors->items[0];
+		return exit_code;
+	}
 	if (cli->json) {
 		errors_put_json(cli, exit_code, errors, file);
 		return exit_code;

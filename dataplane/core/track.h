@@ -318,12 +318,16 @@ fl_track_touch(const struct fl_track *track, enum fl_flow_state state)
 {
 	uint8_t stamp = (uint8_t)(track->tick >> (track->look >> FL_ENTRY_SHIFT_SHIFT));
 	uint64_t touched = fl_flow_touched(track->entry, state, stamp);
+	uint32_t slot = fl_track_keep(track, fl_flow_slot(track->entry));
 
+	/* the row first: where it has become STABLE, no entry of another may look young again */
+	if (slot == FL_TRACK_LOOK)
+		return slot;
 	/* the second time, whoever was faster has touched it */
 	if (touched != track->entry && !fl_track_swap(track, track->entry, touched) &&
 	    !(track->flow->segment & FL_SEGMENT_LAST))
 		return FL_TRACK_LOOK;
-	return fl_track_keep(track, fl_flow_slot(track->entry));
+	return slot;
 }
 
 /* --- the rules --- */

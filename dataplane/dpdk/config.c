@@ -18,6 +18,7 @@ static const struct json_field root_fields[] = {
 	{ "cores", JSON_KIND_OBJECT, true, 0, 0 },
 	{ "hugepages", JSON_KIND_BOOLEAN, false, 0, 0 },
 	{ "memory_mb", JSON_KIND_INTEGER, false, 64, 1048576 },
+	{ "tables_dir", JSON_KIND_STRING, false, 1, PLANE_FILE_PATH_BYTES_MAX - 1 },
 	{ NULL },
 };
 
@@ -96,14 +97,27 @@ read_memory(struct reading *reading)
 		return; /* the sum would be of wrong numbers */
 	needed_mb = memory_needed_mb(config);
 	if (config->memory_mb < needed_mb)
-		json_error_add(reading->errors, &(struct json_path){ NULL, "memory_mb", 0 },
-			       "out_of_range", "raise it, or lower limits, descriptors or workers",
-			       "%u MiB is too little: tables need %llu MiB and packet buffers %llu "
-			       "MiB, with DPDK's own %llu MiB in all",
-			       config->memory_mb,
-			       (unsigned long long)(memory_table_bytes(config) >> 20),
-			       (unsigned long long)(memory_buffer_bytes(config) >> 20),
-			       (unsigned long long)needed_mb);
+		json_error_add(
+			reading->errors, &(struct json_path){ NULL, "memory_mb", 0 },
+			"out_of_range", "raise it, or lower limits, descriptors or workers",
+			"%u MiB is too little: counters need %llu MiB and packet buffers %llu "
+			"MiB, with DPDK's own %llu MiB in all",
+			config->memory_mb, (unsigned long long)(memory_counter_bytes(config) >> 20),
+			(unsigned long long)(memory_buffer_bytes(config) >> 20),
+			(unsigned long long)needed_mb);
+}
+
+static void
+read_tables_dir(struct reading *reading)
+{
+	struct config *config = reading->config;
+
+	plane_file_copy(config->tables_dir, sizeof config->tables_dir,
+			json_get_string(reading->root, "tables_dir", ""));
+	if (config->tables_dir[0] != '\0' && config->tables_dir[0] != '/')
+		json_error_add(reading->errors, &(struct json_path){ NULL, "tables_dir", 0 },
+			       "invalid_value", "write the whole path, from / on",
+			       "\"%s\" is not an absolute path", config->tables_dir);
 }
 
 static void
@@ -115,6 +129,7 @@ read_root(struct reading *reading)
 	    !cJSON_IsObject(reading->root))
 		return;
 	plane_file_read(reading->root, &reading->config->file, reading->errors);
+	read_tables_dir(reading);
 	read_cores(reading);
 	if (cJSON_IsArray(ports))
 		config_read_ports(ports, &(struct json_path){ NULL, "ports", 0 }, reading->config,

@@ -47,6 +47,7 @@ struct config {
 	uint32_t worker_count;
 	bool hugepages;
 	uint32_t memory_mb;
+	char tables_dir[PLANE_FILE_PATH_BYTES_MAX]; /**< "": as tables_file.h chooses */
 	struct config_port ports[FL_PORTS_MAX];
 	uint32_t port_count;
 };

@@ -24,71 +24,6 @@ enum {
 	COUNT_US_MAX = 100 * 1000,
 };
 
-static void *
-take(const char *what, size_t count, size_t size)
-{
-	return rte_zmalloc(what, count * size, RTE_CACHE_LINE_SIZE);
-}
-
-static int
-take_tables(struct engine *engine, const struct fl_key *key)
-{
-	struct plane_tables_size size = plane_tables_size(&engine->config->file.limits);
-	struct plane_tables *tables = &engine->tables;
-
-	tables->config = take("config", 1, sizeof *tables->config);
-	tables->vip_buckets =
-		take("vip buckets", size.vip_bucket_count, sizeof *tables->vip_buckets);
-	tables->vips = take("vips", size.vip_count, sizeof *tables->vips);
-	tables->backends = take("backends", size.backend_count, sizeof *tables->backends);
-	tables->owners = take("owners", size.owners_count, sizeof *tables->owners);
-	tables->rows = take("rows", size.row_count, sizeof *tables->rows);
-	tables->ports = take("ports", FL_PORTS_MAX, sizeof *tables->ports);
-	tables->fragments =
-		take("fragments", size.fragment_bucket_count, sizeof *tables->fragments);
-	tables->flows = take("flows", size.flow_bucket_count, sizeof *tables->flows);
-	tables->clock = take("clock", 1, sizeof *tables->clock);
-	tables->vip_ledger = take("vip ledger", size.vip_count, sizeof *tables->vip_ledger);
-	tables->backend_ledger =
-		take("backend ledger", size.backend_count, sizeof *tables->backend_ledger);
-	tables->generation = take("generation", 1, sizeof *tables->generation);
-	if (tables->config == NULL || tables->vip_buckets == NULL || tables->vips == NULL ||
-	    tables->backends == NULL || tables->owners == NULL || tables->rows == NULL ||
-	    tables->ports == NULL || tables->fragments == NULL || tables->flows == NULL ||
-	    tables->clock == NULL || tables->vip_ledger == NULL || tables->backend_ledger == NULL ||
-	    tables->generation == NULL)
-		return -1;
-	tables->config->key = *key;
-	tables->config->vip_bucket_mask = size.vip_bucket_count - 1;
-	tables->config->fragment_bucket_mask = size.fragment_bucket_count - 1;
-	tables->config->flow_bucket_mask = size.flow_bucket_count - 1;
-	for (uint32_t i = 0; i < engine->config->port_count; i++)
-		memcpy(tables->ports[i].tag, engine->config->ports[i].common.tag,
-		       sizeof tables->ports[i].tag);
-	return 0;
-}
-
-static void
-free_tables(struct plane_tables *tables)
-{
-	if (tables->config != NULL)
-		explicit_bzero(tables->config, sizeof *tables->config); /* the key */
-	rte_free(tables->config);
-	rte_free(tables->vip_buckets);
-	rte_free(tables->vips);
-	rte_free(tables->backends);
-	rte_free(tables->owners);
-	rte_free(tables->rows);
-	rte_free(tables->ports);
-	rte_free(tables->fragments);
-	rte_free(tables->flows);
-	rte_free(tables->clock);
-	rte_free(tables->vip_ledger);
-	rte_free(tables->backend_ledger);
-	rte_free(tables->generation);
-	memset(tables, 0, sizeof *tables);
-}
-
 static struct fl_worker *
 take_worker(struct engine *engine, uint16_t index)
 {
@@ -123,16 +58,28 @@ take_worker(struct engine *engine, uint16_t index)
 	return worker;
 }
 
+static void
+set_tags(const struct engine *engine)
+{
+	struct fl_port *ports = engine->tables.ports;
+
+	for (uint32_t i = 0; i < FL_PORTS_MAX; i++)
+		memset(ports[i].tag, 0, sizeof ports[i].tag);
+	for (uint32_t i = 0; i < engine->config->port_count; i++)
+		memcpy(ports[i].tag, engine->config->ports[i].common.tag, sizeof ports[i].tag);
+}
+
 int
-engine_open(struct engine *engine, const struct config *config, const struct fl_key *key,
+engine_open(struct engine *engine, const struct config *config, struct tables_memory *memory,
 	    struct failure *failure)
 {
 	size_t qsbr_bytes = rte_rcu_qsbr_get_memsize(config->worker_count);
 
 	engine->config = config;
+	tables_memory_lay_out(memory, &config->file.limits, &engine->tables);
+	set_tags(engine);
 	engine->qsbr = rte_zmalloc("qsbr", qsbr_bytes, RTE_CACHE_LINE_SIZE);
-	if (engine->qsbr == NULL || take_tables(engine, key) < 0 ||
-	    rte_rcu_qsbr_init(engine->qsbr, config->worker_count) != 0)
+	if (engine->qsbr == NULL || rte_rcu_qsbr_init(engine->qsbr, config->worker_count) != 0)
 		goto no_memory;
 	for (uint16_t i = 0; i < config->worker_count; i++) {
 		if (take_worker(engine, i) == NULL ||
@@ -143,7 +90,7 @@ engine_open(struct engine *engine, const struct config *config, const struct fl_
 no_memory:
 	return failure_set(
 		failure, EXIT_UNAVAILABLE,
-		"no memory for the tables; raise \"memory_mb\" (now %u), or lower \"limits\"",
+		"no memory for counters; raise \"memory_mb\" (now %u), or lower \"limits\"",
 		config->memory_mb);
 }
 
@@ -366,10 +313,10 @@ engine_close(struct engine *engine)
 			continue;
 		rte_free(engine->workers[i]->vip_counters);
 		rte_free(engine->workers[i]->backend_counters);
+		rte_free(engine->workers[i]->flow_counters);
 		rte_free(engine->workers[i]);
 		engine->workers[i] = NULL;
 	}
 	rte_free(engine->qsbr);
-	free_tables(&engine->tables);
 	engine->qsbr = NULL;
 }

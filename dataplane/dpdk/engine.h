@@ -10,6 +10,7 @@
 #define DPDK_ENGINE_H
 
 #include "../plane/failure.h"
+#include "../plane/tables_memory.h"
 #include "config.h"
 #include "ports.h"
 #include "vip_set.h"
@@ -19,7 +20,7 @@ struct engine {
 	const struct config *config;
 	struct ports *ports; /**< opened */
 	struct vip_set *vips;
-	struct plane_tables tables; /**< arrays of huge page memory, zeroed */
+	struct plane_tables tables; /**< in the memory that engine_open() was given */
 	struct fl_worker *workers[FL_WORKERS_MAX];
 	struct rte_rcu_qsbr *qsbr;
 	uint32_t running; /**< workers launched */
@@ -28,9 +29,10 @@ struct engine {
 };
 
 /**
- * Take all memory. @param key copied. @return 0; -1: engine_close() takes what was made.
+ * Take the workers' memory. @param memory of the tables, begun and with its config set; borrowed.
+ * @return 0; -1: engine_close() takes what was made.
  */
-int engine_open(struct engine *engine, const struct config *config, const struct fl_key *key,
+int engine_open(struct engine *engine, const struct config *config, struct tables_memory *memory,
 		struct failure *failure);
 
 /** The ports are open: launch the workers. @return 0; -1. */

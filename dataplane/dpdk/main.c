@@ -16,7 +16,7 @@ static const char documentation[] =
 	"Examples:\n"
 	"  fairlead-dpdk --check /etc/fairlead/plane0.json   is the file good?\n"
 	"  fairlead-dpdk /etc/fairlead/plane0.json           run; SIGTERM stops it\n"
-	"  fairlead-dpdk --detach /etc/fairlead/plane0.json  remove the guard that a stop leaves\n"
+	"  fairlead-dpdk --detach /etc/fairlead/plane0.json  remove what a stop leaves\n"
 	"\n"
 	"Exit codes: 0 done; 64 wrong arguments; 65 FILE is not JSON; 69 something needed is "
 	"missing or "
@@ -33,10 +33,12 @@ describe(const void *user, FILE *stream)
 {
 	const struct config *config = user;
 
-	(void)fprintf(stream, ", %u port%s, %u worker%s, %llu of %u MiB used", config->port_count,
-		      LOG_PLURAL(config->port_count), config->worker_count,
+	(void)fprintf(stream,
+		      ", %u port%s, %u worker%s, %llu of %u MiB used, and %llu MiB of tables",
+		      config->port_count, LOG_PLURAL(config->port_count), config->worker_count,
 		      LOG_PLURAL(config->worker_count),
-		      (unsigned long long)memory_needed_mb(config), config->memory_mb);
+		      (unsigned long long)memory_needed_mb(config), config->memory_mb,
+		      (unsigned long long)(tables_memory_bytes(&config->file.limits) >> 20));
 }
 
 static int
@@ -66,8 +68,8 @@ main(int argc, char **argv)
 	static struct config config;
 	const struct process_program program = {
 		.documentation = documentation,
-		.detach_help = "Remove what a stopped plane leaves on its net_af_xdp ports (guard, "
-			       "pins), and exit",
+		.detach_help = "Remove what a stopped plane leaves (its tables, and the guard and "
+			       "pins of net_af_xdp ports), and exit",
 		.config = &config,
 		.file = &config.file,
 		.parse = parse,

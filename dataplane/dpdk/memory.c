@@ -36,24 +36,18 @@ memory_buffer_bytes(const struct config *config)
 }
 
 uint64_t
-memory_table_bytes(const struct config *config)
+memory_counter_bytes(const struct config *config)
 {
 	struct plane_tables_size size = plane_tables_size(&config->file.limits);
-	uint64_t counters = ((uint64_t)size.vip_count + size.backend_count) *
-			    sizeof(struct fl_counter) * config->worker_count;
+	uint64_t of_vip = sizeof(struct fl_counter) + sizeof(struct fl_flow_counter);
 
-	return (uint64_t)size.vip_bucket_count * sizeof(struct fl_vip_bucket) +
-	       size.vip_count * (sizeof(struct fl_vip) + sizeof(struct plane_ledger)) +
-	       size.backend_count * (sizeof(struct fl_backend) + sizeof(struct plane_ledger)) +
-	       (uint64_t)size.row_count * sizeof(struct fl_row) +
-	       (uint64_t)size.owners_count * sizeof(struct fl_owners) +
-	       (uint64_t)size.fragment_bucket_count * sizeof(struct fl_fragments) +
-	       (uint64_t)size.flow_bucket_count * sizeof(struct fl_flows) + counters;
+	return (size.vip_count * of_vip + size.backend_count * sizeof(struct fl_counter)) *
+	       config->worker_count;
 }
 
 uint64_t
 memory_needed_mb(const struct config *config)
 {
-	return ((memory_table_bytes(config) + memory_buffer_bytes(config)) >> 20) + EAL_MB +
+	return ((memory_counter_bytes(config) + memory_buffer_bytes(config)) >> 20) + EAL_MB +
 	       PORT_MB * (uint64_t)config->port_count;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * How much memory a configuration takes: tables, counters, packet buffers. All of it is taken at
- * start.
+ * How much of DPDK's memory a configuration takes: counters, packet buffers. All of it is taken at
+ * start. The tables are elsewhere: tables_file.h.
  */
 #ifndef DPDK_MEMORY_H
 #define DPDK_MEMORY_H
@@ -22,8 +22,8 @@ uint32_t memory_buffers_per_worker(const struct config *config);
 
 uint64_t memory_buffer_bytes(const struct config *config);
 
-/** Tables and every worker's counters. */
-uint64_t memory_table_bytes(const struct config *config);
+/** Every worker's counters. */
+uint64_t memory_counter_bytes(const struct config *config);
 
 /** All, with what DPDK takes for itself, MiB. */
 uint64_t memory_needed_mb(const struct config *config);

@@ -7,6 +7,7 @@
 #include "../plane/log.h"
 #include "../plane/process.h"
 #include "eal.h"
+#include "hugepages.h"
 #include "log_libraries.h"
 #include "preflight.h"
 #include "privileges.h"
@@ -88,16 +89,53 @@ open_plane(struct running *running, struct failure *failure)
 		describe_port(&running->ports.items[i], &running->plane_ports[i]);
 	options.kind = "dpdk";
 	options.tables = &running->engine.tables;
+	options.adopt = running->tables.is_adopted;
 	options.ports = running->plane_ports;
 	options.port_count = running->ports.count;
 	options.engine = engine_functions(&running->engine);
 	r = plane_create(&options, &running->plane, &why);
+	if (r == -EBADMSG)
+		return failure_set(failure, EXIT_UNAVAILABLE,
+				   "the tables in %s cannot be taken over: %s; run fairlead-dpdk "
+				   "--detach with this configuration, which removes them",
+				   running->tables.path, why.message);
 	return r < 0 ? process_plane_failed(r, &why, failure) : 0;
 }
 
-static void
-warn(const struct config *config)
+/** What the tables publish is steered and guarded before any worker runs. */
+static int
+steer_published(struct running *running, struct failure *failure)
 {
+	const struct plane_tables *tables = &running->engine.tables;
+	struct plane_tables_size size = plane_tables_size(&running->config->file.limits);
+	int r;
+
+	vip_set_start(&running->vips, tables->config);
+	/* where the tables say what was served, what else the guard has is nobody's */
+	running->engine.committed = running->tables.is_adopted && *tables->generation > 0;
+	if (!running->tables.is_adopted)
+		return 0;
+	r = vip_set_add_published(&running->vips, tables, &size);
+	if (r == 0)
+		return 0;
+	return failure_set(failure, EXIT_UNAVAILABLE,
+			   "the VIPs of an earlier process cannot be steered to the workers: %s; "
+			   "start it again, or run fairlead-dpdk --detach with this configuration "
+			   "and let fairleadd send them",
+			   strerror(-r));
+}
+
+static void
+warn(const struct running *running)
+{
+	const struct config *config = running->config;
+
+	if (config->hugepages && config->tables_dir[0] == '\0' && !running->tables.is_huge)
+		log_message(LOG_WARNING,
+			    "no hugetlbfs at /dev/hugepages: the tables are in %s, in small pages, "
+			    "which is slower; mount one there (mount -t hugetlbfs none "
+			    "/dev/hugepages), or set \"tables_dir\"",
+			    running->tables.directory_path);
 	if (!config->hugepages)
 		log_message(
 			LOG_WARNING,
@@ -120,22 +158,24 @@ start(struct running *running, struct failure *failure)
 	const struct config *config = running->config;
 
 	if (privileges_begin(config, failure) < 0 || preflight(config, failure) < 0 ||
-	    keyfile_read(config->file.key_file, &running->key, failure) < 0)
+	    keyfile_read(config->file.key_file, &running->key, failure) < 0 ||
+	    tables_file_open(&running->tables, config, &running->key, failure) < 0 ||
+	    /* the tables took some */
+	    (running->tables.is_huge && config->hugepages && hugepages_check(config, failure) < 0))
 		return -1;
 	if (config_has_af_xdp(config) && take_ports_over(running, failure) < 0)
 		return -1;
 	if (eal_start(config, failure) < 0)
 		return -1;
 	running->eal = true;
-	if (engine_open(&running->engine, config, &running->key, failure) < 0 ||
+	if (engine_open(&running->engine, config, running->tables.memory, failure) < 0 ||
 	    ports_open(&running->ports, config, running->steer_object, failure) < 0 ||
 	    find_steering(running, failure) < 0)
 		return -1;
 	running->engine.vips = &running->vips;
 	running->engine.ports = &running->ports;
-	if (open_plane(running, failure) < 0)
+	if (open_plane(running, failure) < 0 || steer_published(running, failure) < 0)
 		return -1;
-	vip_set_start(&running->vips, running->engine.tables.config);
 	if (engine_run(&running->engine, &running->ports, failure) < 0)
 		return -1;
 	privileges_reduce();
@@ -163,23 +203,28 @@ running_start(struct running *running, const struct config *config, struct failu
 {
 	int r;
 
-	*running = (struct running){ .config = config, .steer_object = -1 };
+	*running = (struct running){ .config = config,
+				     .steer_object = -1,
+				     .tables = TABLES_FILE_CLOSED };
 	log_take_libbpf();
 	log_hold(true);
 	r = start(running, failure);
 	if (r < 0) {
 		withdraw_guard(running);
+		tables_file_withdraw(&running->tables);
 		running_stop(running);
 	}
 	log_hold(false);
 	explicit_bzero(&running->key, sizeof running->key);
 	if (r < 0)
 		return -1;
-	warn(config);
-	log_message(LOG_NOTICE, "plane %s serves %s: %u port%s, %u worker%s, %u MiB",
+	warn(running);
+	log_message(LOG_NOTICE, "plane %s serves %s: %u port%s, %u worker%s, %u MiB, %s",
 		    config->file.name, config->file.socket_path, config->port_count,
 		    LOG_PLURAL(config->port_count), config->worker_count,
-		    LOG_PLURAL(config->worker_count), config->memory_mb);
+		    LOG_PLURAL(config->worker_count), config->memory_mb,
+		    running->tables.is_adopted ? "over the tables of an earlier process"
+					       : "new tables");
 	return 0;
 }
 
@@ -233,6 +278,7 @@ running_stop(struct running *running)
 	if (running->eal)
 		eal_stop();
 	running->eal = false;
+	tables_file_close(&running->tables);
 }
 
 /** Take what is ours off one port. A program of another's stays, and is no failure. @return 0; -1.
@@ -252,14 +298,12 @@ detach_port(struct guard *guard, const struct config_port *port, struct failure 
 	return 0;
 }
 
-int
-running_detach(const struct config *config, struct failure *failure)
+static int
+detach_ports(const struct config *config, struct failure *failure)
 {
 	struct guard *guard;
 	int r = 0;
 
-	if (!config_has_af_xdp(config))
-		return 0;
 	guard = guard_open(config->file.pin_dir, config->file.name, failure);
 	if (guard == NULL)
 		return -1;
@@ -272,4 +316,12 @@ running_detach(const struct config *config, struct failure *failure)
 	guard_close(guard);
 	log_hold(false);
 	return r;
+}
+
+int
+running_detach(const struct config *config, struct failure *failure)
+{
+	if (config_has_af_xdp(config) && detach_ports(config, failure) < 0)
+		return -1;
+	return tables_file_remove(config, failure);
 }

@@ -137,11 +137,36 @@ load_segments(void *context, uint32_t offset, void *to, uint32_t size)
 	return from != NULL;
 }
 
+/** Ask for the row itself and the flow's bucket, where the row's owner says that they are read. */
+static void
+prefetch_flows(const struct fl_worker *worker, const struct fl_burst *burst)
+{
+	const struct plane_tables *tables = &worker->tables;
+
+	for (uint32_t i = 0; i < burst->count; i++) {
+		const struct fl_decision *decision = &burst->decision[i];
+		const struct fl_vip_service *service;
+		uint32_t row;
+
+		if (decision->verdict != FL_FORWARD)
+			continue;
+		service = &decision->vip->service;
+		row = service->row_base + fl_row_index(decision->hash, service->row_count);
+		if (FL_LIKELY(row >= worker->size.row_count ||
+			      FL_READ_ONCE(tables->owners[row / 4].cur[row & 3]) != FL_OWNER_LOOK))
+			continue;
+		rte_prefetch0(&tables->rows[row]);
+		rte_prefetch0(&tables->flows[fl_flow_bucket(decision->hash,
+							    tables->config->flow_bucket_mask)]);
+	}
+}
+
 void
 fl_stage_choose(struct fl_worker *worker, struct fl_burst *burst)
 {
 	const struct fl_view view = plane_view(&worker->run);
 
+	prefetch_flows(worker, burst);
 	worker->run.frame.load = load_segments;
 	for (uint32_t i = 0; i < burst->count; i++) {
 		struct fl_decision *decision = &burst->decision[i];

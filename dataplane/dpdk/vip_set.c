@@ -89,6 +89,30 @@ vip_set_add(struct vip_set *set, const struct fl_vip *records, uint32_t count,
 	return r;
 }
 
+int
+vip_set_add_published(struct vip_set *set, const struct plane_tables *tables,
+		      const struct plane_tables_size *size)
+{
+	struct fl_vip *records;
+	uint32_t count = 0;
+	int r;
+
+	if (set->guard == NULL)
+		return 0;
+	records = calloc(size->vip_count, sizeof *records);
+	if (records == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < size->vip_bucket_count * 8; i++) {
+		uint64_t word = tables->vip_buckets[i / 8].word[i % 8];
+
+		if (word != 0 && count < size->vip_count)
+			records[count++] = tables->vips[fl_vip_word_index(word)];
+	}
+	r = vip_set_add(set, records, count, tables->config->lengths);
+	free(records);
+	return r;
+}
+
 void
 vip_set_remove(struct vip_set *set, const struct fl_vip_key *keys, uint32_t count,
 	       const uint64_t lengths[2])

@@ -10,6 +10,7 @@
 #ifndef DPDK_VIP_SET_H
 #define DPDK_VIP_SET_H
 
+#include "../plane/tables.h"
 #include "guard.h"
 #include "steer.h"
 
@@ -30,6 +31,10 @@ int vip_set_add(struct vip_set *set, const struct fl_vip *records, uint32_t coun
 		const uint64_t lengths[2]);
 void vip_set_remove(struct vip_set *set, const struct fl_vip_key *keys, uint32_t count,
 		    const uint64_t lengths[2]);
+
+/** Add every record that the tables publish. @return 0 or a negative errno; then none is added. */
+int vip_set_add_published(struct vip_set *set, const struct plane_tables *tables,
+			  const struct plane_tables_size *size);
 
 /** Let the guard go of what is not steered by: VIPs of a former life. @return how many records. */
 uint32_t vip_set_settle(struct vip_set *set);

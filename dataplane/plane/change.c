@@ -27,6 +27,7 @@ static void
 drop_item(struct state *state, struct change_item *item)
 {
 	free(item->owners);
+	free(item->words);
 	if (item->new == NULL)
 		return;
 	if (item->has_rows)
@@ -226,7 +227,7 @@ summarize(struct change *change)
 }
 
 static int
-plan(struct change *change)
+plan(struct change *change, struct json_errors *errors)
 {
 	int r = 0;
 
@@ -235,7 +236,7 @@ plan(struct change *change)
 
 		if (item->kind != CHANGE_ADDED && item->kind != CHANGE_CHANGED)
 			continue;
-		r = change_plan_vip(change, item);
+		r = change_plan_vip(change, item, errors);
 		change->next.vips[item->next_index] = item->new;
 	}
 	return r;
@@ -249,7 +250,7 @@ change_build(struct change *change, struct json_errors *errors)
 	if (r == 0)
 		r = find_next_set(change, errors);
 	if (r == 0)
-		r = plan(change);
+		r = plan(change, errors);
 	if (r == 0)
 		r = change_reserve(change,
 				   errors); /* bounds the work and the memory of what follows */

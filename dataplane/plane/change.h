@@ -25,13 +25,16 @@ struct change_item {
 	struct state_vip *old;	     /**< NULL when added */
 	struct state_vip *new;	     /**< NULL when removed or the same */
 	uint32_t next_index;	     /**< of `new` in the next set */
-	bool in_place;		     /**< new has the ranges of old */
+	bool in_place;		     /**< new has the rows of old */
+	bool moves_slots;	     /**< in place, but with other slots, of the same indexes */
 	bool has_rows;		     /**< reserved for new, to be given back when dropped */
 	bool has_slots;
 	bool is_repair;	       /**< what is wanted is what old has, but old is adopted */
 	uint16_t *owners;      /**< of new's rows: slot indexes */
+	uint64_t *words;       /**< of new's rows by its history, see replay.h; NULL: all stable */
 	uint32_t rows_moved;   /**< rows whose owner changes; nobody is an owner too */
 	uint32_t rows_minimum; /**< what any table would have to move */
+	uint32_t flows_cut;    /**< tracked flows of backends that the change makes dead */
 };
 
 /** A record that the next set does not have. */
@@ -107,8 +110,15 @@ int change_find_addresses(struct change *change, struct json_errors *errors);
 const struct change_item *
 change_item_of(const struct change *change, uint32_t i, const struct change_item **cursor);
 
-/** Make item->new with its backends and their slot indexes. @return 0; -ENOMEM. */
-int change_plan_vip(struct change *change, struct change_item *item);
+/** Make item->new with its backends and their slot indexes. @return 0; -ENOMEM; -EINVAL. */
+int change_plan_vip(struct change *change, struct change_item *item, struct json_errors *errors);
+
+/** Has the new VIP none of the old one's slots? */
+bool change_has_new_slots(const struct change_item *item);
+
+/** Slot indexes that a new range must have for the VIP: one above the highest that is in use, those
+ * of backends that leave too. */
+uint32_t change_slots_least(const struct change_item *item);
 
 /** Find out which records the next set needs: puts and drops. Their ranges are taken. @return 0;
  * -EINVAL. */

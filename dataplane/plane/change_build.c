@@ -10,6 +10,8 @@
 
 #include "change.h"
 #include "digest.h"
+#include "replay.h"
+#include "rows.h"
 
 /** In `translated`: a backend of the old incarnation that the new one does not have. */
 #define GONE UINT32_MAX
@@ -33,23 +35,77 @@ take_backends(struct state *state, const struct want_vip *want, struct state_vip
 	return 0;
 }
 
-static bool
-fits_in_place(const struct state_vip *old, const struct want_vip *want)
+bool
+change_has_new_slots(const struct change_item *item)
+{
+	return !item->in_place || item->moves_slots;
+}
+
+uint32_t
+change_slots_least(const struct change_item *item)
+{
+	const struct state_vip *old = item->in_place ? item->old : NULL;
+	uint32_t least = 1;
+
+	for (uint32_t i = 0; i < item->new->backend_count; i++)
+		if (item->new->backends[i].slot_index >= least)
+			least = item->new->backends[i].slot_index + 1u;
+	for (uint32_t i = 0; old != NULL && i < old->backend_count; i++)
+		if (old->backends[i].slot_index >= least)
+			least = old->backends[i].slot_index + 1u;
+	return least;
+}
+
+/** Backends that the old set does not have. */
+static uint32_t
+count_added(const struct state_vip *old, const struct want_vip *want)
 {
 	uint32_t added = 0;
 
-	/* another mode is another template, and a slot's template never changes */
-	if (old == NULL || old->row_count != want->table_size ||
-	    old->policy.mode != want->policy.mode || old->is_outdated)
-		return false;
 	for (uint32_t i = 0; i < want->backend_count; i++)
 		added += state_find_backend(old, &want->backends[i].address) == NULL;
-	return added <= old->slot_count - old->backend_count;
+	return added;
+}
+
+/** Can backends keep their slots? Not with another template, nor when entries of the flow table
+ * that name them would get another age. */
+static bool
+fits_slots(const struct state_vip *old, const struct want_vip *want)
+{
+	const struct fl_window before = state_window(&old->policy);
+	const struct fl_window after = state_window(&want->policy);
+
+	return old->policy.mode == want->policy.mode && !old->is_outdated &&
+	       before.unit_shift == after.unit_shift && before.live_units == after.live_units &&
+	       count_added(old, want) <= old->slot_count - old->backend_count;
+}
+
+/** @return 0; -EINVAL: the VIP has no index for all of them. */
+static int
+check_indexes(const struct change *change, const struct change_item *item,
+	      struct json_errors *errors)
+{
+	uint32_t added = count_added(item->old, item->want);
+	uint32_t spare = STATE_VIP_SLOTS_MAX - item->old->backend_count;
+	char text[ADDR_ENDPOINT_TEXT_MAX];
+	struct want_place place;
+
+	if (added <= spare)
+		return 0;
+	json_error_add(errors, want_path(&change->want, item->want, NULL, &place), "limit_exceeded",
+		       "make the change in two: those that leave give their slots to those that "
+		       "come with the second",
+		       "%u backends come to VIP %s, and only %u of its %d slots are free until "
+		       "this change is through",
+		       added, addr_endpoint_format(&item->want->endpoint, text), spare,
+		       STATE_VIP_SLOTS_MAX);
+	return -EINVAL;
 }
 
 /**
- * A backend that stays keeps its slot; a new one gets one that no backend of the old set has: those
- * that leave with this change are not free before every packet core has passed.
+ * A backend that stays keeps its slot, or its index; a new one gets one that no backend of the old
+ * set has: those that leave with this change are not free before every packet core has passed and
+ * no flow names them.
  */
 static void
 assign_slots_in_place(struct state *state, const struct state_vip *old, struct state_vip *vip)
@@ -57,7 +113,7 @@ assign_slots_in_place(struct state *state, const struct state_vip *old, struct s
 	bool *used = state->scratch->used;
 	uint32_t next = 0;
 
-	memset(used, 0, old->slot_count * sizeof used[0]);
+	memset(used, 0, sizeof state->scratch->used);
 	for (uint32_t i = 0; i < old->backend_count; i++)
 		used[old->backends[i].slot_index] = true;
 	for (uint32_t i = 0; i < vip->backend_count; i++) {
@@ -70,7 +126,7 @@ assign_slots_in_place(struct state *state, const struct state_vip *old, struct s
 		}
 		while (used[next])
 			next++;
-		assert(next < old->slot_count);
+		assert(next < STATE_VIP_SLOTS_MAX);
 		backend->slot_index = (uint16_t)next++;
 	}
 }
@@ -107,6 +163,26 @@ build_rows(struct change *change, struct change_item *item, struct json_errors *
 	return -EINVAL;
 }
 
+/** The rows of a VIP that other planes have had for longer. @return 0; -ENOMEM; -EINVAL. */
+static int
+replay_history(struct change *change, struct change_item *item, struct json_errors *errors)
+{
+	const struct want_vip *want = item->want;
+	struct want_place place;
+	int r;
+
+	if (item->old != NULL || want->history_count == 0 || want->policy.window_s == 0)
+		return 0;
+	item->words = malloc(item->new->row_count * sizeof item->words[0]);
+	if (item->words == NULL)
+		return -ENOMEM;
+	r = replay_rows(change->state, want, item->new, item->words);
+	if (r < 0)
+		json_error_add(errors, want_path(&change->want, want, "history", &place),
+			       "internal", NULL, "a table of the history could not be built");
+	return r;
+}
+
 static void
 count_rows(struct state *state, struct change_item *item)
 {
@@ -132,6 +208,8 @@ rows_digest(struct state *state, const struct change_item *item)
 		.key = &vip->key,
 		.port_last = vip->endpoint.port_last,
 		.policy = state_policy_byte(&vip->policy),
+		.window_s = vip->policy.window_s,
+		.hold_s = vip->policy.hold_s,
 		.row_count = vip->row_count,
 		.owners = item->owners,
 		.identities = identities,
@@ -200,6 +278,23 @@ count_minimum(const struct change_item *item)
 	return minimum;
 }
 
+/** Of backends that the new set does not have; of all, where the rows are others. */
+static uint32_t
+count_cut(const struct state *state, const struct change_item *item)
+{
+	const struct state_vip *old = item->old, *new = item->new;
+	uint32_t flows = 0;
+
+	for (uint32_t i = 0; i < old->backend_count; i++) {
+		const struct state_backend *backend = &old->backends[i];
+
+		if (new == NULL || !item->in_place ||
+		    state_find_backend(new, &backend->address) == NULL)
+			flows += rows_flows(state->row_times, old->slot_base + backend->slot_index);
+	}
+	return flows;
+}
+
 static void
 count_changes(const struct state *state, struct change_item *item)
 {
@@ -210,12 +305,13 @@ count_changes(const struct state *state, struct change_item *item)
 	}
 	item->rows_moved = count_moved(state, item);
 	item->rows_minimum = count_minimum(item);
+	item->flows_cut = count_cut(state, item);
 	if (item->rows_minimum > item->rows_moved)
 		item->rows_minimum = item->rows_moved; /* rounding between tables of two sizes */
 }
 
 int
-change_plan_vip(struct change *change, struct change_item *item)
+change_plan_vip(struct change *change, struct change_item *item, struct json_errors *errors)
 {
 	struct state *state = change->state;
 	const struct want_vip *want = item->want;
@@ -232,16 +328,22 @@ change_plan_vip(struct change *change, struct change_item *item)
 	r = take_backends(state, want, vip);
 	if (r < 0)
 		return r;
-	item->in_place = fits_in_place(item->old, want);
-	if (item->in_place) {
-		vip->row_base = item->old->row_base;
-		vip->slot_base = item->old->slot_base;
-		vip->slot_count = item->old->slot_count;
-		assign_slots_in_place(state, item->old, vip);
-	} else {
+	item->in_place = item->old != NULL && item->old->row_count == want->table_size;
+	if (!item->in_place) {
 		for (uint32_t i = 0; i < vip->backend_count; i++)
 			vip->backends[i].slot_index = (uint16_t)i;
+		return 0;
 	}
+	r = check_indexes(change, item, errors);
+	if (r < 0)
+		return r;
+	vip->row_base = item->old->row_base;
+	item->moves_slots = !fits_slots(item->old, want);
+	if (!item->moves_slots) {
+		vip->slot_base = item->old->slot_base;
+		vip->slot_count = item->old->slot_count;
+	}
+	assign_slots_in_place(state, item->old, vip);
 	return 0;
 }
 
@@ -251,11 +353,15 @@ change_fill_vip(struct change *change, struct change_item *item, struct json_err
 	struct state *state = change->state;
 	int r;
 
-	if (item->kind == CHANGE_REMOVED)
+	if (item->kind == CHANGE_REMOVED) {
 		item->rows_moved = item->rows_minimum = rows_owned(item->old);
+		item->flows_cut = count_cut(state, item);
+	}
 	if (item->new == NULL)
 		return 0;
 	r = build_rows(change, item, errors);
+	if (r == 0)
+		r = replay_history(change, item, errors);
 	if (r < 0)
 		return r;
 	count_rows(state, item);

@@ -4,24 +4,37 @@
  * record:
  *
  *  1. the engine steers the new records' packets here (the only step that can fail, and the first);
- *  2. new slots, rows and records are written where no packet looks yet; new prefix lengths;
+ *  2. new slots, rows and records are written where no packet looks yet; new prefix lengths. A VIP
+ *     that keeps its rows but not its slots has in the new ones, meanwhile, the backends that leave
+ *     too;
  *  3. the rows of VIPs that stay where they are and whose packets are the host's; then the VIP
  *     buckets publish VIPs, pages, addresses; every packet core passes; they retire pages,
  *     addresses, VIPs, one word each;
- *  4. the changed rows of the other VIPs that stay where they are, one word each; slots name their
- *     VIP's present record;
- *  5. every packet core passes: nobody looks at what was retired;
- *  6. dead slots are cleared, the engine forgets the removed records, prefix lengths go;
- *  7. every packet core passes again, and what was retired may be used again;
- *  8. the generation.
+ *  4. VIPs whose rows stay where they are: slots name their VIP's present record; the changed rows,
+ *     one word each, by the rules for owners that are dead where a backend leaves (rows.h);
+ *  5. every packet core passes: nobody looks at what was retired, and no stable row leads to a
+ *     backend that leaves;
+ *  6. what leaves is dead: LIVE goes from its link words. That flows found it until now cuts none
+ *     that would not be cut. The engine forgets the removed records, prefix lengths go;
+ *  7. every packet core passes again: nobody writes an entry any more that names a dead slot, or
+ * one of a range that its VIP has left;
+ *  8. where there may be such entries, the flow table is gone through: those that name dead slots
+ *     are cleared, those of a range that was left name the new one; and every packet core passes
+ *     once more, with none of them in hand;
+ *  9. ranges that were left are cleared; what was retired may be used again;
+ * 10. the generation.
  *
- * The process may end between any two stores: state_adopt.c reads what that leaves.
+ * The process may end between any two stores: state_adopt.c reads what that leaves. In the flow
+ * table there may then be, from 6 on, entries of slots that are dead; and from 3 on, of slots that
+ * are live, but of no published VIP: the record that such a slot names is still whole, and has the
+ * rows of a VIP whose slots have the same indexes.
  */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "change.h"
+#include "rows.h"
 
 static const struct plane_engine *
 engine_of(const struct change *change)
@@ -56,6 +69,26 @@ start_vip_counter(const struct change *change, const struct change_item *item)
 }
 
 static void
+add_flow_counter(struct fl_flow_counter *sum, const struct fl_flow_counter *counter, uint64_t sign)
+{
+	sum->failed += sign * counter->failed;
+	sum->evicted += sign * counter->evicted;
+	sum->extended += sign * counter->extended;
+	sum->raced += sign * counter->raced;
+}
+
+/** The same for what flows count: what the record counted for others does not count. */
+static void
+start_flow_counter(const struct change *change, struct state_vip *vip)
+{
+	const struct plane_engine *engine = engine_of(change);
+	const struct fl_flow_counter base = engine->flow_counter(engine->user, vip->record);
+
+	vip->flow_carry = (struct fl_flow_counter){ 0 };
+	add_flow_counter(&vip->flow_carry, &base, UINT64_MAX); /* minus */
+}
+
+static void
 start_backend_counter(const struct change *change, const struct change_item *item,
 		      const struct state_backend *backend)
 {
@@ -70,17 +103,32 @@ start_backend_counter(const struct change *change, const struct change_item *ite
 	change->state->tables->backend_ledger[slot] = ledger;
 }
 
-/** A new record or slot takes over what the old one counted, once no packet core counts for that
- * any more. */
+/** A new record takes over what the old one counted, once no packet core counts for that any more.
+ */
 static void
-carry_counters(const struct change *change, const struct change_item *item)
+carry_vip_counters(const struct change *change, const struct change_item *item)
+{
+	const struct state_vip *old = item->old;
+	struct state_vip *new = item->new;
+	struct fl_flow_counter flows;
+
+	if (old->record == new->record) {
+		new->flow_carry = old->flow_carry;
+		return;
+	}
+	change->state->tables->vip_ledger[new->record].carry = state_vip_count(change->state, old);
+	flows = state_flow_count(change->state, old);
+	add_flow_counter(&new->flow_carry, &flows, 1);
+}
+
+/** A new slot likewise. */
+static void
+carry_slot_counters(const struct change *change, const struct change_item *item)
 {
 	const struct state_vip *old = item->old, *new = item->new;
 	struct plane_tables *tables = change->state->tables;
 
-	if (old->record != new->record)
-		tables->vip_ledger[new->record].carry = state_vip_count(change->state, old);
-	for (uint32_t i = 0; !item->in_place && i < new->backend_count; i++) {
+	for (uint32_t i = 0; change_has_new_slots(item) && i < new->backend_count; i++) {
 		const struct state_backend *before =
 			state_find_backend(old, &new->backends[i].address);
 
@@ -107,15 +155,49 @@ write_slot(const struct change *change, const struct change_item *item,
 }
 
 static void
+write_new_slots(const struct change *change, struct change_item *item)
+{
+	for (uint32_t i = 0; i < item->new->backend_count; i++)
+		write_slot(change, item, &item->new->backends[i]);
+}
+
+/** Does the backend of the old set go? */
+static bool
+leaves(const struct change_item *item, const struct state_backend *backend)
+{
+	return item->new == NULL || state_find_backend(item->new, &backend->address) == NULL;
+}
+
+/** The backends that leave get a slot in the new range too, until no row names them. */
+static void
+write_leaving_slots(const struct change *change, const struct change_item *item)
+{
+	struct fl_backend *slots = change->state->tables->backends;
+	const struct state_vip *old = item->old, *new = item->new;
+
+	for (uint32_t i = 0; i < old->backend_count; i++) {
+		const struct state_backend *backend = &old->backends[i];
+		struct fl_backend *slot = &slots[new->slot_base + backend->slot_index];
+
+		if (!leaves(item, backend))
+			continue;
+		*slot = state_slot(change->state, new, backend);
+		__atomic_store_n(&slot->link, slots[old->slot_base + backend->slot_index].link,
+				 __ATOMIC_RELEASE);
+	}
+}
+
+static void
 write_incarnation(const struct change *change, struct change_item *item)
 {
 	const struct plane_tables *tables = change->state->tables;
 	struct state_vip *vip = item->new;
 
-	for (uint32_t i = 0; i < vip->backend_count; i++)
-		write_slot(change, item, &vip->backends[i]);
+	write_new_slots(change, item);
 	for (uint32_t row = 0; row < vip->row_count; row++)
-		plane_row_store(tables, vip->row_base + row, fl_row_stable(item->owners[row]));
+		plane_row_store(tables, vip->row_base + row,
+				item->words != NULL ? item->words[row]
+						    : fl_row_stable(item->owners[row]));
 }
 
 /** The backends that stay are followed by the new set's; the new ones get their slots. */
@@ -158,12 +240,18 @@ write_unseen(struct change *change)
 
 		if (item->new == NULL)
 			continue;
-		if (item->old == NULL || item->old->record != item->new->record)
+		if (item->old == NULL || item->old->record != item->new->record) {
 			start_vip_counter(change, item);
-		if (item->in_place)
-			write_slots_in_place(change, item);
-		else
+			start_flow_counter(change, item->new);
+		}
+		if (!item->in_place) {
 			write_incarnation(change, item);
+		} else if (item->moves_slots) {
+			write_new_slots(change, item);
+			write_leaving_slots(change, item);
+		} else {
+			write_slots_in_place(change, item);
+		}
 	}
 	for (uint32_t i = 0; i < change->put_count; i++)
 		tables->vips[change->put_records[i]] = change->puts[i];
@@ -175,13 +263,9 @@ write_unseen(struct change *change)
 static void
 write_rows(const struct change *change, const struct change_item *item)
 {
-	const struct plane_tables *tables = change->state->tables;
-	const struct state_vip *vip = item->new;
+	const struct rows_order order = { item->old, item->new, item->owners };
 
-	for (uint32_t row = 0; row < vip->row_count; row++)
-		if (fl_row_cur(tables->rows[vip->row_base + row].word) != item->owners[row])
-			plane_row_store(tables, vip->row_base + row,
-					fl_row_stable(item->owners[row]));
+	rows_apply(change->state->row_times, &order);
 }
 
 /** While packets do not come to the rows, and before they do. */
@@ -204,7 +288,6 @@ write_in_place(const struct change *change, const struct change_item *item)
 {
 	const struct state_vip *vip = item->new;
 
-	write_rows(change, item);
 	for (uint32_t i = 0; i < vip->backend_count; i++) {
 		uint32_t slot = vip->slot_base + vip->backends[i].slot_index;
 		struct fl_backend *record = &change->state->tables->backends[slot];
@@ -215,6 +298,7 @@ write_in_place(const struct change *change, const struct change_item *item)
 			__atomic_store_n(&record->weight, vip->backends[i].weight,
 					 __ATOMIC_RELAXED);
 	}
+	write_rows(change, item);
 }
 
 /* --- after every packet core has passed --- */
@@ -228,16 +312,33 @@ clear_slot(const struct change *change, const struct state_vip *vip, struct stat
 	__atomic_store_n(&change->state->tables->backends[slot].link, 0, __ATOMIC_RELAXED);
 }
 
-/** Clear the slots of the old set that the new one does not have. */
+/** What leaves is dead. Of a VIP that left its slots only what is in the new ones: flows may still
+ * be found in the others. */
 static void
 clear_dead(const struct change *change, const struct change_item *item)
 {
 	struct state_vip *old = item->old;
 
-	for (uint32_t i = 0; i < old->backend_count; i++)
-		if (!item->in_place ||
-		    state_find_backend(item->new, &old->backends[i].address) == NULL)
-			clear_slot(change, old, &old->backends[i]);
+	for (uint32_t i = 0; i < old->backend_count; i++) {
+		struct state_backend *backend = &old->backends[i];
+
+		if (item->in_place && !leaves(item, backend))
+			continue;
+		if (item->moves_slots)
+			__atomic_store_n(
+				&change->state->tables
+					 ->backends[item->new->slot_base + backend->slot_index]
+					 .link,
+				0, __ATOMIC_RELAXED);
+		else
+			clear_slot(change, old, backend);
+	}
+}
+
+static bool
+is_retired(const struct change_item *item)
+{
+	return item->old != NULL && item->kind != CHANGE_SAME;
 }
 
 static void
@@ -248,16 +349,76 @@ retire(struct change *change)
 	for (uint32_t i = 0; i < change->item_count; i++) {
 		struct change_item *item = &change->items[i];
 
-		if (item->old == NULL || item->kind == CHANGE_SAME)
+		if (!is_retired(item))
 			continue;
-		if (item->new != NULL)
-			carry_counters(change, item);
+		if (item->new != NULL) {
+			carry_vip_counters(change, item);
+			carry_slot_counters(change, item);
+		}
 		clear_dead(change, item);
 	}
 	write_lengths(change, change->next.lengths);
 	if (change->removed_count > 0)
 		engine->vips_remove(engine->user, change->removed, change->removed_count,
 				    change->next.lengths);
+}
+
+/** @return may entries name slots that the change makes dead, or leaves? Those are noted. */
+static bool
+plan_purge(const struct change *change, const struct change_item *item)
+{
+	const struct state_vip *old = item->old, *new = item->new;
+
+	if (old->policy.window_s == 0)
+		return false;
+	if (item->moves_slots)
+		rows_move(change->state->row_times,
+			  &(struct rows_move){ .from_base = old->slot_base,
+					       .from_count = old->slot_count,
+					       .to_base = new->slot_base,
+					       .from = state_window(&old->policy),
+					       .to = state_window(&new->policy) });
+	for (uint32_t i = 0; !change_has_new_slots(item) && i < old->backend_count; i++)
+		if (leaves(item, &old->backends[i]))
+			return true;
+	return change_has_new_slots(item);
+}
+
+static void
+purge_flows(const struct change *change)
+{
+	bool has_flows = false;
+
+	for (uint32_t i = 0; i < change->item_count; i++)
+		if (is_retired(&change->items[i]))
+			has_flows = plan_purge(change, &change->items[i]) || has_flows;
+	if (!has_flows)
+		return;
+	rows_purge(change->state->row_times);
+	synchronize(change);
+}
+
+/** Slots of the old set that nobody has any more. */
+static void
+release_slots(const struct change *change, const struct change_item *item)
+{
+	struct state *state = change->state;
+	struct state_vip *old = item->old;
+
+	if (item->moves_slots) { /* entries named them until a moment ago */
+		carry_slot_counters(change, item);
+		for (uint32_t i = 0; i < old->backend_count; i++)
+			clear_slot(change, old, &old->backends[i]);
+	}
+	if (change_has_new_slots(item)) {
+		rows_forget(state->row_times, old->slot_base, old->slot_count);
+		ranges_give(state->slots, old->slot_base, old->slot_count);
+		return;
+	}
+	for (uint32_t i = 0; i < old->backend_count; i++)
+		if (leaves(item, &old->backends[i]))
+			rows_forget(state->row_times, old->slot_base + old->backends[i].slot_index,
+				    1);
 }
 
 /** Give back what the old set had and the new one has not. */
@@ -269,13 +430,11 @@ release_old(struct change *change)
 	for (uint32_t i = 0; i < change->item_count; i++) {
 		struct change_item *item = &change->items[i];
 
-		if (item->kind != CHANGE_CHANGED && item->kind != CHANGE_REMOVED)
+		if (!is_retired(item))
 			continue;
-		if (!item->in_place) {
+		release_slots(change, item);
+		if (!item->in_place)
 			ranges_give(state->rows, item->old->row_base, item->old->row_count);
-			ranges_give(state->slots, item->old->slot_base, item->old->slot_count);
-		}
-		state_vip_destroy(state, item->old);
 	}
 	for (uint32_t i = 0; i < change->drop_count; i++)
 		state_record_give(state, change->drops[i].record);
@@ -287,11 +446,20 @@ release_old(struct change *change)
 static void
 hand_over(struct change *change)
 {
-	change->state->set = change->next;
+	struct state *state = change->state;
+
+	state->set = change->next;
 	change->next = (struct state_set){ 0 };
 	for (uint32_t i = 0; i < change->item_count; i++) {
-		free(change->items[i].owners);
-		change->items[i] = (struct change_item){ 0 };
+		struct change_item *item = &change->items[i];
+
+		if (item->new != NULL)
+			rows_served(state->row_times, item->new, item->in_place ? item->old : NULL);
+		if (is_retired(item))
+			state_vip_destroy(state, item->old);
+		free(item->owners);
+		free(item->words);
+		*item = (struct change_item){ 0 };
 	}
 	change->item_count = 0;
 	change->put_count = 0;
@@ -299,10 +467,25 @@ hand_over(struct change *change)
 	change->built = false;
 }
 
+/** Before the first row begins to move. */
+static void
+wake_rows(const struct change *change)
+{
+	for (uint32_t i = 0; i < change->item_count; i++) {
+		const struct change_item *item = &change->items[i];
+
+		if (item->new != NULL && (item->in_place || item->words != NULL) &&
+		    item->new->policy.window_s > 0)
+			rows_wake(change->state->row_times);
+	}
+}
+
 int
 change_commit(struct change *change)
 {
 	const struct plane_engine *engine = engine_of(change);
+	/* rows that this change makes move have entries of present slots only */
+	bool has_flows = !rows_has_no_flows(change->state->row_times);
 	int r = 0;
 
 	assert(change->built);
@@ -312,6 +495,7 @@ change_commit(struct change *change)
 	if (r < 0)
 		return r;
 	write_unseen(change);
+	wake_rows(change);
 	write_rows_of_hosts(change);
 	vips_apply(change->state->vips, engine->synchronize, engine->user);
 	for (uint32_t i = 0; i < change->item_count; i++)
@@ -320,6 +504,8 @@ change_commit(struct change *change)
 	synchronize(change);
 	retire(change);
 	synchronize(change);
+	if (has_flows)
+		purge_flows(change);
 	release_old(change);
 	hand_over(change);
 	__atomic_store_n(change->state->tables->generation, change->state->set.generation,

@@ -97,6 +97,9 @@ put_vip(struct change *change, struct change_item *item)
 	service->slot_count = vip->slot_count;
 	service->port_last = fl_to_be16(vip->endpoint.port_last);
 	service->policy = state_policy_byte(&vip->policy);
+	service->window = state_window(&vip->policy);
+	service->window_s = vip->policy.window_s;
+	service->hold_s = vip->policy.hold_s;
 	if (vip->policy.fragments == VIP_FRAGMENTS_DROP)
 		service->flags |= FL_VIP_FRAGMENTS_DROP;
 	if (vip->policy.no_backend == VIP_NO_BACKEND_HOST && !has_weight(vip))

@@ -15,25 +15,15 @@ struct need {
 	uint64_t slots; /* at the least */
 };
 
-static bool
-needs_ranges(const struct change_item *item)
-{
-	return item->new != NULL && !item->in_place;
-}
-
-/** Slots for the backends there are. */
-static uint32_t
-slots_least(const struct state_vip *vip)
-{
-	return vip->backend_count > 0 ? vip->backend_count : 1;
-}
-
 /** With room for changes in place. */
 static uint32_t
-slots_roomy(const struct state_vip *vip)
+slots_roomy(const struct change_item *item)
 {
-	uint32_t slots = (2 * vip->backend_count + STATE_SPARE_SLOTS + 7) / 8 * 8;
+	uint32_t slots = (2 * item->new->backend_count + STATE_SPARE_SLOTS + 7) / 8 * 8;
+	uint32_t least = change_slots_least(item);
 
+	if (slots < least)
+		slots = least;
 	return slots < STATE_VIP_SLOTS_MAX ? slots : STATE_VIP_SLOTS_MAX;
 }
 
@@ -86,14 +76,14 @@ static int
 take_slots(struct state *state, struct change_item *item, uint64_t least_after)
 {
 	struct state_vip *vip = item->new;
-	uint32_t roomy = slots_roomy(vip);
+	uint32_t roomy = slots_roomy(item);
 	int r = -ENOSPC;
 
 	vip->slot_count = roomy;
 	if (ranges_free(state->slots) >= roomy + least_after)
 		r = ranges_take(state->slots, roomy, &vip->slot_base);
 	if (r < 0) {
-		vip->slot_count = slots_least(vip);
+		vip->slot_count = change_slots_least(item);
 		r = ranges_take(state->slots, vip->slot_count, &vip->slot_base);
 	}
 	item->has_slots = r == 0;
@@ -111,16 +101,18 @@ take_ranges(struct change *change, const struct need *need, struct json_errors *
 		struct change_item *item = &change->items[i];
 		struct state_vip *vip = item->new;
 
-		if (!needs_ranges(item))
+		if (vip == NULL || !change_has_new_slots(item))
 			continue;
-		if (ranges_take(state->rows, vip->row_count, &vip->row_base) < 0) {
+		if (!item->in_place &&
+		    ranges_take(state->rows, vip->row_count, &vip->row_base) < 0) {
 			add_pieces_error("rows", limits->rows, vip->row_count, errors);
 			return -EINVAL;
 		}
-		item->has_rows = true;
-		least_after -= slots_least(vip);
+		item->has_rows = !item->in_place;
+		least_after -= change_slots_least(item);
 		if (take_slots(state, item, least_after) < 0) {
-			add_pieces_error("backends", limits->backends, slots_least(vip), errors);
+			add_pieces_error("backends", limits->backends, change_slots_least(item),
+					 errors);
 			return -EINVAL;
 		}
 	}
@@ -181,10 +173,12 @@ change_reserve(struct change *change, struct json_errors *errors)
 	int r;
 
 	for (uint32_t i = 0; i < change->item_count; i++) {
-		if (!needs_ranges(&change->items[i]))
+		const struct change_item *item = &change->items[i];
+
+		if (item->new == NULL || !change_has_new_slots(item))
 			continue;
-		need.rows += change->items[i].new->row_count;
-		need.slots += slots_least(change->items[i].new);
+		need.rows += item->in_place ? 0 : item->new->row_count;
+		need.slots += change_slots_least(item);
 	}
 	r = check_limits(change, &need, errors);
 	if (r == 0)

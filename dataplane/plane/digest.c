@@ -41,6 +41,7 @@ digest_vip(const struct digest_table *table)
 				 (uint64_t)table->key->bits << 24 |
 				 (uint64_t)table->key->kind << 32 | (uint64_t)table->policy << 40 |
 				 (uint64_t)table->port_last << 48);
+	FL_SIP_ABSORB(v, (uint64_t)table->window_s | (uint64_t)table->hold_s << 32);
 	FL_SIP_ABSORB(v, (uint64_t)table->row_count);
 	for (uint32_t row = 0; row < table->row_count; row++) {
 		uint32_t owner = table->owners[row];
@@ -48,7 +49,7 @@ digest_vip(const struct digest_table *table)
 
 		FL_SIP_ABSORB(v, identity);
 	}
-	return finish(v, 4 + (uint64_t)table->row_count);
+	return finish(v, 5 + (uint64_t)table->row_count);
 }
 
 uint64_t

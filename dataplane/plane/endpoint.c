@@ -354,7 +354,8 @@ bool
 policy_equal(const struct vip_policy *left, const struct vip_policy *right)
 {
 	return left->mode == right->mode && left->fragments == right->fragments &&
-	       left->icmp_echo == right->icmp_echo && left->no_backend == right->no_backend;
+	       left->icmp_echo == right->icmp_echo && left->no_backend == right->no_backend &&
+	       left->window_s == right->window_s && left->hold_s == right->hold_s;
 }
 
 const char *

@@ -31,7 +31,8 @@ enum vip_icmp_echo { VIP_ICMP_ECHO_ANSWER, VIP_ICMP_ECHO_FORWARD, VIP_ICMP_ECHO_
 /** Packets while no backend has a weight. */
 enum vip_no_backend { VIP_NO_BACKEND_DROP, VIP_NO_BACKEND_HOST };
 
-/** How a VIP treats packets. Zero is the default of each. */
+/** How a VIP treats packets. Zero is the default of each word. The times are read by want.c and the
+ * control daemon: planes and operators have other defaults. */
 struct vip_policy {
 	enum vip_mode mode;
 	enum vip_fragments fragments;

@@ -133,21 +133,61 @@ explain_vip(struct explanation *explanation)
 	       cJSON_AddBoolToObject(step, "found", found) != NULL;
 }
 
+/** Whom a row names. @return @p text. */
+static const char *
+owner_text(const struct explanation *explanation, uint32_t owner, char text[ADDR_TEXT_MAX])
+{
+	const struct state_vip *vip = explanation->vip;
+
+	for (uint32_t i = 0; i < vip->backend_count; i++)
+		if (vip->backends[i].slot_index == owner)
+			return addr_format(&vip->backends[i].address, text);
+	return "nobody";
+}
+
+/** "moving from 10.0.0.11 to 10.0.0.12", and the same as members. */
+static bool
+explain_owners(const struct explanation *explanation, cJSON *step, char *text, size_t size)
+{
+	const struct plane_tables *tables = explanation->plane->options.tables;
+	uint64_t row = FL_READ_ONCE(
+		tables->rows[explanation->vip->row_base + explanation->walk.decision.row_index]
+			.word);
+	char cur_text[ADDR_TEXT_MAX], prev_text[ADDR_TEXT_MAX];
+	const char *cur = owner_text(explanation, fl_row_cur(row), cur_text), *prev;
+
+	switch (fl_row_state(row)) {
+	case FL_ROW_MOVING:
+		prev = owner_text(explanation, fl_row_prev(row), prev_text);
+		snprintf(text, size, "moving from %s to %s", prev, cur);
+		return plane_put_text(step, "state", "moving") &&
+		       plane_put_text(step, "previous", prev) && plane_put_text(step, "owner", cur);
+	case FL_ROW_SETTLING:
+		snprintf(text, size, "settling on %s", cur);
+		return plane_put_text(step, "state", "settling") &&
+		       plane_put_text(step, "owner", cur);
+	default:
+		snprintf(text, size, "stable");
+		return plane_put_text(step, "state", "stable");
+	}
+}
+
 static bool
 explain_row(struct explanation *explanation)
 {
 	const struct fl_decision *decision = &explanation->walk.decision;
 	uint32_t rows = explanation->vip->row_count;
-	char hash[PLANE_DIGEST_TEXT_BYTES], text[STEP_TEXT_BYTES];
-	cJSON *step;
+	char hash[PLANE_DIGEST_TEXT_BYTES], text[STEP_TEXT_BYTES], owners[STEP_TEXT_BYTES / 2];
+	cJSON *step = cJSON_CreateObject();
 
 	plane_digest_text(decision->hash, hash);
-	snprintf(text, sizeof text, "hash 0x%s, row %u of %u, stable", hash, decision->row_index,
-		 rows);
-	step = add_step(explanation, "row", text);
-	return step != NULL && plane_put_text(step, "hash", hash) &&
-	       json_add_u64(step, "row", decision->row_index) && json_add_u64(step, "rows", rows) &&
-	       plane_put_text(step, "state", "stable");
+	if (!plane_put(explanation->steps, NULL, step) || !plane_put_text(step, "step", "row") ||
+	    !explain_owners(explanation, step, owners, sizeof owners))
+		return false;
+	snprintf(text, sizeof text, "hash 0x%s, row %u of %u, %s", hash, decision->row_index, rows,
+		 owners);
+	return plane_put_text(step, "text", text) && plane_put_text(step, "hash", hash) &&
+	       json_add_u64(step, "row", decision->row_index) && json_add_u64(step, "rows", rows);
 }
 
 static bool
@@ -333,7 +373,8 @@ explain_answer(struct plane *plane, const struct explain_packet *packet)
 	struct fl_core core = { 0 }; /* what is counted here is nobody's packet */
 	struct plane_run run = { .tables = plane->options.tables,
 				 .size = plane_tables_size(&plane->options.limits),
-				 .core = &core };
+				 .core = &core,
+				 .is_watching = true };
 	uint8_t *frame = plane->frame + 2;
 	uint32_t bytes = write_frame(frame, packet);
 	cJSON *answer = cJSON_CreateObject();

@@ -161,6 +161,25 @@ drop_change(struct plane *plane)
 	plane->change_owner = NULL;
 }
 
+/** Of the backends that have a weight, the one with the most rows for it against all of them, in
+ * millionths: the protocol has whole numbers only. 0: nobody has rows. */
+static uint64_t
+share_max_over_mean_ppm(const struct state_vip *vip)
+{
+	uint64_t rows = 0, weights = 0;
+	double most = 0;
+
+	for (uint32_t i = 0; i < vip->backend_count; i++) {
+		const struct state_backend *backend = &vip->backends[i];
+		double share = backend->weight > 0 ? (double)backend->rows / backend->weight : 0;
+
+		rows += backend->rows;
+		weights += backend->weight;
+		most = share > most ? share : most;
+	}
+	return rows > 0 ? (uint64_t)(1e6 * most * (double)weights / (double)rows + 0.5) : 0;
+}
+
 static bool
 put_item(cJSON *vips, const struct change_item *item)
 {
@@ -171,7 +190,10 @@ put_item(cJSON *vips, const struct change_item *item)
 	       plane_put_text(object, "change", change_name(item)) &&
 	       json_add_u64(object, "rows", vip->row_count) &&
 	       json_add_u64(object, "rows_moved", item->rows_moved) &&
-	       json_add_u64(object, "rows_minimum", item->rows_minimum);
+	       json_add_u64(object, "rows_minimum", item->rows_minimum) &&
+	       json_add_u64(object, "share_max_over_mean_ppm", share_max_over_mean_ppm(vip)) &&
+	       json_add_u64(object, "window_s", vip->policy.window_s) &&
+	       json_add_u64(object, "flows_cut", item->flows_cut);
 }
 
 /** What is allowed, but most likely not meant. @return the sentence's length; 0: nothing. */

@@ -7,9 +7,11 @@
 #include <string.h>
 #include <syslog.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "plane_private.h"
+#include "rows.h"
 
 /* --- what the server calls --- */
 
@@ -31,6 +33,17 @@ on_closed(void *user, const struct server_client *client)
 static void
 on_netlink(void *user, uint32_t events)
 {
+}
+
+static void
+on_clock(void *user, uint32_t events)
+{
+	struct plane *plane = user;
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	rows_on_clock(plane->state.row_times, plane->clock,
+		      (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
 }
 
 /* --- life --- */
@@ -86,6 +99,19 @@ open_server(struct plane *plane, struct plane_failure *failure)
 	return server_create(&server_options, &plane->server, failure);
 }
 
+static int
+open_clock(struct plane *plane, struct plane_failure *failure)
+{
+	int r;
+
+	plane->clock = rows_open_clock();
+	if (plane->clock < 0)
+		return fail(failure, plane->clock, "cannot make a timer descriptor");
+	plane->clock_source = (struct loop_source){ .ready = on_clock, .user = plane };
+	r = loop_add(plane->loop, plane->clock, EPOLLIN, &plane->clock_source);
+	return r < 0 ? fail(failure, r, "cannot watch the timer descriptor") : 0;
+}
+
 static void
 log_adopted(const struct plane *plane)
 {
@@ -122,6 +148,9 @@ open_parts(struct plane *plane, struct plane_failure *failure)
 			return r;
 		log_adopted(plane);
 	}
+	r = open_clock(plane, failure);
+	if (r < 0)
+		return r;
 	return open_server(plane, failure);
 }
 
@@ -136,6 +165,7 @@ plane_create(const struct plane_options *options, struct plane **ret_plane,
 		return fail(ret_failure, -ENOMEM, "cannot take the memory for the plane");
 	plane->options = *options;
 	plane->loop = -1;
+	plane->clock = -1;
 	r = open_parts(plane, ret_failure);
 	if (r < 0) {
 		plane_destroy(plane);
@@ -154,6 +184,8 @@ plane_destroy(struct plane *plane)
 	change_destroy(plane->change);
 	state_close(&plane->state);
 	nexthops_destroy(plane->nexthops);
+	if (plane->clock >= 0)
+		(void)close(plane->clock);
 	if (plane->loop >= 0)
 		(void)close(plane->loop);
 	free(plane);

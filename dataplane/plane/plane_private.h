@@ -33,6 +33,8 @@ struct plane {
 	struct server *server;
 	struct nexthops *nexthops;
 	struct loop_source nexthops_source;
+	int clock; /**< rows_open_clock() */
+	struct loop_source clock_source;
 	struct state state;
 	struct change *change; /**< being prepared or prepared; NULL: none */
 	const struct server_client *change_owner;

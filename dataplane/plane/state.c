@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "state.h"
+#include "../core/window.h"
+#include "rows.h"
 
 enum {
 	ENTROPY_BITS_MAX = 32,	  /* that fl_encap fills */
@@ -103,7 +104,8 @@ state_open(struct state *state, const struct plane_options *options, struct next
 	    (r = maglev_create(state->maglev_rows_max, backends_max, &state->maglev)) < 0 ||
 	    (r = ranges_create(limits->rows, ranges_max, &state->rows)) < 0 ||
 	    (r = ranges_create(limits->backends, ranges_max, &state->slots)) < 0 ||
-	    (r = take_records(state, size.vip_count)) < 0)
+	    (r = take_records(state, size.vip_count)) < 0 ||
+	    (r = rows_create(state, &state->row_times)) < 0)
 		return r;
 	set_config(options);
 	return 0;
@@ -117,6 +119,7 @@ state_close(struct state *state)
 	free(state->set.vips);
 	free(state->set.addresses);
 	free(state->records);
+	rows_destroy(state->row_times);
 	ranges_destroy(state->slots);
 	ranges_destroy(state->rows);
 	maglev_destroy(state->maglev);
@@ -340,6 +343,13 @@ state_policy_from(uint8_t byte, struct vip_policy *ret_policy)
 	       byte >> 6 == 0;
 }
 
+struct fl_window
+state_window(const struct vip_policy *policy)
+{
+	return policy->window_s > 0 ? fl_window(policy->window_s, policy->hold_s)
+				    : (struct fl_window){ 0 };
+}
+
 /* the words of the protocol are those of the tables */
 _Static_assert((int)VIP_MODE_IPIP == FL_MODE_IPIP && (int)VIP_MODE_GUE == FL_MODE_GUE &&
 		       (int)VIP_MODE_L2DSR == FL_MODE_L2DSR,
@@ -419,4 +429,17 @@ state_backend_count(const struct state *state, const struct state_vip *vip,
 
 	return count(&state->tables->backend_ledger[slot],
 		     engine->backend_counter(engine->user, slot));
+}
+
+struct fl_flow_counter
+state_flow_count(const struct state *state, const struct state_vip *vip)
+{
+	const struct plane_engine *engine = &state->options->engine;
+	struct fl_flow_counter count = engine->flow_counter(engine->user, vip->record);
+
+	count.failed += vip->flow_carry.failed;
+	count.evicted += vip->flow_carry.evicted;
+	count.extended += vip->flow_carry.extended;
+	count.raced += vip->flow_carry.raced;
+	return count;
 }

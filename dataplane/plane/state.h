@@ -6,9 +6,11 @@
  *
  * A VIP incarnation has one range of rows and one range of slots, with room for as many backends
  * again and 8: a backend's slot is its own for the incarnation, a new backend gets a spare one.
- * What does not fit that way (another table size or mode, no spare slot) becomes a new incarnation
- * with ranges of its own beside the old one. A record never changes while it is published: another
- * policy, or nobody left with a weight, is another record with the same ranges. One thread.
+ * Rows name slots by their index in the range. What does not fit the slots (another mode, other
+ * units of the window, no spare slot) gets a new range of slots with the same indexes under the
+ * same rows; another table size is a new incarnation with ranges of its own beside the old one. A
+ * record never changes while it is published: another policy, or nobody left with a weight, is
+ * another record with the same ranges. One thread.
  */
 #ifndef PLANE_STATE_H
 #define PLANE_STATE_H
@@ -31,11 +33,25 @@ struct state_backend {
 	uint16_t weight;
 	uint16_t slot_index; /**< slot = the VIP's slot_base + slot_index */
 	uint32_t rows;	     /**< that it owns */
-	struct nexthop *hop; /**< taken */
+	/* rows.c counts: */
+	uint32_t rows_leaving;	/**< rows that move away from it */
+	uint32_t leaving_ticks; /**< since the latest of them began to, or had to begin again */
+	uint64_t free_from;	/**< the first sweep since no row names it; 0: one does */
+	struct nexthop *hop;	/**< taken */
 	struct nexthop_user user;
 };
 
-/** One incarnation of a VIP, or one of its records; never changed once committed. */
+/** A VIP's rows as rows.c saw them last. */
+struct state_rows {
+	uint32_t moving;
+	uint32_t settling;
+	uint32_t stable_in; /**< ticks until all are stable, at most */
+	bool digest_is_old;
+	uint64_t digest; /**< of owners, and of previous ones */
+};
+
+/** One incarnation of a VIP, or one of its records; never changed once committed, but for what
+ * rows.c counts. */
 struct state_vip {
 	struct addr_endpoint endpoint;
 	struct vip_policy policy;
@@ -48,6 +64,9 @@ struct state_vip {
 	uint64_t digest;
 	bool is_adopted;  /**< its rows need not be the table of its backends: see state_adopt.c */
 	bool is_outdated; /**< adopted, and its header templates are not those of the options */
+	struct state_rows rows;
+	/** What its flows have counted is this and the record's counter: both wrap. */
+	struct fl_flow_counter flow_carry;
 	uint32_t backend_count;
 	struct state_backend backends[]; /**< by address */
 };
@@ -84,6 +103,8 @@ struct state_scratch {
 	struct maglev_backend backends[FL_ROW_NONE + 1];
 };
 
+struct rows;
+
 struct state {
 	const struct plane_options *options; /**< borrowed */
 	struct plane_tables *tables;
@@ -94,7 +115,8 @@ struct state {
 	uint32_t maglev_rows_max;
 	struct ranges *rows;
 	struct ranges *slots;
-	uint32_t *records; /**< free ones */
+	struct rows *row_times; /**< rows.h */
+	uint32_t *records;	/**< free ones */
 	uint32_t record_count;
 	struct state_scratch *scratch;
 	uint16_t *owners; /**< maglev_rows_max: rows of one VIP */
@@ -162,6 +184,9 @@ struct fl_vip_key state_address_key(const struct addr_prefix *to);
 uint8_t state_policy_byte(const struct vip_policy *policy);
 bool state_policy_from(uint8_t byte, struct vip_policy *ret_policy);
 
+/** fl_window() of the policy; all 0 without a window. */
+struct fl_window state_window(const struct vip_policy *policy);
+
 /** The record of a backend's slot: template, VIP record and weight; link 0. */
 struct fl_backend state_slot(const struct state *state, const struct state_vip *vip,
 			     const struct state_backend *backend);
@@ -170,5 +195,6 @@ struct fl_backend state_slot(const struct state *state, const struct state_vip *
 struct fl_counter state_vip_count(const struct state *state, const struct state_vip *vip);
 struct fl_counter state_backend_count(const struct state *state, const struct state_vip *vip,
 				      const struct state_backend *backend);
+struct fl_flow_counter state_flow_count(const struct state *state, const struct state_vip *vip);
 
 #endif

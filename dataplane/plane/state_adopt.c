@@ -27,28 +27,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "change.h"
-#include "digest.h"
+#include "rows.h"
+#include "state_adopt.h"
 
-/** Why a record is published. */
-enum role { ROLE_NONE, ROLE_VIP, ROLE_ADDRESS, ROLE_PAGE, ROLE_PAGE_OF_ADDRESS };
-
-struct adoption {
-	struct state *state;
-	struct plane_tables *tables;
-	struct plane_tables_size size;
-	struct plane_failure *failure;
-	uint8_t *roles; /* enum role, by record */
-	bool *slot_is_used;
-	struct change_drop *drops;
-	uint32_t drop_count;
-};
-
-static int refuse(const struct adoption *adoption, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static int
-refuse(const struct adoption *adoption, const char *format, ...)
+int
+adoption_refuse(const struct adoption *adoption, const char *format, ...)
 {
 	char what[320];
 	va_list arguments;
@@ -103,8 +86,8 @@ service_is_good(const struct fl_vip *record)
 	}
 }
 
-static enum role
-role_of(const struct fl_vip *record)
+enum adoption_role
+adoption_role_of(const struct fl_vip *record)
 {
 	const struct fl_vip_key *key = &record->key;
 	bool has_protocol = key->ip_proto == FL_IPPROTO_TCP || key->ip_proto == FL_IPPROTO_UDP;
@@ -133,16 +116,16 @@ find_records(struct adoption *adoption)
 	for (uint32_t i = 0; i < adoption->size.vip_bucket_count * 8; i++) {
 		uint64_t word = tables->vip_buckets[i / 8].word[i % 8];
 		uint32_t index = fl_vip_word_index(word);
-		enum role role;
+		enum adoption_role role;
 
 		if (word == 0)
 			continue;
-		role = role_of(&tables->vips[index]);
+		role = adoption_role_of(&tables->vips[index]);
 		if (role == ROLE_NONE)
-			return refuse(adoption,
-				      "record %u is published, but it is no VIP, address "
-				      "or page",
-				      index);
+			return adoption_refuse(adoption,
+					       "record %u is published, but it is no VIP, address "
+					       "or page",
+					       index);
 		assert(adoption->roles[index] == ROLE_NONE); /* vips_adopt() */
 		adoption->roles[index] = (uint8_t)role;
 	}
@@ -170,8 +153,8 @@ drop(struct adoption *adoption, uint32_t record)
 	};
 }
 
-static struct addr_prefix
-prefix_of(const struct fl_vip_key *key)
+struct addr_prefix
+adoption_prefix_of(const struct fl_vip_key *key)
 {
 	struct addr_prefix prefix = { .bits = key->bits };
 
@@ -221,7 +204,8 @@ adopt_addresses(struct adoption *adoption)
 
 		if (adoption->roles[i] != ROLE_ADDRESS)
 			continue;
-		*address = (struct state_address){ .to = prefix_of(&record->key), .record = i };
+		*address = (struct state_address){ .to = adoption_prefix_of(&record->key),
+						   .record = i };
 		for (uint32_t p = 0; p < 2; p++)
 			adopt_pages(adoption, address, p);
 		set->address_count++;
@@ -252,7 +236,7 @@ is_in_page(const struct adoption *adoption, const struct state_address *address,
 static bool
 is_reached(const struct adoption *adoption, const struct fl_vip_key *key)
 {
-	const struct addr_prefix to = prefix_of(key);
+	const struct addr_prefix to = adoption_prefix_of(key);
 	const struct state_address *address;
 
 	if (key->kind == FL_VIP_ENDPOINT)
@@ -272,18 +256,18 @@ take_ranges(const struct adoption *adoption, const struct state_vip *vip)
 	addr_endpoint_format(&vip->endpoint, text);
 	if (!maglev_row_count_valid(vip->row_count) || vip->row_count > state->maglev_rows_max ||
 	    ranges_take_at(state->rows, vip->row_base, vip->row_count) < 0)
-		return refuse(adoption,
-			      "the rows %u to %u of VIP %s are another's, or beyond the "
-			      "table of %u",
-			      vip->row_base, vip->row_base + vip->row_count - 1, text,
-			      adoption->size.row_count);
+		return adoption_refuse(adoption,
+				       "the rows %u to %u of VIP %s are another's, or beyond the "
+				       "table of %u",
+				       vip->row_base, vip->row_base + vip->row_count - 1, text,
+				       adoption->size.row_count);
 	if (vip->slot_count > STATE_VIP_SLOTS_MAX ||
 	    ranges_take_at(state->slots, vip->slot_base, vip->slot_count) < 0)
-		return refuse(adoption,
-			      "the backend slots %u to %u of VIP %s are another's, or "
-			      "beyond the table of %u",
-			      vip->slot_base, vip->slot_base + vip->slot_count - 1, text,
-			      adoption->size.backend_count);
+		return adoption_refuse(adoption,
+				       "the backend slots %u to %u of VIP %s are another's, or "
+				       "beyond the table of %u",
+				       vip->slot_base, vip->slot_base + vip->slot_count - 1, text,
+				       adoption->size.backend_count);
 	return 0;
 }
 
@@ -291,21 +275,6 @@ static bool
 is_live(const struct fl_backend *slot)
 {
 	return (fl_link_flags(slot->link) & FL_LINK_LIVE) != 0;
-}
-
-/** Are mode, header and what goes with it those of the options? */
-static bool
-template_is_present(const struct state *state, const struct state_vip *vip,
-		    const struct state_backend *backend)
-{
-	const struct fl_backend *slot =
-		&state->tables->backends[vip->slot_base + backend->slot_index];
-	struct fl_backend present = state_slot(state, vip, backend);
-
-	return memcmp(slot->header, present.header, sizeof slot->header) == 0 &&
-	       slot->header_sum == present.header_sum &&
-	       slot->header_bytes == present.header_bytes &&
-	       slot->entropy_bits == present.entropy_bits;
 }
 
 static int
@@ -332,8 +301,8 @@ find_backends(const struct adoption *adoption, struct state_vip *vip)
 		memcpy(backend->address.bytes, &target, sizeof backend->address.bytes);
 		if (slots[i].mode != (uint8_t)vip->policy.mode ||
 		    addr_classify(&backend->address) != ADDR_USABLE)
-			return refuse(adoption, "slot %u is no backend of its VIP",
-				      vip->slot_base + i);
+			return adoption_refuse(adoption, "slot %u is no backend of its VIP",
+					       vip->slot_base + i);
 		backend->slot_index = (uint16_t)i;
 		backend->weight = slots[i].weight;
 		adoption->slot_is_used[vip->slot_base + i] = true;
@@ -342,52 +311,9 @@ find_backends(const struct adoption *adoption, struct state_vip *vip)
 	qsort(vip->backends, count, sizeof vip->backends[0], compare_backends);
 	for (uint32_t i = 1; i < count; i++)
 		if (compare_backends(&vip->backends[i], &vip->backends[i - 1]) == 0)
-			return refuse(adoption, "the slots %u and %u are of one backend",
-				      vip->slot_base + vip->backends[i - 1].slot_index,
-				      vip->slot_base + vip->backends[i].slot_index);
-	return 0;
-}
-
-/** Read the rows: how many each backend owns, and the digest. */
-static int
-read_rows(const struct adoption *adoption, struct state_vip *vip)
-{
-	struct state *state = adoption->state;
-	struct state_scratch *scratch = state->scratch;
-	struct digest_table table = { .key = &vip->key,
-				      .port_last = vip->endpoint.port_last,
-				      .policy = state_policy_byte(&vip->policy),
-				      .row_count = vip->row_count,
-				      .owners = state->owners,
-				      .identities = scratch->identities };
-
-	memset(scratch->counts, 0, sizeof scratch->counts);
-	for (uint32_t i = 0; i < vip->row_count; i++) {
-		uint32_t at = vip->row_base + i;
-		uint64_t row = adoption->tables->rows[at].word;
-		uint32_t cur = fl_row_cur(row);
-
-		if (row != fl_row_stable(cur) ||
-		    (cur != FL_ROW_NONE &&
-		     (cur >= vip->slot_count || !adoption->slot_is_used[vip->slot_base + cur])))
-			return refuse(adoption,
-				      "row %u names slot %u of its VIP, which has no "
-				      "backend",
-				      at, cur);
-		if (adoption->tables->owners[at / 4].cur[at % 4] != cur)
-			plane_row_store(adoption->tables, at,
-					row); /* it came to the first of two */
-		state->owners[i] = (uint16_t)cur;
-		scratch->counts[cur]++;
-	}
-	for (uint32_t i = 0; i < vip->backend_count; i++) {
-		struct state_backend *backend = &vip->backends[i];
-
-		backend->rows = scratch->counts[backend->slot_index];
-		scratch->identities[backend->slot_index] = digest_address(&backend->address);
-		vip->is_outdated = vip->is_outdated || !template_is_present(state, vip, backend);
-	}
-	vip->digest = vip->is_outdated ? ~digest_vip(&table) : digest_vip(&table);
+			return adoption_refuse(adoption, "the slots %u and %u are of one backend",
+					       vip->slot_base + vip->backends[i - 1].slot_index,
+					       vip->slot_base + vip->backends[i].slot_index);
 	return 0;
 }
 
@@ -413,6 +339,30 @@ follow_next_hops(const struct adoption *adoption, struct state_vip *vip)
 	return 0;
 }
 
+struct addr_endpoint
+adoption_endpoint_of(const struct fl_vip *record)
+{
+	return (struct addr_endpoint){ .to = adoption_prefix_of(&record->key),
+				       .port = fl_from_be16(record->key.port),
+				       .port_last = fl_from_be16(record->service.port_last),
+				       .protocol = record->key.ip_proto };
+}
+
+/** The window must be that of its seconds. */
+bool
+adoption_policy_from(const struct fl_vip_service *service, struct vip_policy *ret_policy)
+{
+	struct fl_window window;
+
+	if (service->window_s > WANT_WINDOW_S_MAX || service->hold_s > WANT_HOLD_S_MAX ||
+	    !state_policy_from(service->policy, ret_policy))
+		return false;
+	ret_policy->window_s = service->window_s;
+	ret_policy->hold_s = service->hold_s;
+	window = state_window(ret_policy);
+	return memcmp(&window, &service->window, sizeof window) == 0;
+}
+
 static uint32_t
 count_live(const struct adoption *adoption, const struct fl_vip_service *service)
 {
@@ -433,15 +383,12 @@ adopt_vip(struct adoption *adoption, uint32_t record)
 
 	if (from->service.slot_count == 0 || from->service.slot_count > STATE_VIP_SLOTS_MAX ||
 	    from->service.slot_base >= adoption->size.backend_count)
-		return refuse(adoption, "VIP record %u has %u slots from %u on", record,
-			      from->service.slot_count, from->service.slot_base);
+		return adoption_refuse(adoption, "VIP record %u has %u slots from %u on", record,
+				       from->service.slot_count, from->service.slot_base);
 	if (state_vip_create(count_live(adoption, &from->service), &vip) < 0)
 		return lacks_memory(adoption);
 	set->vips[set->vip_count++] = vip; /* state_close() has it from here on */
-	vip->endpoint = (struct addr_endpoint){ .to = prefix_of(&from->key),
-						.port = fl_from_be16(from->key.port),
-						.port_last = fl_from_be16(from->service.port_last),
-						.protocol = from->key.ip_proto };
+	vip->endpoint = adoption_endpoint_of(from);
 	vip->key = from->key;
 	vip->record = record;
 	vip->row_base = from->service.row_base;
@@ -449,13 +396,13 @@ adopt_vip(struct adoption *adoption, uint32_t record)
 	vip->slot_base = from->service.slot_base;
 	vip->slot_count = from->service.slot_count;
 	vip->is_adopted = true;
-	if (!state_policy_from(from->service.policy, &vip->policy))
-		return refuse(adoption, "VIP record %u has no policy", record);
+	if (!adoption_policy_from(&from->service, &vip->policy))
+		return adoption_refuse(adoption, "VIP record %u has no policy", record);
 	r = take_ranges(adoption, vip);
 	if (r == 0)
 		r = find_backends(adoption, vip);
 	if (r == 0)
-		r = read_rows(adoption, vip);
+		r = adopt_rows(adoption, vip);
 	if (r == 0)
 		r = follow_next_hops(adoption, vip);
 	return r;
@@ -531,10 +478,11 @@ allocate(struct adoption *adoption)
 	adoption->drops = calloc(records, sizeof adoption->drops[0]);
 	adoption->slot_is_used =
 		calloc(adoption->size.backend_count, sizeof adoption->slot_is_used[0]);
+	adoption->moves = calloc(adoption->state->options->limits.vips, sizeof adoption->moves[0]);
 	set->vips = calloc(records, sizeof set->vips[0]);
 	set->addresses = calloc(records, sizeof set->addresses[0]);
 	if (adoption->roles == NULL || adoption->drops == NULL || adoption->slot_is_used == NULL ||
-	    set->vips == NULL || set->addresses == NULL)
+	    adoption->moves == NULL || set->vips == NULL || set->addresses == NULL)
 		return lacks_memory(adoption);
 	return 0;
 }
@@ -546,8 +494,9 @@ adopt_buckets(const struct adoption *adoption)
 	int r = vips_adopt(adoption->state->vips);
 
 	if (r == -EBADMSG)
-		return refuse(adoption, "a VIP is not where its key says; were they made with "
-					"another key?");
+		return adoption_refuse(adoption,
+				       "a VIP is not where its key says; were they made with "
+				       "another key?");
 	if (r < 0)
 		return lacks_memory(adoption);
 	vips_apply(adoption->state->vips, engine->synchronize, engine->user);
@@ -564,7 +513,8 @@ adopt_lengths(const struct adoption *adoption)
 		adoption->state->set.lengths[family] = lengths;
 		for (; lengths != 0; lengths >>= 8) {
 			if ((lengths & 0xff) >= before || (lengths & 0xff) == 0)
-				return refuse(adoption, "the prefix lengths are not in order");
+				return adoption_refuse(adoption,
+						       "the prefix lengths are not in order");
 			before = lengths & 0xff;
 		}
 	}
@@ -583,6 +533,20 @@ clear_slots(const struct adoption *adoption)
 	}
 }
 
+/** Every packet core has passed since rows and VIPs are what they are: entries follow, slots that
+ * nothing names any more are cleared. */
+static void
+adopt_flows(const struct adoption *adoption)
+{
+	const struct plane_engine *engine = &adoption->state->options->engine;
+
+	adopt_moved_flows(adoption);
+	engine->synchronize(engine->user); /* no packet has an entry in hand from before that */
+	clear_slots(adoption);
+	engine->synchronize(engine->user);
+	rows_adopted(adoption->state->row_times);
+}
+
 static int
 adopt(struct adoption *adoption)
 {
@@ -597,21 +561,22 @@ adopt(struct adoption *adoption)
 		r = find_records(adoption);
 	if (r < 0)
 		return r;
-	take_records(adoption);
 	adopt_addresses(adoption);
 	r = adopt_vips(adoption);
 	if (r < 0)
 		return r;
+	adopt_moves(adoption);
+	take_records(adoption);
 	state->set.generation = *adoption->tables->generation;
 	r = change_repair(state, adoption->drops, adoption->drop_count);
 	if (r == -EBADMSG)
-		return refuse(adoption, "there are more VIPs than the plane can hold");
+		return adoption_refuse(adoption, "there are more VIPs than the plane can hold");
 	if (r < 0) {
 		snprintf(adoption->failure->message, sizeof adoption->failure->message,
 			 "cannot go on with what an earlier process left: %s", strerror(-r));
 		return r;
 	}
-	clear_slots(adoption);
+	adopt_flows(adoption);
 	return 0;
 }
 
@@ -624,6 +589,7 @@ state_adopt(struct state *state, struct plane_failure *ret_failure)
 				     .failure = ret_failure };
 	int r = adopt(&adoption);
 
+	free(adoption.moves);
 	free(adoption.roles);
 	free(adoption.drops);
 	free(adoption.slot_is_used);

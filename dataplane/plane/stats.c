@@ -4,6 +4,7 @@
  * answer is then dropped whole.
  */
 #include "plane_private.h"
+#include "rows.h"
 
 static bool
 put_verdicts(struct plane *plane, cJSON *answer)
@@ -65,6 +66,19 @@ put_next_hop(const struct plane *plane, const struct state_backend *backend, cJS
 	       plane_put_text(object, "mac", plane_mac_text(fl_mac_word(view.mac), text));
 }
 
+static bool
+put_holders(const struct plane *plane, const struct state_vip *vip,
+	    const struct state_backend *backend, cJSON *object)
+{
+	struct rows_backend look = rows_look(plane->state.row_times, vip, backend);
+
+	return json_add_u64(object, "rows", backend->rows) &&
+	       json_add_u64(object, "rows_leaving", backend->rows_leaving) &&
+	       json_add_u64(object, "flows", look.flows) &&
+	       json_add_u64(object, "idle_ms", look.idle_ms) &&
+	       cJSON_AddBoolToObject(object, "drained", look.is_drained) != NULL;
+}
+
 static cJSON *
 backend_answer(const struct plane *plane, const struct state_vip *vip,
 	       const struct state_backend *backend)
@@ -73,12 +87,33 @@ backend_answer(const struct plane *plane, const struct state_vip *vip,
 
 	if (object != NULL && plane_put_address(object, "address", &backend->address) &&
 	    json_add_u64(object, "weight", backend->weight) &&
-	    json_add_u64(object, "rows", backend->rows) &&
+	    put_holders(plane, vip, backend, object) &&
 	    put_counter(object, state_backend_count(&plane->state, vip, backend)) &&
 	    put_next_hop(plane, backend, object))
 		return object;
 	cJSON_Delete(object);
 	return NULL;
+}
+
+/** What moves, and what is tracked meanwhile. */
+static bool
+put_rows(const struct plane *plane, const struct state_vip *vip, cJSON *object)
+{
+	struct fl_flow_counter events = state_flow_count(&plane->state, vip);
+	uint64_t flows = 0;
+
+	for (uint32_t i = 0; i < vip->backend_count; i++)
+		flows += rows_look(plane->state.row_times, vip, &vip->backends[i]).flows;
+	return json_add_u64(object, "window_s", vip->policy.window_s) &&
+	       json_add_u64(object, "hold_s", vip->policy.hold_s) &&
+	       json_add_u64(object, "rows_moving", vip->rows.moving) &&
+	       json_add_u64(object, "rows_settling", vip->rows.settling) &&
+	       json_add_u64(object, "stable_in_ms", rows_ms(vip->rows.stable_in)) &&
+	       json_add_u64(object, "flows", flows) &&
+	       json_add_u64(object, "flow_failures", events.failed) &&
+	       json_add_u64(object, "flow_evictions", events.evicted) &&
+	       json_add_u64(object, "row_races", events.raced) &&
+	       json_add_u64(object, "windows_extended", events.extended);
 }
 
 static bool
@@ -89,7 +124,8 @@ put_vip(const struct plane *plane, const struct state_vip *vip, cJSON *vips)
 
 	fine = fine && endpoint_put(object, &vip->endpoint) && policy_put(object, &vip->policy) &&
 	       json_add_u64(object, "table_size", vip->row_count) &&
-	       put_counter(object, state_vip_count(&plane->state, vip));
+	       put_counter(object, state_vip_count(&plane->state, vip)) &&
+	       put_rows(plane, vip, object);
 	for (uint32_t i = 0; fine && i < vip->backend_count; i++)
 		fine = plane_put(backends, NULL, backend_answer(plane, vip, &vip->backends[i]));
 	if (!fine) {
@@ -163,10 +199,15 @@ stats_answer(struct plane *plane, const struct state_vip *vip)
 {
 	const struct state_set *set = &plane->state.set;
 	cJSON *answer = cJSON_CreateObject();
-	char digest[PLANE_DIGEST_TEXT_BYTES];
+	struct rows *rows = plane->state.row_times;
+	char digest[PLANE_DIGEST_TEXT_BYTES], rows_digest[PLANE_DIGEST_TEXT_BYTES];
 
+	rows_refresh(rows);
 	if (answer != NULL && json_add_u64(answer, "generation", set->generation) &&
 	    plane_put_text(answer, "digest", plane_digest_text(set->digest, digest)) &&
+	    plane_put_text(answer, "rows_digest",
+			   plane_digest_text(rows_set_digest(rows), rows_digest)) &&
+	    json_add_u64(answer, "tick", plane->options.tables->clock->tick) &&
 	    put_verdicts(plane, answer) && put_vips(plane, vip, answer) &&
 	    put_events(plane, answer) && put_ports(plane, answer) && put_cores(plane, answer))
 		return answer;

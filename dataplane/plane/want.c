@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../core/window.h"
 #include "maglev.h"
 #include "state.h"
 #include "want.h"
@@ -34,10 +35,26 @@ static const struct json_field vip_fields[] = {
 	  .kind = JSON_KIND_ARRAY,
 	  .required = true,
 	  .max = STATE_VIP_SLOTS_MAX },
+	{ .name = "window_s", .kind = JSON_KIND_INTEGER, .max = WANT_WINDOW_S_MAX },
+	{ .name = "hold_s", .kind = JSON_KIND_INTEGER, .max = WANT_HOLD_S_MAX },
+	{ .name = "age_ms", .kind = JSON_KIND_INTEGER, .max = JSON_INTEGER_MAX },
+	{ .name = "history", .kind = JSON_KIND_ARRAY, .max = WANT_HISTORY_MAX },
+	{ 0 },
+};
+
+static const struct json_field set_fields[] = {
+	{ .name = "age_ms", .kind = JSON_KIND_INTEGER, .required = true, .max = JSON_INTEGER_MAX },
+	{ .name = "backends",
+	  .kind = JSON_KIND_ARRAY,
+	  .required = true,
+	  .max = STATE_VIP_SLOTS_MAX },
 	{ 0 },
 };
 
 static const struct json_field remove_fields[] = { ENDPOINT_FIELDS, { 0 } };
+
+_Static_assert(FL_TICKS_PER_S *(uint64_t)WANT_WINDOW_S_MAX * 17 / 16 < FL_WINDOW_TICKS_MAX,
+	       "windows fit rows");
 
 static const struct json_field backend_fields[] = {
 	{ .name = "address", .kind = JSON_KIND_STRING, .required = true, .max = ADDR_TEXT_MAX },
@@ -87,11 +104,11 @@ compare_backends(const void *a, const void *b)
 
 /** Sort, and say which stand twice. */
 static void
-order_backends(struct want_vip *vip, const struct json_path *path, struct json_errors *errors)
+order_backends(struct want_set *set, const struct json_path *path, struct json_errors *errors)
 {
-	qsort(vip->backends, vip->backend_count, sizeof vip->backends[0], compare_backends);
-	for (uint32_t i = 1; i < vip->backend_count; i++) {
-		const struct want_backend *backend = &vip->backends[i];
+	qsort(set->backends, set->backend_count, sizeof set->backends[0], compare_backends);
+	for (uint32_t i = 1; i < set->backend_count; i++) {
+		const struct want_backend *backend = &set->backends[i];
 		struct json_path item = { .parent = path, .index = backend->index };
 		struct json_path here = { .parent = &item, .name = "address" };
 		char text[ADDR_TEXT_MAX];
@@ -99,7 +116,7 @@ order_backends(struct want_vip *vip, const struct json_path *path, struct json_e
 		if (state_compare_addresses(&backend->address, &backend[-1].address) != 0)
 			continue;
 		json_error_add(errors, &here, "duplicate_backend", "name each backend once",
-			       "backend %s stands in this VIP already, at index %u",
+			       "backend %s stands in this set already, at index %u",
 			       addr_format(&backend->address, text), backend[-1].index);
 	}
 }
@@ -120,53 +137,150 @@ check_source(struct reading *reading, const struct json_path *path, const struct
 			       options->name, is_ipv4 ? "IPv4" : "IPv6");
 }
 
-/** @param vip whose backend it is. */
-static void
+static bool
 read_backend(struct reading *reading, const cJSON *object, const struct json_path *path,
-	     struct want_vip *vip)
+	     struct want_backend *backend)
 {
-	struct want_backend *backend = &vip->backends[path->index];
-
 	backend->index = path->index;
 	if (!json_check(object, backend_fields, path, reading->errors) ||
 	    !read_address(object, path, reading->errors, &backend->address))
-		return;
+		return false;
 	backend->weight = (uint16_t)json_get_integer(object, "weight", 0);
-	if (vip->policy.mode != VIP_MODE_L2DSR)
-		check_source(reading, path, &backend->address);
+	return true;
 }
 
+/** Read the member "backends" of @p object. @param mode of the VIP that they are to have packets
+ * of; NULL: they are only remembered. @return 0; -ENOMEM. */
 static int
-read_backends(struct reading *reading, const cJSON *array, const struct json_path *path,
-	      struct want_vip *vip)
+read_backends(struct reading *reading, const cJSON *object, const struct json_path *path,
+	      struct want_set *set, const enum vip_mode *mode)
 {
 	struct json_path here = { .parent = path, .name = "backends" };
 	struct json_path item = { .parent = &here };
+	const cJSON *array = json_get(object, "backends");
 	uint32_t count = (uint32_t)cJSON_GetArraySize(array);
 	uint32_t errors_before = reading->errors->count;
-	const cJSON *object;
+	const cJSON *element;
 
-	reading->want->backend_count += count;
-	if (reading->want->backend_count > reading->options->limits.backends) {
-		json_error_add(
-			reading->errors, &here, "limit_exceeded",
-			"raise limits.backends in the plane's configuration",
-			"at least %llu backends are needed up to here, limits.backends is %u",
-			(unsigned long long)reading->want->backend_count,
-			reading->options->limits.backends);
-		return 0;
-	}
-	vip->backends = calloc(count > 0 ? count : 1, sizeof vip->backends[0]);
-	if (vip->backends == NULL)
+	set->backends = calloc(count > 0 ? count : 1, sizeof set->backends[0]);
+	if (set->backends == NULL)
 		return -ENOMEM;
-	vip->backend_count = count;
-	cJSON_ArrayForEach (object, array) {
-		read_backend(reading, object, &item, vip);
+	set->backend_count = count;
+	cJSON_ArrayForEach (element, array) {
+		struct want_backend *backend = &set->backends[item.index];
+
+		if (read_backend(reading, element, &item, backend) && mode != NULL &&
+		    *mode != VIP_MODE_L2DSR)
+			check_source(reading, &item, &backend->address);
 		item.index++;
 	}
 	if (reading->errors->count == errors_before)
-		order_backends(vip, &here, reading->errors);
+		order_backends(set, &here, reading->errors);
 	return 0;
+}
+
+/** Bounds what is collected. */
+static bool
+check_backend_count(struct reading *reading, const cJSON *object, const struct json_path *path)
+{
+	struct json_path here = { .parent = path, .name = "backends" };
+	uint32_t limit = reading->options->limits.backends;
+
+	reading->want->backend_count += (uint64_t)cJSON_GetArraySize(json_get(object, "backends"));
+	if (reading->want->backend_count <= limit)
+		return true;
+	json_error_add(reading->errors, &here, "limit_exceeded",
+		       "raise limits.backends in the plane's configuration",
+		       "at least %llu backends are needed up to here, limits.backends is %u",
+		       (unsigned long long)reading->want->backend_count, limit);
+	return false;
+}
+
+/* --- the sets before --- */
+
+/** @param age_ms_max of the set before. */
+static void
+check_age(struct reading *reading, const struct json_path *path, uint64_t age_ms,
+	  uint64_t age_ms_max)
+{
+	struct json_path here = { .parent = path, .name = "age_ms" };
+
+	if (age_ms > age_ms_max)
+		json_error_add(reading->errors, &here, "invalid_value",
+			       "name the oldest set first, and the present one not at all",
+			       "this set is %llu ms old, older than the one before it with %llu ms",
+			       (unsigned long long)age_ms, (unsigned long long)age_ms_max);
+}
+
+/** Bounds what is collected; a table of the VIP's size must be there for each set. */
+static bool
+check_set_size(struct reading *reading, const struct json_path *path, const struct want_vip *vip,
+	       const struct want_set *set)
+{
+	struct json_path here = { .parent = path, .name = "backends" };
+	uint64_t limit = (uint64_t)WANT_HISTORY_MAX * reading->options->limits.backends;
+
+	if (set->backend_count > vip->table_size / MAGLEV_ROWS_PER_BACKEND_MIN) {
+		json_error_add(reading->errors, &here, "table_too_small",
+			       "leave out the sets that had another table",
+			       "a table of %u rows is too small for %u backends", vip->table_size,
+			       set->backend_count);
+		return false;
+	}
+	reading->want->history_backend_count += set->backend_count;
+	if (reading->want->history_backend_count <= limit)
+		return true;
+	json_error_add(reading->errors, &here, "limit_exceeded",
+		       "raise limits.backends in the plane's configuration, or leave out old sets",
+		       "more backends of former sets than %u times limits.backends, which is %u",
+		       WANT_HISTORY_MAX, reading->options->limits.backends);
+	return false;
+}
+
+static int
+read_set(struct reading *reading, const cJSON *object, const struct json_path *path,
+	 struct want_vip *vip)
+{
+	struct want_set *set = &vip->history[vip->history_count];
+	const struct want_set *before = vip->history_count > 0 ? set - 1 : NULL;
+	int r;
+
+	if (!json_check(object, set_fields, path, reading->errors))
+		return 0;
+	vip->history_count++; /* want_clear() has it from here on */
+	set->age_ms = (uint64_t)json_get_integer(object, "age_ms", 0);
+	r = read_backends(reading, object, path, set, NULL);
+	if (r < 0)
+		return r;
+	(void)check_set_size(reading, path, vip, set);
+	check_age(reading, path, set->age_ms, before != NULL ? before->age_ms : UINT64_MAX);
+	return 0;
+}
+
+static int
+read_history(struct reading *reading, const cJSON *object, const struct json_path *path,
+	     struct want_vip *vip)
+{
+	struct json_path here = { .parent = path, .name = "history" };
+	struct json_path item = { .parent = &here };
+	const cJSON *array = json_get(object, "history"), *element;
+	uint32_t count = (uint32_t)cJSON_GetArraySize(array);
+	int r = 0;
+
+	vip->age_ms = (uint64_t)json_get_integer(object, "age_ms", 0);
+	if (count == 0)
+		return 0;
+	vip->history = calloc(count, sizeof vip->history[0]);
+	if (vip->history == NULL)
+		return -ENOMEM;
+	cJSON_ArrayForEach (element, array) {
+		if (r == 0)
+			r = read_set(reading, element, &item, vip);
+		item.index++;
+	}
+	if (r == 0 && vip->history_count > 0)
+		check_age(reading, path, vip->age_ms, vip->history[vip->history_count - 1].age_ms);
+	return r;
 }
 
 static void
@@ -194,17 +308,25 @@ static int
 read_vip(struct reading *reading, const cJSON *object, const struct json_path *path,
 	 struct want_vip *vip)
 {
+	struct want_set present = { 0 };
 	int r;
 
 	if (!json_check(object, vip_fields, path, reading->errors))
 		return 0;
 	(void)endpoint_read(object, path, reading->errors, &vip->endpoint);
 	(void)policy_read(object, path, reading->errors, &vip->policy);
+	vip->policy.window_s = (uint32_t)json_get_integer(object, "window_s", 0);
+	vip->policy.hold_s = (uint32_t)json_get_integer(object, "hold_s", WANT_HOLD_S_DEFAULT);
 	vip->table_size = (uint32_t)json_get_integer(object, "table_size", TABLE_SIZE_DEFAULT);
-	r = read_backends(reading, json_get(object, "backends"), path, vip);
-	if (r == 0)
-		check_table(reading, vip, path);
-	return r;
+	if (!check_backend_count(reading, object, path))
+		return 0;
+	r = read_backends(reading, object, path, &present, &vip->policy.mode);
+	vip->backends = present.backends;
+	vip->backend_count = present.backend_count;
+	if (r < 0)
+		return r;
+	check_table(reading, vip, path);
+	return read_history(reading, object, path, vip);
 }
 
 /** Room for another VIP, zeroed. NULL: no memory. */
@@ -352,8 +474,12 @@ want_path(const struct want *want, const struct want_vip *vip, const char *membe
 void
 want_clear(struct want *want)
 {
-	for (uint32_t i = 0; i < want->vip_count; i++)
+	for (uint32_t i = 0; i < want->vip_count; i++) {
+		for (uint32_t j = 0; j < want->vips[i].history_count; j++)
+			free(want->vips[i].history[j].backends);
+		free(want->vips[i].history);
 		free(want->vips[i].backends);
+	}
 	free(want->vips);
 	*want = (struct want){ 0 };
 }

@@ -12,10 +12,24 @@
 #include "endpoint.h"
 #include "plane.h"
 
+enum {
+	WANT_HISTORY_MAX = 64, /**< sets of "history" */
+	WANT_WINDOW_S_MAX = 86400,
+	WANT_HOLD_S_MAX = 300,
+	WANT_HOLD_S_DEFAULT = 3,
+};
+
 struct want_backend {
 	struct addr address;
 	uint16_t weight;
 	uint32_t index; /**< in the request's array */
+};
+
+/** The backends that a VIP had from some time on. */
+struct want_set {
+	uint64_t age_ms; /**< how long ago they were committed */
+	uint32_t backend_count;
+	struct want_backend *backends; /**< by address, each once */
 };
 
 struct want_vip {
@@ -28,6 +42,9 @@ struct want_vip {
 	uint32_t table_size;
 	uint32_t backend_count;
 	struct want_backend *backends; /**< by address, each once */
+	uint64_t age_ms;	       /**< how long ago these backends were committed first */
+	uint32_t history_count;	       /**< 0-WANT_HISTORY_MAX */
+	struct want_set *history;      /**< the sets before, oldest first; NULL when there are none */
 };
 
 struct want {
@@ -38,6 +55,7 @@ struct want {
 	uint32_t vip_count;
 	uint32_t vip_capacity;
 	uint64_t backend_count; /**< of all VIPs */
+	uint64_t history_backend_count;
 	struct want_vip *vips;	/**< in the order of the request, until want_sort() */
 };
 

@@ -28,11 +28,30 @@ is_result_right(const struct case_frames *one, const struct engine_result *resul
 	       result->bytes == bytes && memcmp(result->frame, expected, bytes) == 0;
 }
 
+static bool
+run_case(const struct plane_fixture *fixture, const struct case_frames *one)
+{
+	static struct engine_result result;
+	const char *wrong = NULL;
+
+	if (one->is_fresh)
+		engine_core.flush();
+	if (one->track != NULL)
+		case_track_begin(fixture, engine_core.tables(), one->track);
+	engine_core.run(0, one, 1, &result);
+	if (one->track != NULL)
+		wrong = case_track_end(fixture, engine_core.tables(), one->track);
+	if (is_result_right(one, &result) && wrong == NULL)
+		return true;
+	printf("case \"%s\" ends with %s, and %s\n", one->name, plane_verdict_name(result.verdict),
+	       wrong == NULL ? "the tables are right" : wrong);
+	return false;
+}
+
 static int
 run_cases(void)
 {
 	static struct plane_fixture fixture;
-	static struct engine_result result;
 	uint32_t run = 0;
 
 	for (uint32_t world = 0; world < CASE_WORLDS; world++) {
@@ -41,16 +60,9 @@ run_cases(void)
 
 		case_tables_open(&fixture, world);
 		engine_core.open(&fixture);
-		for (uint32_t i = 0; i < count; i++, run++) {
-			if (cases[i].is_fresh)
-				engine_core.flush();
-			engine_core.run(0, &cases[i], 1, &result);
-			if (!is_result_right(&cases[i], &result)) {
-				printf("case \"%s\" ends with %s\n", cases[i].name,
-				       plane_verdict_name(result.verdict));
+		for (uint32_t i = 0; i < count; i++, run++)
+			if (!run_case(&fixture, &cases[i]))
 				return EXIT_FAILURE;
-			}
-		}
 		if (!engine_core.close())
 			errx(2, "engine core: not closed");
 		plane_fixture_close(&fixture);

@@ -7,6 +7,7 @@
 
 #include "packet_mutator.h"
 #include "packet_world_plane.h"
+#include "packet_world_rows.h"
 
 enum {
 	FRAME_BYTES_MAX = CASE_FRAME_MAX - FL_HEAD_BYTES_MAX, /* so that what leaves fits too */
@@ -26,6 +27,10 @@ struct outcome {
 	struct engine_result results[PACKET_FRAMES_MAX];
 	uint64_t verdicts[FL_VERDICT_COUNT]; /* counted for it */
 	uint64_t events[FL_EVENT_COUNT];
+	struct fl_flow_counter flows;
+	/* After each frame but those with which another came in. */
+	struct packet_world_memory memory[PACKET_FRAMES_MAX];
+	bool has_memory[PACKET_FRAMES_MAX];
 };
 
 static struct plane_fixture fixture;
@@ -36,10 +41,13 @@ static struct diff_totals totals;
 static struct case_frames frames[PACKET_FRAMES_MAX];
 static char frame_names[PACKET_FRAMES_MAX][16];
 static uint32_t frame_count, strangers, input_hash;
-static uint32_t steps_before[PACKET_FRAMES_MAX];
+static uint32_t steps_before[PACKET_FRAMES_MAX], ticks_before[PACKET_FRAMES_MAX];
+static uint64_t first_tick;
+static struct packet_world_memory first_memory;
 
 /* What came of it. */
 static struct model_result expected[PACKET_FRAMES_MAX];
+static struct packet_world_memory expected_memory[PACKET_FRAMES_MAX];
 static struct outcome outcomes[2 * DIFF_ENGINES_MAX];
 static uint32_t outcome_count;
 
@@ -108,8 +116,12 @@ read_input(const uint8_t *data, size_t size)
 		frame->in_port = views[i].in_port % PACKET_WORLD_PORTS;
 		frame->in_bytes = views[i].count;
 		memcpy(frame->in, views[i].bytes, views[i].count);
+		ticks_before[frame_count] = packet_world_ticks(views[i].reserved);
 		steps_before[frame_count++] = steps_of[views[i].reserved & 15];
 	}
+	packet_world_rows_make(&world, views, view_count);
+	packet_world_memory(&fixture, &world, &first_memory);
+	first_tick = world.state.tick;
 }
 
 static void
@@ -125,9 +137,17 @@ run_model(void)
 					     .frame_bytes = frames[i].in_bytes };
 
 		steps += steps_before[i];
+		world.state.tick += ticks_before[i];
 		input.now_ms = (steps << FL_FRAGMENT_STEP_SHIFT) / 1000000;
 		if (model_packet(&world.state, &input, &expected[i]) != 0)
 			errx(1, "the model refuses frame %u", i);
+		packet_world_memory(&fixture, &world, &expected_memory[i]);
+		totals.tracked += memcmp(&expected_memory[i],
+					 i == 0 ? &first_memory : &expected_memory[i - 1],
+					 sizeof first_memory) != 0;
+		totals.failed += expected[i].is_failed;
+		totals.evicted += expected[i].is_evicted;
+		totals.extended += expected[i].is_extended;
 	}
 }
 
@@ -145,13 +165,17 @@ reset_engine(const struct engine *engine)
 		fragments->word[7 - i] = fl_fragment_word(STRANGER_FP + 2 * i, 0, now_ns);
 	for (uint32_t i = 0; i < core_count; i++)
 		cores[i].answer_at = 0;
+	packet_world_store(&fixture, engine->tables(), &world, &first_memory);
+	engine->tables()->clock->tick = first_tick;
 }
 
-/* Make what stands in the fragment table older. */
+/* Make what stands in the fragment table older, and advance the clock of rows. */
 static void
-pass_time(const struct engine *engine, uint32_t steps)
+pass_time(const struct engine *engine, uint32_t steps, uint32_t ticks)
 {
 	struct fl_fragments *fragments = engine->fragments();
+
+	engine->tables()->clock->tick += ticks;
 
 	for (uint32_t i = 0; i < 8 && steps > 0; i++)
 		if (fragments->word[i] != 0)
@@ -175,6 +199,21 @@ read_counters(const struct engine *engine, int direction, struct outcome *outcom
 	}
 }
 
+/* Of all VIPs. @param direction as above. */
+static void
+read_flow_counters(const struct engine *engine, int direction, struct fl_flow_counter *sum)
+{
+	for (uint32_t i = 0; i < PACKET_WORLD_VIP_COUNT; i++) {
+		struct fl_flow_counter counter =
+			engine->flow_counter(packet_world_record(&fixture, i));
+
+		sum->failed += (uint64_t)direction * counter.failed;
+		sum->evicted += (uint64_t)direction * counter.evicted;
+		sum->extended += (uint64_t)direction * counter.extended;
+		sum->raced += (uint64_t)direction * counter.raced;
+	}
+}
+
 static bool
 is_taken(const struct engine *engine, uint32_t frame)
 {
@@ -189,19 +228,26 @@ run_engine(struct outcome *outcome)
 
 	memset(outcome->verdicts, 0, sizeof outcome->verdicts);
 	memset(outcome->events, 0, sizeof outcome->events);
+	memset(outcome->has_memory, 0, sizeof outcome->has_memory);
+	outcome->flows = (struct fl_flow_counter){ 0 };
 	outcome->layout = outcome->is_varied ? 1 + input_hash % (engine->layout_count - 1) : 0;
 	reset_engine(engine);
 	read_counters(engine, -1, outcome);
+	read_flow_counters(engine, -1, &outcome->flows);
 	for (uint32_t i = 0, end; i < frame_count; i = end) {
 		end = i + 1;
-		pass_time(engine, steps_before[i]);
+		pass_time(engine, steps_before[i], ticks_before[i]);
 		if (!is_taken(engine, i))
 			continue;
 		while (end < frame_count && steps_before[end] == 0 && is_taken(engine, end))
 			end++;
 		engine->run(outcome->layout, &frames[i], end - i, &outcome->results[i]);
+		packet_world_load(engine->tables(), &world, &outcome->memory[end - 1]);
+		outcome->has_memory[end - 1] = true;
 	}
 	read_counters(engine, 1, outcome);
+	read_flow_counters(engine, 1, &outcome->flows);
+	packet_world_restore(&fixture, engine->tables(), &world);
 }
 
 /* --- compare --- */
@@ -212,6 +258,35 @@ say_bytes(const uint8_t *bytes, uint32_t count)
 	for (uint32_t i = 0; i < count; i++)
 		fprintf(stderr, "%02x", bytes[i]);
 	fprintf(stderr, "\n");
+}
+
+static void
+say_words(const struct packet_world_memory *memory)
+{
+	fprintf(stderr, " rows");
+	for (uint32_t i = 0; i < world.state.row_count; i++)
+		fprintf(stderr, " %016lx", memory->rows[i]);
+	for (uint32_t i = 0; i < WORLD_BUCKETS; i++) {
+		fprintf(stderr, "\n  bucket %u", i);
+		for (uint32_t k = 0; k < MODEL_BUCKET_ENTRIES; k++)
+			fprintf(stderr, " %016lx", memory->flows[i][k]);
+	}
+	fprintf(stderr, "\n");
+}
+
+/* What an engine left, and what it should have. */
+static void
+say_memory(const struct packet_world_memory *memory, uint32_t frame)
+{
+	for (uint32_t i = 0; i < world.state.row_count; i++)
+		fprintf(stderr, "row %u of VIP %u remembers\n", world.moving[i].row,
+			world.moving[i].vip);
+	fprintf(stderr, "tick %lu, before:", first_tick);
+	say_words(&first_memory);
+	fprintf(stderr, "is:");
+	say_words(memory);
+	fprintf(stderr, "model:");
+	say_words(&expected_memory[frame]);
 }
 
 /* All that is needed to understand the divergence at a frame. */
@@ -281,6 +356,21 @@ is_tolerated(uint32_t frame, const struct engine_result *result, bool has_evicte
 	return has_evicted;
 }
 
+static bool
+are_flow_counters_right(const struct outcome *outcome)
+{
+	struct fl_flow_counter counter = { 0 };
+
+	for (uint32_t i = 0; i < frame_count; i++) {
+		counter.failed += expected[i].is_failed;
+		counter.evicted += expected[i].is_evicted;
+		counter.extended += expected[i].is_extended;
+	}
+	if (memcmp(&counter, &outcome->flows, sizeof counter) != 0)
+		return say_divergence(outcome, frame_count - 1, "the counters of flows");
+	return true;
+}
+
 /* Every packet counted once under its verdict; events as the model has them. */
 static bool
 are_counters_right(struct outcome *outcome)
@@ -300,7 +390,7 @@ are_counters_right(struct outcome *outcome)
 	if (outcome->events[FL_EVENT_FRAGMENT_EVICTED] !=
 	    outcomes[0].events[FL_EVENT_FRAGMENT_EVICTED])
 		return say_divergence(outcome, frame_count - 1, "event fragment_evicted");
-	return true;
+	return are_flow_counters_right(outcome);
 }
 
 /* The model is exact where a plane need not be, but all planes are alike. */
@@ -316,6 +406,11 @@ compare(struct outcome *outcome)
 		if (!is_taken(outcome->engine, i))
 			continue;
 		difference = find_difference(i, result);
+		if (outcome->has_memory[i] && memcmp(&outcome->memory[i], &expected_memory[i],
+						     sizeof expected_memory[i]) != 0) {
+			say_memory(&outcome->memory[i], i);
+			return say_divergence(outcome, i, "rows or flows");
+		}
 		if (difference != NULL && !is_tolerated(i, result, has_evicted))
 			return say_divergence(outcome, i, difference);
 		if (is_taken(outcomes[0].engine, i) &&
@@ -356,18 +451,20 @@ diff_run(const uint8_t *data, size_t size)
 
 /* --- totals --- */
 
-/* Ends that a plane adds of its own surroundings: no packet brings them about by itself. */
+/* Ends that a plane adds of its own surroundings, or of two cores: no packet brings them about by
+ * itself. */
 static bool
 is_of_surroundings(enum fl_verdict verdict)
 {
 	return verdict == FL_DROP_NO_ROOM || verdict == FL_DROP_SEND_FULL ||
-	       verdict == FL_DROP_HOST_FULL || verdict == FL_DROP_NO_HOST || verdict == FL_DROP_BUG;
+	       verdict == FL_DROP_HOST_FULL || verdict == FL_DROP_NO_HOST ||
+	       verdict == FL_DROP_ROW_RACE || verdict == FL_DROP_BUG;
 }
 
 uint32_t
 diff_unreached(void)
 {
-	uint32_t count = 0;
+	uint32_t count = (totals.failed == 0) + (totals.evicted == 0) + (totals.extended == 0);
 
 	for (uint32_t i = 0; i < FL_VERDICT_COUNT; i++)
 		count += !is_of_surroundings((enum fl_verdict)i) && totals.verdicts[i] == 0;
@@ -386,6 +483,10 @@ diff_say(void)
 		"\ntolerated: %lu later fragments within a step of their life's end, "
 		"%lu whose first had to give its place away\n",
 		totals.tolerated_age, totals.tolerated_evicted);
+	fprintf(stderr,
+		"rows and flows: written by %lu packets; %lu without a place, %lu evictions, "
+		"%lu windows extended\n",
+		totals.tracked, totals.failed, totals.evicted, totals.extended);
 	if (totals.skipped_frames + totals.skipped_runs > 0)
 		fprintf(stderr, "skipped: %lu frames that are too long, %lu slow inputs\n",
 			totals.skipped_frames, totals.skipped_runs);

@@ -6,7 +6,9 @@
  * The input is that of packet_mutator.h. A frame's reserved byte says what happens before it: the
  * low four bits, how much time passes; of the first frame the next three, how many places of the
  * fragment table are another's. Time is the real one, so that the kernel's clock fits; what passes
- * besides is taken off the stamps in the fragment tables, in whole steps. One thread.
+ * besides is taken off the stamps in the fragment tables, in whole steps. What rows and flow table
+ * hold at first is in packet_world_rows.h; after each frame, or frames that went in together, every
+ * engine must have the same there as the model. One thread.
  */
 #ifndef TESTS_FUZZ_DIFF_H
 #define TESTS_FUZZ_DIFF_H
@@ -24,6 +26,9 @@ struct diff_totals {
 	/** What packet_model.h allows: a later fragment is dropped because its first is as old as
 	 * it may get, or because the table was full. */
 	uint64_t tolerated_age, tolerated_evicted;
+	/** Packets that left a trace in rows or flow table, found no place there, had to evict,
+	 * made a row's window begin again: by the model. */
+	uint64_t tracked, failed, evicted, extended;
 	uint64_t verdicts[FL_VERDICT_COUNT]; /**< of the first engine */
 };
 
@@ -38,7 +43,7 @@ bool diff_run(const uint8_t *data, size_t size);
 
 const struct diff_totals *diff_totals(void);
 
-/** Verdicts that a packet can bring about and none has. */
+/** Verdicts, and events of flows, that a packet can bring about and none has. */
 uint32_t diff_unreached(void);
 
 /** Packets by verdict, and what was tolerated, on stderr. */

@@ -85,7 +85,8 @@ is_own_source(const struct packet_world_model *world, const uint8_t address[16],
 	return false;
 }
 
-/* Is it a backend with a weight, of a VIP that has the address and goes that way? */
+/* Is it a live backend of a VIP that has the address and goes that way? It has a weight, unless
+ * rows remember: flows stay with a backend that gets no new ones. */
 static bool
 is_backend(const struct packet_world_model *world, const uint8_t vip_address[16],
 	   const uint8_t backend[16], enum model_mode mode)
@@ -96,7 +97,8 @@ is_backend(const struct packet_world_model *world, const uint8_t vip_address[16]
 		if (vip->mode != mode || !is_in_prefix(vip_address, vip->address, vip->prefix_bits))
 			continue;
 		for (uint32_t b = 0; b < vip->backend_count; b++)
-			if (vip->backends[b].weight > 0 &&
+			if (vip->backends[b].live &&
+			    (vip->backends[b].weight > 0 || world->state.row_count > 0) &&
 			    memcmp(vip->backends[b].address, backend, 16) == 0)
 				return true;
 	}

@@ -130,6 +130,23 @@ add_flow_and_error(struct random *random, struct sequence *sequence)
 	add_built(random, &spec, sequence);
 }
 
+/* Packets of one flow, with time between some: for rows that remember. */
+static void
+add_conversation(struct random *random, struct sequence *sequence)
+{
+	struct frame_spec spec;
+	uint32_t count = 2 + random_below(random, 3), at;
+
+	frame_spec_random(random, &spec);
+	spec.shape = FRAME_FLOW;
+	for (uint32_t i = 0; i < count; i++) {
+		at = sequence->count;
+		add_built(random, &spec, sequence);
+		if (i > 0 && at < PACKET_FRAMES_MAX && random_chance(random, 2))
+			sequence->frames[at].reserved = (uint8_t)random_below(random, 16);
+	}
+}
+
 static void
 remove_frame(struct random *random, struct sequence *sequence)
 {
@@ -321,10 +338,13 @@ change_sequence(struct random *random, struct sequence *sequence)
 		add_frame(random, sequence);
 		return;
 	}
-	switch (random_below(random, 16)) {
+	switch (random_below(random, 17)) {
 	case 0:
 	case 1:
 		add_frame(random, sequence);
+		break;
+	case 16:
+		add_conversation(random, sequence);
 		break;
 	case 2:
 	case 3:

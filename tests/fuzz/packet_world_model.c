@@ -71,6 +71,12 @@ has(const char *policy, const char *member)
 	return strstr(policy, member) != NULL;
 }
 
+static uint32_t
+number_of(const char *policy, const char *member)
+{
+	return (uint32_t)strtoul(strstr(policy, member) + strlen(member), NULL, 10);
+}
+
 static void
 set_policy(struct model_vip *vip, const char *policy)
 {
@@ -82,6 +88,8 @@ set_policy(struct model_vip *vip, const char *policy)
 	vip->icmp_echo = has(policy, "'icmp_echo':'forward'") ? MODEL_ECHO_FORWARD
 			 : has(policy, "'icmp_echo':'host'")  ? MODEL_ECHO_HOST
 							      : MODEL_ECHO_ANSWER;
+	vip->window_s = number_of(policy, "'window_s':");
+	vip->hold_s = number_of(policy, "'hold_s':");
 	vip->no_backend =
 		has(policy, "'no_backend':'host'") ? MODEL_NO_BACKEND_HOST : MODEL_NO_BACKEND_DROP;
 }
@@ -140,5 +148,8 @@ packet_world_model_open(struct packet_world_model *world)
 	for (uint32_t i = 0; i < PACKET_WORLD_VIP_COUNT; i++)
 		set_vip(world, i);
 	state->vips = world->vips;
+	state->rows = world->moving;
+	state->buckets = world->buckets;
+	state->bucket_count = WORLD_BUCKETS;
 	state->vip_count = PACKET_WORLD_VIP_COUNT;
 }

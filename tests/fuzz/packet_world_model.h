@@ -12,6 +12,8 @@
 enum {
 	WORLD_TABLE_SIZE = 251, /**< of every VIP, as packet_world_state says */
 	WORLD_BACKENDS_MAX = 8,
+	WORLD_MOVING_MAX = 8, /**< rows that remember at a time */
+	WORLD_BUCKETS = 2,    /**< of flows: they get full */
 };
 
 /** Not to be moved once opened: state points into it. */
@@ -20,6 +22,8 @@ struct packet_world_model {
 	struct model_vip vips[PACKET_WORLD_VIP_COUNT]; /**< in the order of packet_world_vips */
 	struct model_backend backends[PACKET_WORLD_VIP_COUNT][WORLD_BACKENDS_MAX];
 	uint32_t rows[PACKET_WORLD_VIP_COUNT][WORLD_TABLE_SIZE];
+	struct model_row moving[WORLD_MOVING_MAX];
+	struct model_entry buckets[WORLD_BUCKETS][MODEL_BUCKET_ENTRIES];
 };
 
 /** Rows go in turn to the backends with a weight: any table will do, or the caller writes rows. */

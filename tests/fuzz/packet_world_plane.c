@@ -65,7 +65,11 @@ packet_world_plane_open(struct plane_fixture *fixture)
 		.source_ipv6 = PACKET_WORLD_SOURCE_IPV6,
 		.entropy_ipv4 = PACKET_WORLD_ENTROPY_IPV4,
 		.entropy_ipv6 = PACKET_WORLD_ENTROPY_IPV6,
-		.limits = { .vips = 32, .backends = 1024, .rows = 32768, .fragments = 8 },
+		.limits = { .vips = 32,
+			    .backends = 1024,
+			    .rows = 32768,
+			    .fragments = 8,
+			    .flows = WORLD_BUCKETS * MODEL_BUCKET_ENTRIES },
 		.ports = ports,
 		.port_count = PACKET_WORLD_PORTS,
 	};
@@ -114,13 +118,17 @@ find_backend(const struct model_vip *vip, const struct fl_backend *slot)
 	errx(1, "a row's owner is no backend of its VIP");
 }
 
+/* The VIPs of the fixture opened last. */
+static const struct fl_vip *served[PACKET_WORLD_VIP_COUNT];
+
 void
 packet_world_copy_rows(const struct plane_fixture *fixture, struct packet_world_model *world)
 {
 	for (uint32_t i = 0; i < PACKET_WORLD_VIP_COUNT; i++) {
-		const struct fl_vip_service *vip =
-			&find_vip(fixture, &packet_world_vips[i])->service;
+		const struct fl_vip_service *vip;
 
+		served[i] = find_vip(fixture, &packet_world_vips[i]);
+		vip = &served[i]->service;
 		if (vip->row_count != WORLD_TABLE_SIZE)
 			errx(1, "a VIP of %u rows", vip->row_count);
 		for (uint32_t row = 0; row < vip->row_count; row++) {
@@ -134,4 +142,126 @@ packet_world_copy_rows(const struct plane_fixture *fixture, struct packet_world_
 								.backends[vip->slot_base + owner]);
 		}
 	}
+}
+
+/* --- rows that remember --- */
+
+/* The slot index of a backend of the world's VIP. */
+static uint32_t
+index_of(const struct plane_fixture *fixture, const struct packet_world_model *world, uint32_t vip,
+	 uint32_t backend)
+{
+	const struct fl_vip_service *service = &served[vip]->service;
+
+	if (backend == MODEL_NONE)
+		return FL_ROW_NONE;
+	for (uint32_t i = 0; i < service->slot_count; i++) {
+		struct fl_addr target =
+			fl_encap_target(&fixture->tables.backends[service->slot_base + i]);
+
+		if (memcmp(world->vips[vip].backends[backend].address, &target, sizeof target) == 0)
+			return i;
+	}
+	errx(1, "a backend has no slot");
+}
+
+static uint64_t
+row_word(const struct plane_fixture *fixture, const struct packet_world_model *world,
+	 const struct model_row *row)
+{
+	return (uint64_t)index_of(fixture, world, row->vip, row->cur) |
+	       (uint64_t)index_of(fixture, world, row->vip, row->prev) << 16 |
+	       (uint64_t)row->until << 32 | (uint64_t)row->state << 56;
+}
+
+static uint64_t
+entry_word(const struct plane_fixture *fixture, const struct packet_world_model *world,
+	   const struct model_entry *entry)
+{
+	uint64_t slot;
+
+	if (entry->state == MODEL_FREE)
+		return 0;
+	slot = served[entry->vip]->service.slot_base +
+	       index_of(fixture, world, entry->vip, entry->backend);
+	return entry->fingerprint | slot << 34 | (uint64_t)entry->state << 54 |
+	       (uint64_t)entry->stamp << 56;
+}
+
+void
+packet_world_memory(const struct plane_fixture *fixture, const struct packet_world_model *world,
+		    struct packet_world_memory *ret_memory)
+{
+	memset(ret_memory, 0, sizeof *ret_memory);
+	for (uint32_t i = 0; i < world->state.row_count; i++)
+		ret_memory->rows[i] = row_word(fixture, world, &world->moving[i]);
+	for (uint32_t i = 0; i < WORLD_BUCKETS; i++)
+		for (uint32_t k = 0; k < MODEL_BUCKET_ENTRIES; k++)
+			ret_memory->flows[i][k] = entry_word(fixture, world, &world->buckets[i][k]);
+}
+
+static uint32_t
+row_at(const struct packet_world_model *world, uint32_t i)
+{
+	return served[world->moving[i].vip]->service.row_base + world->moving[i].row;
+}
+
+/* Those that are dead in the world. */
+static void
+set_links(const struct plane_fixture *fixture, const struct plane_tables *tables,
+	  const struct packet_world_model *world, bool is_live)
+{
+	for (uint32_t vip = 0; vip < PACKET_WORLD_VIP_COUNT; vip++)
+		for (uint32_t i = 0; i < world->vips[vip].backend_count; i++) {
+			uint64_t *link;
+
+			if (world->backends[vip][i].live)
+				continue;
+			link = &tables->backends[served[vip]->service.slot_base +
+						 index_of(fixture, world, vip, i)]
+					.link;
+			*link = is_live ? *link | (uint64_t)FL_LINK_LIVE << 56
+					: *link & ~((uint64_t)FL_LINK_LIVE << 56);
+		}
+}
+
+void
+packet_world_store(const struct plane_fixture *fixture, const struct plane_tables *tables,
+		   const struct packet_world_model *world, const struct packet_world_memory *memory)
+{
+	for (uint32_t i = 0; i < world->state.row_count; i++)
+		plane_row_store(tables, row_at(world, i), memory->rows[i]);
+	memcpy(tables->flows, memory->flows, sizeof memory->flows);
+	set_links(fixture, tables, world, false);
+}
+
+void
+packet_world_load(const struct plane_tables *tables, const struct packet_world_model *world,
+		  struct packet_world_memory *ret_memory)
+{
+	memset(ret_memory, 0, sizeof *ret_memory);
+	for (uint32_t i = 0; i < world->state.row_count; i++)
+		ret_memory->rows[i] = tables->rows[row_at(world, i)].word;
+	memcpy(ret_memory->flows, tables->flows, sizeof ret_memory->flows);
+}
+
+void
+packet_world_restore(const struct plane_fixture *fixture, const struct plane_tables *tables,
+		     const struct packet_world_model *world)
+{
+	for (uint32_t i = 0; i < world->state.row_count; i++) {
+		const struct model_row *row = &world->moving[i];
+
+		plane_row_store(tables, row_at(world, i),
+				fl_row_stable(index_of(fixture, world, row->vip,
+						       world->rows[row->vip][row->row])));
+	}
+	memset(tables->flows, 0, WORLD_BUCKETS * sizeof tables->flows[0]);
+	set_links(fixture, tables, world, true);
+}
+
+uint32_t
+packet_world_record(const struct plane_fixture *fixture, uint32_t vip)
+{
+	return (uint32_t)(served[vip] - fixture->tables.vips);
 }

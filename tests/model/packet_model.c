@@ -294,19 +294,36 @@ vip_has_weight(const struct model_vip *vip)
 	return false;
 }
 
+/* Whatever becomes of the packet in step 8, row and entries are written by then. */
+static const char *
+decide_tracked(struct work *work, struct model_row *row)
+{
+	struct model_target target = model_track(work->state, &work->packet, row, work->result);
+
+	if (target.backend == MODEL_NONE)
+		return "drop_no_backend";
+	work->result->vip = target.vip;
+	work->result->backend = target.backend;
+	if (!work->state->vips[target.vip].backends[target.backend].reachable)
+		return "drop_unreachable";
+	return decide_send(work);
+}
+
 /* For a packet with a flow and a VIP: result->vip. */
 static const char *
 decide_backend(struct work *work)
 {
 	const struct model_vip *vip = &work->state->vips[work->result->vip];
-	uint64_t row;
+	struct model_row *remembering;
 	uint32_t owner;
 
 	if (!vip_has_weight(vip) && vip->no_backend == MODEL_NO_BACKEND_HOST)
 		return "pass_no_backend";
 	work->result->flow_hash = flow_hash(work->state->key, &work->packet.flow);
-	row = work->result->flow_hash % (UINT64_C(1) << 32) * vip->table_size >> 32;
-	owner = vip->rows[row];
+	remembering = model_find_row(work->state, work->result->vip, work->result->flow_hash);
+	if (remembering != NULL)
+		return decide_tracked(work, remembering);
+	owner = vip->rows[model_row_of(vip, work->result->flow_hash)];
 	if (owner == MODEL_NONE)
 		return "drop_no_backend";
 	if (owner >= vip->backend_count)
@@ -433,6 +450,9 @@ model_packet(struct model_state *state, const struct model_input *input,
 	ret_result->vip = MODEL_NONE;
 	ret_result->backend = MODEL_NONE;
 	ret_result->flow_hash = 0;
+	ret_result->is_failed = false;
+	ret_result->is_evicted = false;
+	ret_result->is_extended = false;
 	ret_result->later_fragment = false;
 	ret_result->remembered = false;
 	ret_result->fragment_age_ms = -1;

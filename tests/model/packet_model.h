@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What happens to one packet, by docs/formats.md sections 2, 6 and 7 alone: the oracle that the
- * planes are held against.
+ * What happens to one packet, by docs/formats.md sections 2, 6 and 7 and the rules of two-owner
+ * rows (docs/architecture.md) alone: the oracle that the planes are held against.
  *
  * Slow and plain on purpose: fields are read byte by byte, checksums of new headers are summed in
  * full, VIPs are searched one after the other. It shares no header with dataplane/ and needs libc
@@ -22,6 +22,7 @@ enum {
 	MODEL_FRAGMENTS_MAX = 1 << 20, /**< younger than 2 s; one more ends the program */
 	MODEL_FRAGMENT_LIFE_MS = 2000,
 	MODEL_FRAGMENT_STEP_MS = 67, /**< a plane may forget that much earlier, never later */
+	MODEL_BUCKET_ENTRIES = 8,
 };
 
 #define MODEL_NONE	UINT32_MAX /**< no VIP, no backend, a row of nobody */
@@ -62,6 +63,28 @@ struct model_vip {
 	const uint32_t *rows; /**< table_size of them: place in backends, or MODEL_NONE */
 	const struct model_backend *backends;
 	uint32_t backend_count;
+	uint32_t window_s; /**< at least 1 where a row of the VIP is not stable */
+	uint32_t hold_s;
+};
+
+enum model_row_state { MODEL_STABLE, MODEL_MOVING, MODEL_SETTLING };
+
+/** A row that remembers; those that do not are in model_vip.rows alone. */
+struct model_row {
+	uint32_t vip, row;
+	enum model_row_state state;
+	uint32_t cur, prev; /**< places in backends, or MODEL_NONE */
+	uint32_t until;	    /**< 24 bits of a tick */
+};
+
+enum model_entry_state { MODEL_FREE, MODEL_SYN, MODEL_OPEN, MODEL_CLOSING };
+
+/** A flow that is remembered. */
+struct model_entry {
+	uint64_t fingerprint;  /**< the 34 highest bits of the flow hash */
+	uint32_t vip, backend; /**< MODEL_NONE: a slot that nobody has */
+	enum model_entry_state state;
+	uint8_t stamp; /**< in units of its VIP */
 };
 
 /** Outer sources of one family. */
@@ -95,6 +118,13 @@ struct model_state {
 	uint32_t vip_count;
 	struct model_fragment *fragments; /**< exact, in order of time */
 	uint32_t fragment_count, fragment_room;
+	uint64_t tick;		/**< now, in 1/16 s */
+	struct model_row *rows; /**< the caller's; a packet may change one */
+	uint32_t row_count;
+	/** Of flows, bucket_count (a power of two) of them, the caller's; a packet may change one
+	 * entry. By the lowest bits of the flow hash. */
+	struct model_entry (*buckets)[MODEL_BUCKET_ENTRIES];
+	uint32_t bucket_count; /**< 0 where row_count is */
 };
 
 struct model_input {
@@ -110,6 +140,9 @@ struct model_result {
 	uint32_t vip;	  /**< place in vips where its ports or its flow decided, else MODEL_NONE */
 	uint32_t backend; /**< place in the VIP's backends, once one was picked */
 	uint64_t flow_hash;		  /**< once a row or an outer header needed it */
+	bool is_failed;			  /**< the flow found no place among the entries */
+	bool is_evicted;		  /**< another had to give its place */
+	bool is_extended;		  /**< the row's window begins again */
 	bool later_fragment;		  /**< the verdict depends on the fragment table */
 	bool remembered;		  /**< a first fragment: is in the fragment table now */
 	int64_t fragment_age_ms;	  /**< of the first, when the later one found it; else -1 */
@@ -128,6 +161,23 @@ int model_packet(struct model_state *state, const struct model_input *input,
 
 /** Forget all fragments and give their memory back. */
 void model_forget(struct model_state *state);
+
+/** What the seconds of a VIP's window amount to. */
+struct model_times {
+	uint32_t unit;	 /**< u: ticks that a stamp counts */
+	uint32_t live;	 /**< L: units that an entry lives */
+	uint32_t row;	 /**< Wp: ticks that a row moves, and settles */
+	uint32_t hold;	 /**< G: ticks */
+	uint32_t closed; /**< Q: units */
+};
+
+struct model_times model_times_of(const struct model_vip *vip);
+
+/** Place of the row of a flow among the VIP's. */
+uint32_t model_row_of(const struct model_vip *vip, uint64_t flow_hash);
+
+/** A row that remembers. NULL: the flow's row is one that does not. */
+struct model_row *model_find_row(const struct model_state *state, uint32_t vip, uint64_t flow_hash);
 
 /** SipHash-1-3, 64 bits. */
 uint64_t model_siphash13(const uint8_t key[16], const uint8_t *bytes, uint32_t size);

@@ -106,6 +106,15 @@ struct packet {
 	struct flow flow; /* SORT_FLOW, SORT_ERROR, SORT_ECHO; of SORT_LATER with ports 0 */
 };
 
+/** Where a packet of a row that remembers goes. */
+struct model_target {
+	uint32_t vip, backend; /**< backend MODEL_NONE: nobody */
+};
+
+/** By the rules of such rows; changes row and entries as they say, and result's flags. */
+struct model_target model_track(struct model_state *state, const struct packet *packet,
+				struct model_row *row, struct model_result *result);
+
 /** Steps 1 to 3. @return the verdict that steps 1 and 2 say, or NULL: go on with packet->sort. */
 const char *model_read(struct bytes frame, struct packet *ret_packet);
 

@@ -103,6 +103,7 @@ class Cluster(Lab):
             config["ports"] = [{"name": "eth0", "interface": "eth0"}]
         else:
             config |= {"cores": {"main": 0, "workers": [os.cpu_count() - 1]}, "hugepages": False, "memory_mb": 128,
+                       "tables_dir": self.tables_dir(),
                        "ports": [{"name": "eth0", "device": "net_af_xdp0,iface=eth0"}]}
         config = {key: value for key, value in (config | more).items() if value is not None}
         path = self.dir / f"{name}.json"

@@ -154,6 +154,7 @@ class PlaneLab(Lab):
             "version": 1, "name": name, "socket": str(self.dir / f"{name}.sock"),
             "key_file": str(self.key), "cores": {"main": 0, "workers": [os.cpu_count() - 1]},
             "hugepages": False, "memory_mb": 128, "pin_dir": f"{self.pin_dir()}/planes",
+            "tables_dir": self.tables_dir(),
             "encap_source_ipv4": LB4, "encap_source_ipv6": LB6,
             "limits": {"vips": 64, "backends": 4096, "rows": 1 << 18},
             "ports": [{"name": "eth0", "device": "net_af_xdp0,iface=eth0"}], **more}

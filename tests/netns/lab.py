@@ -37,7 +37,7 @@ class Lab:
         self.tag = "flt" + secrets.token_hex(4)
         self.dir = Path(tempfile.mkdtemp(prefix="fairlead-test."))
         self.dir.chmod(0o755)
-        self.bpf = None
+        self.bpf = self.tables = None
         self.namespaces = {}
         self.processes = []
 
@@ -53,8 +53,9 @@ class Lab:
         for name in reversed(list(self.namespaces.values())):
             subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
         self.namespaces.clear()
-        if self.bpf is not None:
-            subprocess.run(["umount", self.bpf], check=False)
+        for mounted in (self.bpf, self.tables):
+            if mounted is not None:
+                subprocess.run(["umount", mounted], check=False)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     # -- the network ------------------------------------------------------------------------
@@ -124,6 +125,15 @@ class Lab:
             subprocess.run(["mount", "-t", "bpf", "none", path], check=True)
             self.bpf = path
         return str(self.bpf)
+
+    def tables_dir(self, *options):
+        """A tmpfs of the lab's own, like /dev/shm."""
+        if self.tables is None:
+            path = self.dir / "shm"
+            path.mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(["mode=1777", *options]), "none", path], check=True)
+            self.tables = path
+        return str(self.tables)
 
     # -- processes --------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@
  *     plane_host --socket PATH [--interface IF]... [--gateway MAC] [--source ADDRESS]...
  *                [--limits VIPS,BACKENDS,ROWS] [--control-user NAME] [--group NAME] [--tables FILE]
  *
- * With --tables they lie in the file, the slots of backends first; what a former process left there
+ * With --tables they lie in the file, as tables_memory.h says; what a former process left there
  * goes on.
  *
  * Prints "ready" when it serves; ends on SIGTERM or SIGINT.
@@ -22,17 +22,17 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../dataplane/plane/plane.h"
+#include "../../dataplane/plane/tables_memory.h"
 
 enum { EXIT_USAGE = 64 };
 
 struct host {
 	struct plane_tables tables;
 	const char *tables_path; /* NULL: not in a file */
-	void *memory;
+	struct tables_memory *memory;
 	size_t tables_bytes;
 	struct plane_port ports[FL_PORTS_MAX];
 	struct plane_options options;
@@ -209,53 +209,18 @@ parse_arguments(struct host *host, int argc, char **argv)
 
 /* --- life --- */
 
-/** The next part of the tables, in lines of 64 bytes. */
-static void *
-take(uintptr_t *next, uint32_t count, size_t size)
-{
-	void *part = (void *)*next;
-
-	*next += (count * size + 63) / 64 * 64;
-	return part;
-}
-
-/** Where the tables lie from @p base on. @return bytes of all of them. */
-static size_t
-lay_out(struct host *host, void *base)
-{
-	struct plane_tables_size size = plane_tables_size(&host->options.limits);
-	uintptr_t next = (uintptr_t)base;
-
-	host->tables.backends = take(&next, size.backend_count, sizeof(struct fl_backend));
-	host->tables.config = take(&next, 1, sizeof(struct fl_config));
-	host->tables.vip_buckets = take(&next, size.vip_bucket_count, sizeof(struct fl_vip_bucket));
-	host->tables.vips = take(&next, size.vip_count, sizeof(struct fl_vip));
-	host->tables.owners = take(&next, size.owners_count, sizeof(struct fl_owners));
-	host->tables.rows = take(&next, size.row_count, sizeof(struct fl_row));
-	host->tables.ports = take(&next, FL_PORTS_MAX, sizeof(struct fl_port));
-	host->tables.fragments =
-		take(&next, size.fragment_bucket_count, sizeof(struct fl_fragments));
-	host->tables.flows = take(&next, size.flow_bucket_count, sizeof(struct fl_flows));
-	host->tables.clock = take(&next, 1, sizeof(struct fl_clock));
-	host->tables.vip_ledger = take(&next, size.vip_count, sizeof(struct plane_ledger));
-	host->tables.backend_ledger = take(&next, size.backend_count, sizeof(struct plane_ledger));
-	host->tables.generation = take(&next, 1, sizeof(uint64_t));
-	return (size_t)(next - (uintptr_t)base);
-}
-
 /** The tables in memory of the process, or in a file, where a former process may have left some. */
 static void
 take_tables(struct host *host)
 {
-	struct plane_tables_size size = plane_tables_size(&host->options.limits);
+	const struct plane_limits *limits = &host->options.limits;
 	int fd = -1, flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	struct stat known = { 0 };
 
-	host->tables_bytes = lay_out(host, NULL);
+	host->tables_bytes = tables_memory_bytes(limits);
 	if (host->tables_path != NULL) {
 		flags = MAP_SHARED;
 		fd = open(host->tables_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-		if (fd < 0 || fstat(fd, &known) < 0 || ftruncate(fd, (off_t)host->tables_bytes) < 0)
+		if (fd < 0 || ftruncate(fd, (off_t)host->tables_bytes) < 0)
 			err(EXIT_FAILURE, "%s", host->tables_path);
 	}
 	host->memory = mmap(NULL, host->tables_bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
@@ -263,12 +228,12 @@ take_tables(struct host *host)
 		err(EXIT_FAILURE, "tables");
 	if (fd >= 0)
 		(void)close(fd);
-	(void)lay_out(host, host->memory);
-	host->options.adopt = known.st_size > 0;
-	host->tables.config->key = (struct fl_key){ { 1, 2 } };
-	host->tables.config->vip_bucket_mask = size.vip_bucket_count - 1;
-	host->tables.config->fragment_bucket_mask = size.fragment_bucket_count - 1;
-	host->tables.config->flow_bucket_mask = size.flow_bucket_count - 1;
+	host->options.adopt = tables_memory_look(host->memory) == TABLES_MEMORY_WHOLE;
+	if (!host->options.adopt)
+		tables_memory_begin(host->memory, limits);
+	tables_memory_lay_out(host->memory, limits, &host->tables);
+	tables_memory_set_config(&host->tables, limits, &(struct fl_key){ { 1, 2 } });
+	tables_memory_finish(host->memory);
 }
 
 static void

@@ -22,7 +22,9 @@ def vip_key(vip):
     return f'{vip["address"]} {vip["port"]} {vip["protocol"]}'
 
 
-POLICY = {"mode": "ipip", "fragments": "follow", "icmp_echo": "answer", "no_backend": "drop"}
+# What the daemon sends of a tcp VIP whose configuration says nothing.
+POLICY = {"mode": "ipip", "fragments": "follow", "icmp_echo": "answer", "no_backend": "drop",
+          "window_s": 900, "hold_s": 3}
 
 
 def vip_value(vip):
@@ -53,6 +55,13 @@ class ScriptedPlane:
         self.die = None  # method at which the connection is closed
         self.die_for_good = False  # and the socket too
         self.commit_error = None
+        self.stats_error = None
+        self.tracks = True  # False: answers as planes did before they tracked flows
+        # address -> {"rows_leaving", "flows", "idle_ms"}: what holds a backend without weight; others are drained
+        self.holds = {}
+        self.flows_cut = {}  # address -> flows that go when it is not listed any more
+        self.vip_tracking = {"rows_moving": 7, "rows_settling": 5, "stable_in_ms": 9000, "flows": 11, "flow_failures": 1,
+                             "flow_evictions": 2, "row_races": 3, "windows_extended": 4}
         self.changed = threading.Condition()
         self.listener = None
         self.connections = set()
@@ -218,8 +227,13 @@ class ScriptedPlane:
         change = "added" if old is None else "same" if old == vip_value(vip) else "changed"
         rows = vip["table_size"]
         moved = {"added": rows, "same": 0, "changed": rows // 10}[change]
-        return {"address": vip["address"], "port": vip["port"], "protocol": vip["protocol"],
-                "change": change, "rows": rows, "rows_moved": moved, "rows_minimum": moved}
+        answer = {"address": vip["address"], "port": vip["port"], "protocol": vip["protocol"],
+                  "change": change, "rows": rows, "rows_moved": moved, "rows_minimum": moved}
+        if self.tracks:
+            had = {a for a, _ in old["backends"]} if old else set()
+            gone = had - {b["address"] for b in vip["backends"]}
+            answer["flows_cut"] = sum(self.flows_cut.get(a, 0) for a in gone)
+        return answer
 
     def _commit(self, session, params):
         if not session["prepared"] or session["prepared"][0] != params["generation"]:
@@ -237,7 +251,15 @@ class ScriptedPlane:
         session["prepared"] = None
         return {"generation": self.generation}, None
 
+    def _held(self, address, weight):
+        if not self.tracks:
+            return {}
+        nothing = {"rows_leaving": 0, "flows": 0, "idle_ms": 0 if weight else 4294967295}
+        return {**nothing, **self.holds.get(address, {}), "drained": not weight and address not in self.holds}
+
     def _stats(self, session, params):
+        if self.stats_error is not None:
+            return None, self.stats_error
         wanted = vip_key(params["vip"]) if "vip" in params else None
         vips = []
         for key, value in self.vips.items():
@@ -249,7 +271,8 @@ class ScriptedPlane:
                 "table_size": value["table_size"], "packets": 30, "bytes": 1800,
                 "backends": [{"address": a, "weight": w, "rows": 100 if w else 0, "packets": 15,
                               "bytes": 900, "next_hop": "reachable", "port": "eth0",
-                              "mac": "02:00:00:00:00:01"} for a, w in value["backends"]],
+                              "mac": "02:00:00:00:00:01", **self._held(a, w)} for a, w in value["backends"]],
+                **(self.vip_tracking if self.tracks else {}),
             })
         return {
             "generation": self.generation, "digest": self.digest, "received": 1000,

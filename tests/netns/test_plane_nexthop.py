@@ -14,6 +14,7 @@ from lab import BUILD, Lab, Rpc, wait_until
 
 PLANE_HOST = BUILD / "dataplane/plane/plane_host"
 VIP4 = {"address": "192.0.2.1", "port": 80, "protocol": "tcp", "table_size": 1021}
+HEAD_BYTES = 64 + 16 * 256  # struct tables_memory
 SOON = 10    # events and first look-ups
 RETRY = 25   # the longest back-off, and an answer
 SILENCE = 60  # confirmation every 15 s, then the kernel's own probes
@@ -54,8 +55,9 @@ class NextHopLab(Lab):
             rpc.call("plane.commit", generation=self.generation)
 
     def links(self):
-        """The link words of the slots in use, as packet cores read them; the slots lie first in the file."""
+        """The link words of the slots in use, as packet cores read them; they lie behind the file's head."""
         with open(self.dir / "tables", "rb") as file:
+            file.seek(HEAD_BYTES)
             slots = file.read(64 * 1024)
         words = [int.from_bytes(slots[at:at + 8], "little") for at in range(0, len(slots), 64)]
         return [word for word in words if word != 0]

@@ -145,6 +145,11 @@ static const char *const case_vips[] = {
 	"{'address':'3fff:1:1:1:1::/80','port':'any','protocol':'tcp','table_size':251,'backends':[{'address':'2001:db8:1:1::65','weight':100}]}",
 	"{'address':'3fff:1:1:1:1::/80','port':8443,'protocol':'tcp','table_size':251,'backends':[{'address':'2001:db8:1:1::66','weight':100}]}",
 	"{'address':'3fff:1:1:1:1:1:1:0','port':443,'protocol':'tcp','table_size':251,'backends':[{'address':'2001:db8:1:1::67','weight':100}]}",
+	"{'address':'192.0.2.60','port':80,'protocol':'tcp','table_size':251,'window_s':5,'hold_s':3,'mode':'ipip','icmp_echo':'answer','backends':[{'address':'10.1.1.21','weight':100},{'address':'10.1.1.22','weight':100},{'address':'10.1.1.23','weight':100},{'address':'10.1.1.24','weight':100}]}",
+	"{'address':'192.0.2.61','port':80,'protocol':'tcp','table_size':251,'window_s':900,'hold_s':3,'mode':'ipip','icmp_echo':'answer','backends':[{'address':'10.1.1.21','weight':100},{'address':'10.1.1.22','weight':100},{'address':'10.1.1.23','weight':100},{'address':'10.1.1.24','weight':100}]}",
+	"{'address':'2001:db8:2::60','port':53,'protocol':'udp','table_size':251,'window_s':60,'hold_s':3,'mode':'ipip','icmp_echo':'answer','backends':[{'address':'10.1.1.21','weight':100},{'address':'10.1.1.22','weight':100},{'address':'10.1.1.23','weight':100},{'address':'10.1.1.24','weight':100}]}",
+	"{'address':'2001:db8:2::61','port':443,'protocol':'tcp','table_size':251,'window_s':900,'hold_s':0,'mode':'gue','icmp_echo':'answer','backends':[{'address':'10.1.1.21','weight':100},{'address':'10.1.1.22','weight':100},{'address':'10.1.1.23','weight':100},{'address':'10.1.1.24','weight':100}]}",
+	"{'address':'192.0.2.62','port':80,'protocol':'tcp','table_size':251,'window_s':86400,'hold_s':300,'mode':'ipip','icmp_echo':'forward','backends':[{'address':'10.1.1.21','weight':100},{'address':'10.1.1.22','weight':100},{'address':'10.1.1.23','weight':100},{'address':'10.1.1.24','weight':100}]}",
 };
 
 static const struct case_port case_ports[] = {
@@ -164,13 +169,22 @@ static const struct case_world case_worlds[] = {
 };
 
 /* Row r of these VIPs belongs to case_pattern_owners[r % 5], NULL: to nobody. */
-static const char *const case_pattern_vips[] = { "192.0.2.20:80/tcp", "[2001:db8:2::20]:53/udp", "192.0.2.45:80/tcp" };
+static const char *const case_pattern_vips[] = { "192.0.2.20:80/tcp", "[2001:db8:2::20]:53/udp", "192.0.2.45:80/tcp", "192.0.2.60:80/tcp", "192.0.2.61:80/tcp", "[2001:db8:2::60]:53/udp", "[2001:db8:2::61]:443/tcp", "192.0.2.62:80/tcp" };
 static const char *const case_pattern_owners[5] = { "10.1.1.21", "10.1.1.22", "10.1.1.23", "10.1.1.24", NULL };
 
 /* Its backends' slots are made dead. */
 static const char case_dead_vip[] = "192.0.2.18:80/tcp";
 /* Its rows are made to name a slot that it does not have. */
 static const char case_beyond_vip[] = "192.0.2.19:80/tcp";
+
+/* VIPs whose rows remember. */
+static const char *const case_row_vips[] = {
+	"192.0.2.60:80/tcp",
+	"192.0.2.61:80/tcp",
+	"[2001:db8:2::60]:53/udp",
+	"[2001:db8:2::61]:443/tcp",
+	"192.0.2.62:80/tcp",
+};
 
 #include "cases_forward.h"
 #include "cases_fields.h"
@@ -191,25 +205,43 @@ static const char case_beyond_vip[] = "192.0.2.19:80/tcp";
 #include "cases_source_2.h"
 #include "cases_group_1.h"
 #include "cases_group_2.h"
+#include "cases_rows_1.h"
+#include "cases_rows_2.h"
+#include "cases_rows_3.h"
+#include "cases_rows_4.h"
+#include "cases_rows_5.h"
+#include "cases_rows_6.h"
+#include "cases_rows_7.h"
+#include "cases_rows_8.h"
+#include "cases_rows_9.h"
 
 static const struct case_set case_sets[] = {
-	{ cases_forward, 78, 0 },
-	{ cases_fields, 138, 0 },
-	{ cases_kinds, 88, 0 },
-	{ cases_tags, 76, 0 },
-	{ cases_entropy, 92, 1 },
-	{ cases_fragment_1, 225, 0 },
-	{ cases_fragment_2, 32, 0 },
-	{ cases_extension, 180, 0 },
-	{ cases_echo_1, 225, 0 },
-	{ cases_echo_2, 25, 0 },
-	{ cases_icmp_1, 225, 0 },
-	{ cases_icmp_2, 50, 0 },
-	{ cases_big_1, 225, 0 },
-	{ cases_big_2, 24, 0 },
-	{ cases_refused, 192, 0 },
-	{ cases_source_1, 225, 0 },
-	{ cases_source_2, 27, 0 },
-	{ cases_group_1, 225, 0 },
-	{ cases_group_2, 63, 0 },
+	{ cases_forward, 78, 0, NULL },
+	{ cases_fields, 138, 0, NULL },
+	{ cases_kinds, 88, 0, NULL },
+	{ cases_tags, 76, 0, NULL },
+	{ cases_entropy, 92, 1, NULL },
+	{ cases_fragment_1, 225, 0, NULL },
+	{ cases_fragment_2, 32, 0, NULL },
+	{ cases_extension, 180, 0, NULL },
+	{ cases_echo_1, 225, 0, NULL },
+	{ cases_echo_2, 25, 0, NULL },
+	{ cases_icmp_1, 225, 0, NULL },
+	{ cases_icmp_2, 50, 0, NULL },
+	{ cases_big_1, 225, 0, NULL },
+	{ cases_big_2, 24, 0, NULL },
+	{ cases_refused, 192, 0, NULL },
+	{ cases_source_1, 225, 0, NULL },
+	{ cases_source_2, 27, 0, NULL },
+	{ cases_group_1, 225, 0, NULL },
+	{ cases_group_2, 63, 0, NULL },
+	{ cases_rows_1, 113, 0, tracks_rows_1 },
+	{ cases_rows_2, 113, 0, tracks_rows_2 },
+	{ cases_rows_3, 113, 0, tracks_rows_3 },
+	{ cases_rows_4, 113, 0, tracks_rows_4 },
+	{ cases_rows_5, 113, 0, tracks_rows_5 },
+	{ cases_rows_6, 113, 0, tracks_rows_6 },
+	{ cases_rows_7, 113, 0, tracks_rows_7 },
+	{ cases_rows_8, 113, 0, tracks_rows_8 },
+	{ cases_rows_9, 83, 0, tracks_rows_9 },
 };

@@ -12,7 +12,7 @@ import cases_world as world_of
 from cases_world import CLIENT_MAC, PORTS, flow_hash
 
 C4, C6 = "198.51.100.7", "2001:db8:c::7"
-Row = collections.namedtuple("Row", "topic name world is_fresh in_port verdict port given out")
+Row = collections.namedtuple("Row", "topic name world is_fresh in_port verdict port given out track", defaults=(None,))
 
 
 def frame(ip, padding=0, tags=(), in_port=0, src=CLIENT_MAC):
@@ -55,6 +55,7 @@ class Table:
         self.world = 0
         self.group = None
         self.is_fresh = True
+        self.track = None
 
     def start(self, topic, world=0):
         """What follows goes to cases_<topic>.h and is decided in that world."""
@@ -69,7 +70,8 @@ class Table:
             name = f"{self.group}: {name}"
         assert name not in self.names, name
         self.names.add(name)
-        self.rows.append(Row(self.topic, name, self.world, self.is_fresh, in_port, "FL_" + verdict.upper(), port, bytes(given), out))
+        self.rows.append(Row(self.topic, name, self.world, self.is_fresh, in_port, "FL_" + verdict.upper(), port, bytes(given), out,
+                             self.track))
         self.is_fresh = self.group is None
 
     def forward(self, name, given, backend, flow, mode="ipip", in_port=0, damaged=False):

@@ -46,7 +46,14 @@ def vip(address, number, protocol, *backends, rows=251, **members):
 
 
 PATTERN = [b4(0, 21), b4(0, 22), b4(0, 23), b4(0, 24)]  # rows are given out by hand: see PATTERN_VIPS
-PATTERN_VIPS = [(V4.format(20), 80, "tcp"), (V6.format(20), 53, "udp"), (V4.format(45), 80, "tcp")]
+# VIPs whose rows remember: (window_s, hold_s) with each
+ROW_VIPS = [(V4.format(60), 80, "tcp"), (V4.format(61), 80, "tcp"), (V6.format(60), 53, "udp"), (V6.format(61), 443, "tcp"),
+            (V4.format(62), 80, "tcp")]
+ROW_WINDOWS = [(5, 3), (900, 3), (60, 3), (900, 0), (86400, 300)]
+ROW_MODES = ["ipip", "ipip", "ipip", "gue", "ipip"]
+ROWS = 251
+FLOWS = 4096  # places of the flow table
+PATTERN_VIPS = [(V4.format(20), 80, "tcp"), (V6.format(20), 53, "udp"), (V4.format(45), 80, "tcp"), *ROW_VIPS]
 NESTED4 = [("20.0.0.0/8", 1), ("20.1.0.0/16", 2), ("20.1.16.0/20", 3), ("20.1.17.0/24", 4), ("20.1.17.16/28", 5),
            ("20.1.17.16/30", 6), ("20.1.17.16/31", 7), ("20.1.17.16", 8)]
 NESTED6 = [("3fff::/16", 1), ("3fff:1::/32", 2), ("3fff:1:1::/48", 3), ("3fff:1:1:1::/64", 4), ("3fff:1:1:1:1::/80", 5),
@@ -148,6 +155,8 @@ STATE = [
     *modes(37, "gue", (1, 37), (1, 37)),
     *modes(38, "l2dsr", (1, 39), (1, 39)),
     *tagging(), *narrow(), *kinds(), *nested(),
+    *(vip(*one, *PATTERN, rows=ROWS, window_s=window_s, hold_s=hold_s, mode=mode, icmp_echo="forward" if hold_s == 300 else "answer")
+      for one, (window_s, hold_s), mode in zip(ROW_VIPS, ROW_WINDOWS, ROW_MODES)),
 ]
 DEAD_VIP, BEYOND_VIP = (V4.format(18), 80, "tcp"), (V4.format(19), 80, "tcp")
 

@@ -36,6 +36,11 @@ struct engine {
 	 * time pass or answers cease. */
 	struct fl_fragments *(*fragments)(void);
 	struct fl_core *(*cores)(uint32_t *ret_count);
+	/** Where its backends, rows, owners, flows and clock are, to be written and read between
+	 * two runs; other members may be NULL. */
+	const struct plane_tables *(*tables)(void);
+	/** What it counted of flows of a VIP's record, since open. */
+	struct fl_flow_counter (*flow_counter)(uint32_t record);
 	/** @return false: something was not given back. */
 	bool (*close)(void);
 };

@@ -2,6 +2,8 @@
 /*
  * The core by itself, as `flow explain` runs it. The frame ends at an unmapped page.
  */
+#include <err.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "../edge.h"
@@ -11,6 +13,7 @@ static struct plane_fixture *fixture;
 static struct plane_run run;
 static struct fl_core counters;
 static struct edge edge;
+static struct fl_flow_counter *flow_counters;
 static uint64_t received;
 
 uint64_t
@@ -35,8 +38,12 @@ core_open(struct plane_fixture *tables)
 	fixture = tables;
 	counters = (struct fl_core){ 0 };
 	received = 0;
+	flow_counters = calloc(tables->size.vip_count, sizeof *flow_counters);
+	if (flow_counters == NULL)
+		err(1, "flow counters");
 	run = (struct plane_run){ .tables = &tables->tables,
 				  .size = tables->size,
+				  .flow_counters = flow_counters,
 				  .core = &counters };
 	edge = edge_create();
 	core_flush();
@@ -95,9 +102,22 @@ core_cores(uint32_t *ret_count)
 	return &counters;
 }
 
+static const struct plane_tables *
+core_tables(void)
+{
+	return &fixture->tables;
+}
+
+static struct fl_flow_counter
+core_flow_counter(uint32_t record)
+{
+	return flow_counters[record];
+}
+
 static bool
 core_close(void)
 {
+	free(flow_counters);
 	edge_destroy(&edge);
 	return true;
 }
@@ -112,5 +132,7 @@ const struct engine engine_core = {
 	.counters = core_counters,
 	.fragments = core_fragments,
 	.cores = core_cores,
+	.tables = core_tables,
+	.flow_counter = core_flow_counter,
 	.close = core_close,
 };

@@ -90,7 +90,9 @@ dpdk_open(struct plane_fixture *tables)
 	worker->vip_counters = calloc(tables->size.vip_count, sizeof *worker->vip_counters);
 	worker->backend_counters =
 		calloc(tables->size.backend_count, sizeof *worker->backend_counters);
-	if (worker->vip_counters == NULL || worker->backend_counters == NULL)
+	worker->flow_counters = calloc(tables->size.vip_count, sizeof *worker->flow_counters);
+	if (worker->vip_counters == NULL || worker->backend_counters == NULL ||
+	    worker->flow_counters == NULL)
 		errx(1, "no memory for counters");
 	fl_worker_init(worker);
 	dpdk_flush();
@@ -260,6 +262,18 @@ dpdk_cores(uint32_t *ret_count)
 	return &worker->core;
 }
 
+static const struct plane_tables *
+dpdk_tables(void)
+{
+	return &worker->tables;
+}
+
+static struct fl_flow_counter
+dpdk_flow_counter(uint32_t record)
+{
+	return worker->flow_counters[record];
+}
+
 static bool
 dpdk_close(void)
 {
@@ -268,6 +282,7 @@ dpdk_close(void)
 	rte_mempool_free(pool);
 	free(worker->vip_counters);
 	free(worker->backend_counters);
+	free(worker->flow_counters);
 	free(worker);
 	return all_back;
 }
@@ -282,5 +297,7 @@ const struct engine engine_dpdk = {
 	.counters = dpdk_counters,
 	.fragments = dpdk_fragments,
 	.cores = dpdk_cores,
+	.tables = dpdk_tables,
+	.flow_counter = dpdk_flow_counter,
 	.close = dpdk_close,
 };

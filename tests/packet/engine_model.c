@@ -11,7 +11,11 @@
 #include "../model/packet_model.h"
 #include "engine.h"
 
+static struct plane_fixture *fixture;
+static struct fl_flow_counter *flow_counters;
 static struct model_state model;
+static struct model_row row;
+static struct model_entry bucket[CASE_FLOWS / MODEL_BUCKET_ENTRIES][MODEL_BUCKET_ENTRIES];
 static uint64_t received, counted[FL_VERDICT_COUNT];
 
 static void *
@@ -77,13 +81,10 @@ backend_of(const struct plane_tables *tables, const struct state_vip *vip, uint3
 	return made;
 }
 
-/* The place of the row's owner among the VIP's backends: MODEL_NONE, or beyond them, as in the
- * table. */
+/* The place of an owner among the VIP's backends: MODEL_NONE, or beyond them, as in the table. */
 static uint32_t
-owner_of(const struct state_vip *vip, uint64_t word)
+owner_of(const struct state_vip *vip, uint32_t index)
 {
-	uint32_t index = fl_row_cur(word);
-
 	if (index == FL_ROW_NONE)
 		return MODEL_NONE;
 	for (uint32_t i = 0; i < vip->backend_count; i++)
@@ -110,6 +111,8 @@ vip_of(const struct plane_tables *tables, const struct state_vip *vip)
 		.rows = rows,
 		.backends = backends,
 		.backend_count = vip->backend_count,
+		.window_s = vip->policy.window_s,
+		.hold_s = vip->policy.hold_s,
 	};
 
 	_Static_assert((int)VIP_MODE_L2DSR == (int)MODEL_L2DSR, "the same order");
@@ -120,7 +123,7 @@ vip_of(const struct plane_tables *tables, const struct state_vip *vip)
 	for (uint32_t i = 0; i < vip->backend_count; i++)
 		backends[i] = backend_of(tables, vip, i);
 	for (uint32_t i = 0; i < vip->row_count; i++)
-		rows[i] = owner_of(vip, tables->rows[vip->row_base + i].word);
+		rows[i] = owner_of(vip, fl_row_cur(tables->rows[vip->row_base + i].word));
 	return made;
 }
 
@@ -131,13 +134,15 @@ model_flush(void)
 }
 
 static void
-model_open(struct plane_fixture *fixture)
+model_open(struct plane_fixture *tables)
 {
-	const struct plane_options *options = &fixture->options;
-	const struct state_set *set = &fixture->state.set;
+	const struct plane_options *options = &tables->options;
+	const struct state_set *set = &tables->state.set;
 	struct model_vip *vips = take(set->vip_count, sizeof *vips);
 
+	fixture = tables;
 	received = 0;
+	flow_counters = take(tables->size.vip_count, sizeof *flow_counters);
 	memset(counted, 0, sizeof counted);
 	for (uint32_t i = 0; i < set->vip_count; i++)
 		vips[i] = vip_of(&fixture->tables, set->vips[i]);
@@ -150,7 +155,12 @@ model_open(struct plane_fixture *fixture)
 		.port_count = options->port_count,
 		.vips = vips,
 		.vip_count = set->vip_count,
+		.rows = &row,
+		.buckets = bucket,
+		.bucket_count = tables->size.flow_bucket_count,
 	};
+	if (model.bucket_count > CASE_FLOWS / MODEL_BUCKET_ENTRIES)
+		errx(1, "packet model: %u buckets", model.bucket_count);
 	memcpy(model.key, fixture->tables.config->key.word, sizeof model.key);
 	for (uint32_t i = 0; i < options->port_count; i++)
 		model.ports[i] = port_of(&fixture->tables.ports[i]);
@@ -171,6 +181,119 @@ verdict_named(const char *name)
 	errx(1, "packet model: %s is no verdict", name);
 }
 
+/* --- rows that remember, from the tables and back --- */
+
+static uint32_t
+place_of_record(uint32_t record)
+{
+	for (uint32_t i = 0; i < fixture->state.set.vip_count; i++)
+		if (fixture->state.set.vips[i]->record == record)
+			return i;
+	errx(1, "packet model: no VIP has record %u", record);
+}
+
+static struct model_row
+read_row(uint32_t vip, const struct case_track *track)
+{
+	const struct state_vip *from = fixture->state.set.vips[vip];
+	uint64_t word = fixture->tables.rows[from->row_base + track->row].word;
+
+	return (struct model_row){ .vip = vip,
+				   .row = track->row,
+				   .state = (enum model_row_state)(word >> 56),
+				   .cur = owner_of(from, word & 0xffff),
+				   .prev = owner_of(from, word >> 16 & 0xffff),
+				   .until = word >> 32 & 0xffffff };
+}
+
+static uint64_t
+index_of(const struct state_vip *vip, uint32_t place)
+{
+	return place == MODEL_NONE ? FL_ROW_NONE : vip->backends[place].slot_index;
+}
+
+static void
+write_row(const struct model_row *from)
+{
+	const struct state_vip *vip = fixture->state.set.vips[from->vip];
+
+	fixture->tables.rows[vip->row_base + from->row].word =
+		index_of(vip, from->cur) | index_of(vip, from->prev) << 16 |
+		(uint64_t)from->until << 32 | (uint64_t)from->state << 56;
+}
+
+static struct model_entry
+read_entry(uint64_t word)
+{
+	uint32_t slot = word >> 34 & 0xfffff;
+	struct model_entry made = { .fingerprint = word & ((UINT64_C(1) << 34) - 1),
+				    .vip = MODEL_NONE,
+				    .backend = MODEL_NONE,
+				    .state = (enum model_entry_state)(word >> 54 & 3),
+				    .stamp = (uint8_t)(word >> 56) };
+
+	for (uint32_t i = 0; i < fixture->state.set.vip_count; i++) {
+		const struct state_vip *vip = fixture->state.set.vips[i];
+
+		if (slot < vip->slot_base || slot - vip->slot_base >= vip->slot_count)
+			continue;
+		made.vip = i;
+		made.backend = owner_of(vip, slot - vip->slot_base);
+	}
+	return made;
+}
+
+static uint64_t
+entry_word(const struct model_entry *entry)
+{
+	const struct state_vip *vip = fixture->state.set.vips[entry->vip];
+	uint64_t slot = vip->slot_base + index_of(vip, entry->backend);
+
+	return entry->fingerprint | slot << 34 | (uint64_t)entry->state << 54 |
+	       (uint64_t)entry->stamp << 56;
+}
+
+/* What is live too. */
+static void
+read_track(const struct case_track *track)
+{
+	uint32_t vip = place_of_record(case_track_record(fixture, track));
+	const struct state_vip *from = fixture->state.set.vips[vip];
+
+	row = read_row(vip, track);
+	model.row_count = 1;
+	model.tick = fixture->tables.clock->tick;
+	for (uint32_t i = 0; i < MODEL_BUCKET_ENTRIES; i++)
+		bucket[track->bucket][i] = read_entry(fixture->tables.flows[track->bucket].word[i]);
+	for (uint32_t i = 0; i < from->backend_count; i++)
+		((struct model_backend *)model.vips[vip].backends)[i] =
+			backend_of(&fixture->tables, from, i);
+}
+
+/* What the model did not touch stays as it is: not all that a table may have in it is in the model.
+ */
+static void
+write_track(const struct case_track *track, const struct model_row *row_before,
+	    const struct model_result *result)
+{
+	struct fl_flow_counter *counter = &flow_counters[case_track_record(fixture, track)];
+
+	if (memcmp(&row, row_before, sizeof row) != 0)
+		write_row(&row);
+	for (uint32_t i = 0; i < MODEL_BUCKET_ENTRIES; i++) {
+		uint64_t *word = &fixture->tables.flows[track->bucket].word[i];
+		struct model_entry before = read_entry(*word);
+
+		if (memcmp(&before, &bucket[track->bucket][i], sizeof before) != 0)
+			*word = entry_word(&bucket[track->bucket][i]);
+	}
+	counter->failed += result->is_failed;
+	counter->evicted += result->is_evicted;
+	counter->extended += result->is_extended;
+	memset(bucket[track->bucket], 0, sizeof bucket[track->bucket]);
+	model.row_count = 0;
+}
+
 static void
 run_one(const struct case_frames *one, struct engine_result *ret_result)
 {
@@ -180,8 +303,16 @@ run_one(const struct case_frames *one, struct engine_result *ret_result)
 					   .frame = one->in,
 					   .frame_bytes = one->in_bytes };
 
+	struct model_row row_before = { 0 };
+
+	if (one->track != NULL) {
+		read_track(one->track);
+		row_before = row;
+	}
 	if (model_packet(&model, &input, &result) < 0)
 		errx(1, "packet model: case \"%s\" is refused", one->name);
+	if (one->track != NULL)
+		write_track(one->track, &row_before, &result);
 	received++;
 	ret_result->verdict = verdict_named(result.verdict);
 	counted[ret_result->verdict]++;
@@ -214,9 +345,22 @@ model_counters(uint64_t ret_verdicts[FL_VERDICT_COUNT])
 	return received;
 }
 
+static const struct plane_tables *
+model_tables(void)
+{
+	return &fixture->tables;
+}
+
+static struct fl_flow_counter
+model_flow_counter(uint32_t record)
+{
+	return flow_counters[record];
+}
+
 static bool
 model_close(void)
 {
+	free(flow_counters);
 	model_forget(&model);
 	for (uint32_t i = 0; i < model.vip_count; i++) {
 		free((void *)model.vips[i].backends);
@@ -234,5 +378,7 @@ const struct engine engine_model = {
 	.layout_name = model_layout_name,
 	.run = model_run,
 	.counters = model_counters,
+	.tables = model_tables,
+	.flow_counter = model_flow_counter,
 	.close = model_close,
 };

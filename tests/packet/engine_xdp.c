@@ -153,6 +153,18 @@ xdp_cores(uint32_t *ret_count)
 	return xdp.cores;
 }
 
+static const struct plane_tables *
+xdp_tables(void)
+{
+	return &xdp.tables;
+}
+
+static struct fl_flow_counter
+xdp_flow_counter(uint32_t record)
+{
+	return xdp_fixture_flow_counter(&xdp, record);
+}
+
 static bool
 xdp_close(void)
 {
@@ -171,5 +183,7 @@ const struct engine engine_xdp = {
 	.counters = xdp_counters,
 	.fragments = xdp_fragments,
 	.cores = xdp_cores,
+	.tables = xdp_tables,
+	.flow_counter = xdp_flow_counter,
 	.close = xdp_close,
 };

@@ -23,12 +23,13 @@ import cases_fragment
 import cases_group
 import cases_icmp
 import cases_refused
+import cases_rows
 
 from cases_table import table
-from cases_world import BEYOND_VIP, DEAD_VIP, KEY, PATTERN, PATTERN_VIPS, PORTS, SOURCE, STATE, WORLDS
+from cases_world import BEYOND_VIP, DEAD_VIP, KEY, PATTERN, PATTERN_VIPS, PORTS, ROW_VIPS, SOURCE, STATE, WORLDS
 
 FOLDER = pathlib.Path(__file__).parent
-ROWS_IN_FILE = 225  # three lines each: a file stays under 700 lines
+LINES_IN_FILE = 675  # so that a file stays under 700 lines
 SPDX = "/* SPDX-License-Identifier: BSD-2-Clause */"
 WRITTEN = "/* Written by make_cases.py, which says how; do not edit. Included by case_table.c alone. */"
 AS_IT_IS = "/* clang-format off */"
@@ -79,12 +80,32 @@ def state_file(sets):
                 "/* Its backends' slots are made dead. */", f'static const char case_dead_vip[] = "{endpoint(*DEAD_VIP)}";',
                 "/* Its rows are made to name a slot that it does not have. */",
                 f'static const char case_beyond_vip[] = "{endpoint(*BEYOND_VIP)}";', "")
+    yield from ("/* VIPs whose rows remember. */", "static const char *const case_row_vips[] = {",
+                *(f'\t"{endpoint(*one)}",' for one in ROW_VIPS), "};", "")
     for name in sets:
         yield f'#include "{name}.h"'
     yield from ("", "static const struct case_set case_sets[] = {")
     for name, rows in sets.items():
-        yield f"\t{{ {name}, {len(rows)}, {rows[0].world} }},"
+        yield f"\t{{ {name}, {len(rows)}, {rows[0].world}, {tracks_name(name) if rows[0].track else 'NULL'} }},"
     yield "};"
+
+
+def tracks_name(name):
+    return name.replace("cases_", "tracks_")
+
+
+def memory_text(memory):
+    return f"{{ {memory.row:#x}, {{ {', '.join(f'{word:#x}' if word else '0' for word in memory.flows)} }} }}"
+
+
+def track_lines(track):
+    yield f"{{ {track.vip}, {track.row}, {track.bucket}, {track.tick}, {track.dead}, {int(track.is_looked_up)},"
+    yield f"  {memory_text(track.before)},"
+    yield f"  {memory_text(track.after)}, {{ {', '.join(map(str, track.counted))} }} }},"
+
+
+def lines_of(row):
+    return 3 + (len(list(track_lines(row.track))) if row.track else 0)
 
 
 def rows_file(name, rows):
@@ -94,6 +115,11 @@ def rows_file(name, rows):
         yield f'  "{text(row.given)}",'
         yield f'  "{text(row.out)}" }},' if row.out else "  NULL },"
     yield "};"
+    if rows[0].track:
+        yield from ("", f"static const struct case_track {tracks_name(name)}[] = {{")
+        for row in rows:
+            yield from track_lines(row.track)
+        yield "};"
 
 
 def in_files():
@@ -102,7 +128,7 @@ def in_files():
     for topic, topic_rows in itertools.groupby(table.rows, lambda row: row.topic):
         rows, parts = list(topic_rows), []
         for row in rows:
-            if not parts or len(parts[-1]) >= ROWS_IN_FILE and row.is_fresh:
+            if not parts or sum(map(lines_of, parts[-1])) >= LINES_IN_FILE and row.is_fresh:
                 parts.append([])
             parts[-1].append(row)
         for i, part in enumerate(parts):
@@ -113,7 +139,7 @@ def in_files():
 
 
 def main():
-    for module in (cases_forward, cases_fragment, cases_extension, cases_icmp, cases_big, cases_refused, cases_group):
+    for module in (cases_forward, cases_fragment, cases_extension, cases_icmp, cases_big, cases_refused, cases_group, cases_rows):
         module.fill()
     sets = in_files()
     files = {"cases.h": state_file(sets), **{f"{name}.h": rows_file(name, rows) for name, rows in sets.items()}}

@@ -208,7 +208,7 @@ bench_close(struct bench *bench)
 static bool
 is_given(const struct case_frames *one)
 {
-	return one->in_port == 0;
+	return one->in_port == 0 && one->track == NULL;
 }
 
 /* Does it end alike, whatever the fragment table holds? */

@@ -15,7 +15,7 @@ enum {
 	ROWS = 20 * 251,
 };
 
-static const struct plane_limits limits = { VIPS, BACKENDS, ROWS, 64 };
+static const struct plane_limits limits = { VIPS, BACKENDS, ROWS, 64, 512 };
 static struct plane_failure failure;
 
 #define BACKEND(host, weight) "{'address':'10.0.0." #host "','weight':" #weight "}"
@@ -57,6 +57,46 @@ static const char pages_before[] =
 static const char pages_after[] =
 	RANGE(200, 299) "," RANGE(300, 309) "," RANGE(400, 499) "," RANGE(900, 999) ","
 	RANGE(1000, 1099) "," RANGE(1100, 1199);
+
+/* of VIPs whose rows move: owners come and go, and other slots for a longer and a shorter window,
+ * another mode, more room */
+#define WINDOW_VIP(port, more, backends) VIP("192.0.2.1", #port, "tcp", more "'hold_s':0,", backends)
+#define WINDOW(seconds) "'window_s':" #seconds ","
+static const char windows_first[] =
+	WINDOW_VIP(80, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 1) "," BACKEND(3, 1)) ","
+	WINDOW_VIP(81, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 1)) ","
+	WINDOW_VIP(82, WINDOW(60), BACKEND(1, 1) "," BACKEND(2, 1) "," BACKEND(3, 1)) ","
+	WINDOW_VIP(83, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 1)) ","
+	WINDOW_VIP(84, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 1)) ","
+	WINDOW_VIP(85, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 1)) ","
+	WINDOW_VIP(86, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 1));
+static const char windows_second[] =
+	WINDOW_VIP(80, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 3) "," BACKEND(3, 1)) ","
+	WINDOW_VIP(81, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 1) "," BACKEND(3, 1)) ","
+	WINDOW_VIP(82, WINDOW(60), BACKEND(1, 1) "," BACKEND(2, 0) "," BACKEND(3, 1)) ","
+	WINDOW_VIP(83, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 2)) ","
+	WINDOW_VIP(84, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 3)) ","
+	WINDOW_VIP(85, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 3)) ","
+	WINDOW_VIP(86, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 3));
+static const char windows_before[] =
+	WINDOW_VIP(80, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 1) "," BACKEND(3, 1) "," BACKEND(4, 1)) ","
+	WINDOW_VIP(81, WINDOW(5), BACKEND(1, 3) "," BACKEND(2, 1) "," BACKEND(3, 1)) ","
+	WINDOW_VIP(82, WINDOW(60), BACKEND(1, 1) "," BACKEND(2, 0) "," BACKEND(3, 4)) ","
+	WINDOW_VIP(83, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 2) "," BACKEND(3, 1)) ","
+	WINDOW_VIP(84, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 1)) ","
+	WINDOW_VIP(85, WINDOW(5), BACKEND(1, 3) "," BACKEND(2, 1)) ","
+	WINDOW_VIP(86, WINDOW(5), BACKEND(1, 0) "," BACKEND(2, 1) "," BACKEND(3, 1));
+static const char windows_after[] =
+	WINDOW_VIP(80, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 1) "," BACKEND(4, 1) "," BACKEND(5, 2)) ","
+	WINDOW_VIP(81, WINDOW(60), BACKEND(1, 1) "," BACKEND(2, 1) "," BACKEND(3, 1)) ","
+	WINDOW_VIP(82, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 0) "," BACKEND(4, 1)) ","
+	WINDOW_VIP(83, "'mode':'gue'," WINDOW(5), BACKEND(1, 2) "," BACKEND(2, 1) "," BACKEND(3, 1)) ","
+	WINDOW_VIP(84, WINDOW(5), BACKEND(1, 1) "," BACKEND(2, 1) "," BACKEND(10, 1) "," BACKEND(11, 1) ","
+		   BACKEND(12, 1) "," BACKEND(13, 1) "," BACKEND(14, 1) "," BACKEND(15, 1) ","
+		   BACKEND(16, 1) "," BACKEND(17, 1) "," BACKEND(18, 1) "," BACKEND(19, 1) ","
+		   BACKEND(20, 1) "," BACKEND(21, 1) "," BACKEND(22, 1) "," BACKEND(23, 1) ","
+		   BACKEND(24, 1)) ","
+	WINDOW_VIP(86, WINDOW(5), BACKEND(1, 0) "," BACKEND(2, 1) "," BACKEND(3, 1));
 /* clang-format on */
 
 static char params[FAKE_LINE_BYTES];

@@ -569,12 +569,19 @@ fake_vip_fault(const struct fake_plane *fake, const struct state_vip *vip)
 		return "a VIP record has other flags";
 	for (uint32_t row = service->row_base; row < service->row_base + service->row_count;
 	     row++) {
-		uint32_t cur = fl_row_cur(tables->rows[row].word);
+		uint64_t word = tables->rows[row].word;
+		uint32_t cur = fl_row_cur(word);
 
 		if (cur != FL_ROW_NONE && cur >= service->slot_count)
 			return "a row names a slot of another VIP";
-		if (tables->owners[row / 4].cur[row % 4] != cur)
+		if (tables->owners[row / 4].cur[row % 4] != plane_row_owner(word))
 			return "a row has another owner in the small table";
+		if (fl_row_state(word) == FL_ROW_MOVING &&
+		    (fl_row_prev(word) >= service->slot_count ||
+		     !(fl_link_flags(
+			       tables->backends[service->slot_base + fl_row_prev(word)].link) &
+		       FL_LINK_LIVE)))
+			return "a row moves away from a slot that is not live";
 		if (cur != FL_ROW_NONE)
 			rows[cur]++;
 	}
@@ -678,11 +685,12 @@ fake_unreadable(const struct fake_plane *fake)
 			continue;
 		for (uint32_t row = service->row_base; row < service->row_base + service->row_count;
 		     row++) {
-			uint32_t cur = fl_row_cur(tables->rows[row].word);
+			uint64_t state = tables->rows[row].word;
+			uint32_t cur = fl_row_cur(state);
 			const struct fl_backend *backend;
 			const struct fl_vip *named;
 
-			if (tables->owners[row / 4].cur[row % 4] != cur)
+			if (tables->owners[row / 4].cur[row % 4] != plane_row_owner(state))
 				return "a row has another owner in the small table";
 			if (cur == FL_ROW_NONE)
 				continue;

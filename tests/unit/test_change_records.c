@@ -148,6 +148,7 @@ change_model_vip(struct model *model, uint32_t port)
 	for (uint32_t host = 0; host < MODEL_HOSTS; host++)
 		if (model->weight[port][host] < -1)
 			model->weight[port][host] = -1;
+	model->policy[port].hold_s = WANT_HOLD_S_DEFAULT;
 	model->served[port] = true;
 }
 

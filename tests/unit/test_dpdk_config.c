@@ -51,6 +51,7 @@ START_TEST(test_config_fills_in_defaults)
 	ck_assert_str_eq(config.file.socket_path, "/run/fairlead/p.sock");
 	ck_assert_str_eq(config.file.control_user, "fairlead");
 	ck_assert_str_eq(config.file.pin_dir, "/sys/fs/bpf/fairlead");
+	ck_assert_str_eq(config.tables_dir, "");
 	ck_assert(config.hugepages);
 	ck_assert_uint_eq(config.memory_mb, 256);
 	ck_assert_int_eq(config.file.log_level, LOG_NOTICE);
@@ -78,7 +79,7 @@ START_TEST(test_config_reads_every_member)
 		parse("{'version':1,'name':'n.1_-X','description':'d','socket':'/s','key_file':'/"
 		      "k',"
 		      "'control_user':'u','cores':{'main':0,'workers':[5,0]},'hugepages':false,"
-		      "'memory_mb':4096,'log_level':'debug','pin_dir':'/b',"
+		      "'memory_mb':4096,'tables_dir':'/t','log_level':'debug','pin_dir':'/b',"
 		      "'encap_source_ipv4':'10.0.0.5','encap_source_ipv6':'fd00::5',"
 		      "'encap_entropy_ipv4':'10.64.0.0/10','encap_entropy_ipv6':'fd00:1::/64',"
 		      "'icmp_rate':7,'icmp_burst':8,"
@@ -94,6 +95,7 @@ START_TEST(test_config_reads_every_member)
 	ck_assert_str_eq(config.file.key_file, "/k");
 	ck_assert_str_eq(config.file.control_user, "u");
 	ck_assert_str_eq(config.file.pin_dir, "/b");
+	ck_assert_str_eq(config.tables_dir, "/t");
 	ck_assert_uint_eq(config.main_core, 0);
 	ck_assert_uint_eq(config.worker_count, 2);
 	ck_assert_uint_eq(config.worker_cores[0], 5);
@@ -154,10 +156,14 @@ START_TEST(test_config_counts_memory)
 
 	ck_assert_int_eq(parse(HEAD SRC "'memory_mb':1024," XDP "}"), 0);
 	large = memory_needed_mb(&config);
-	config.file.limits.rows = 251;
-	small = memory_needed_mb(&config);
-	ck_assert_uint_ge(large - small, 79); /* 10 bytes each of 8388608 rows */
-	ck_assert_uint_le(large - small, 81);
+	config.file.limits.rows = 251; /* the tables are not in that memory */
+	ck_assert_uint_eq(memory_needed_mb(&config), large);
+	config.file.limits.backends += 2097152;
+	small = large;
+	large = memory_needed_mb(&config);
+	ck_assert_uint_ge(large - small, 64); /* 16 bytes each for both workers */
+	ck_assert_uint_le(large - small, 65);
+	config.file.limits.backends -= 2097152;
 	large = memory_buffer_bytes(&config);
 	config.hugepages = false; /* a page for each buffer of 2.4 KB */
 	ck_assert_uint_gt(memory_buffer_bytes(&config), large + large / 2);

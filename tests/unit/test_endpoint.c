@@ -145,7 +145,7 @@ END_TEST
 START_TEST(test_policy_read_knows_every_word_and_the_defaults)
 {
 	struct addr_endpoint endpoint;
-	struct vip_policy policy, again;
+	struct vip_policy policy = { 0 }, again = { 0 };
 	cJSON *object;
 
 	ck_assert(read_text(VIP("192.0.2.1", "80"), &endpoint, &policy));
@@ -164,12 +164,14 @@ START_TEST(test_policy_read_knows_every_word_and_the_defaults)
 	ck_assert_str_eq(policy_fragments_name(VIP_FRAGMENTS_DROP), "drop");
 	ck_assert_str_eq(policy_icmp_echo_name(VIP_ICMP_ECHO_HOST), "host");
 	ck_assert_str_eq(policy_no_backend_name(VIP_NO_BACKEND_HOST), "host");
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 6; i++) {
 		again = policy = (struct vip_policy){ 0 };
 		again.mode += i == 0;
 		again.fragments += i == 1;
 		again.icmp_echo += i == 2;
 		again.no_backend += i == 3;
+		again.window_s += i == 4;
+		again.hold_s += i == 5;
 		ck_assert(!policy_equal(&policy, &again));
 	}
 }

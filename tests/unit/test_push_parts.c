@@ -185,6 +185,14 @@ START_TEST(test_push_parts_refusal_leads_to_the_file)
 	cJSON_Delete(push_parts_next(&parts));
 	snprintf(pointer, sizeof pointer, "/vips/%u", in_first + 2);
 	expect_pointer(&parts, "/params/vips/2", pointer);
+	/* Planes were not given what is removed, and the file has not what is leaving. */
+	config->vips[in_first + 2].backends[0].removal = CONFIG_REMOVED;
+	config->vips[in_first + 2].backends[999].removal = CONFIG_LEAVING;
+	config->vips[in_first + 2].backends[999].unlisted = true;
+	expect_pointer(&parts, "/params/vips/2/backends/998/address", pointer);
+	expect_pointer(&parts, "/params/vips/2/backends/999", pointer);
+	snprintf(pointer, sizeof pointer, "/vips/%u/backends/4/address", in_first + 2);
+	expect_pointer(&parts, "/params/vips/2/backends/3/address", pointer);
 	/* What leads nowhere has no place. */
 	expect_pointer(&parts, "/params/generation", "");
 	expect_pointer(&parts, "/params/vips/99999/port", "");

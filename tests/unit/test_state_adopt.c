@@ -7,7 +7,10 @@
  * Method: tables of one plane, copied whole or with a fault of each kind, also at random, to
  * another.
  */
+#include "../../dataplane/core/flow.h"
 #include "adopt_states.h"
+#include "rows.h"
+#include "window.h"
 
 static struct fake_plane victim;
 
@@ -33,7 +36,8 @@ vip_of(const struct fake_plane *fake, const char *text)
 
 START_TEST(test_adopt_changes_nothing_of_a_whole_state)
 {
-	static const char *const states[] = { before, after, pages_before, pages_after, "" };
+	static const char *const states[] = { before,	   after,	   pages_before,
+					      pages_after, windows_before, "" };
 
 	for (uint32_t i = 0; i < sizeof states / sizeof states[0]; i++) {
 		static struct fake_plane adopted;
@@ -98,7 +102,7 @@ START_TEST(test_adopt_keeps_templates_of_other_options_until_the_next_push)
 	struct fake_part parts[FAKE_PARTS];
 	const struct state_vip *vip;
 	uint64_t digest;
-	uint32_t row_base;
+	uint32_t slot_base;
 
 	serve(before, parts);
 	digest = victim.plane.state.set.digest;
@@ -112,13 +116,13 @@ START_TEST(test_adopt_keeps_templates_of_other_options_until_the_next_push)
 	ck_assert_uint_ne(adopted.plane.state.set.digest, digest);
 	ck_assert_ptr_null(fake_inconsistency(&adopted));
 	vip = vip_of(&adopted, "192.0.2.1:80/tcp");
-	row_base = vip->row_base;
+	slot_base = vip->slot_base;
 	ck_assert_uint_eq(adopted.tables.backends[vip->slot_base].header[15],
 			  victim.tables.backends[vip->slot_base].header[15]);
 	push(&adopted, 8, before);
 	ck_assert_uint_eq(adopted.plane.state.set.digest, digest);
 	vip = vip_of(&adopted, "192.0.2.1:80/tcp");
-	ck_assert_uint_ne(vip->row_base, row_base);
+	ck_assert_uint_ne(vip->slot_base, slot_base);
 	for (uint32_t i = 0; i < vip->slot_count; i++)
 		if (adopted.tables.backends[vip->slot_base + i].link != 0)
 			ck_assert_uint_eq(adopted.tables.backends[vip->slot_base + i].header[15],
@@ -150,6 +154,220 @@ START_TEST(test_adopt_leaves_link_words_until_the_look_up)
 }
 END_TEST
 
+/* --- rows on the move --- */
+
+static const char one_vip[] =
+	VIP("192.0.2.1", "80", "tcp", "'window_s':5,", BACKEND(1, 1) "," BACKEND(2, 1));
+static const char two_vip[] = VIP("192.0.2.1", "80", "tcp", "'window_s':5,",
+				  BACKEND(1, 1) "," BACKEND(2, 2) "," BACKEND(3, 1));
+
+/** Rows that move since a tick, and some that settle already. */
+static const struct state_vip *
+serve_moving(struct fake_part parts[FAKE_PARTS])
+{
+	serve(one_vip, parts);
+	victim.tables.clock->tick = (1u << 24) - 50; /* `until` wraps */
+	push(&victim, 8, two_vip);
+	rows_advance(victim.plane.state.row_times, 1);
+	return vip_of(&victim, "192.0.2.1:80/tcp");
+}
+
+static void
+expect_row(const struct fake_plane *fake, const struct state_vip *vip, uint64_t word)
+{
+	uint64_t row = fake->tables.rows[vip->row_base].word;
+
+	ck_assert_msg(row == word, "%#llx instead of %#llx", (unsigned long long)row,
+		      (unsigned long long)word);
+}
+
+START_TEST(test_adopt_goes_on_with_rows_that_move)
+{
+	static struct fake_plane adopted;
+	struct fake_part parts[FAKE_PARTS], own[FAKE_PARTS];
+	uint32_t moving;
+
+	ck_assert_uint_eq(serve_moving(parts)->policy.window_s, 5);
+	ck_assert_int_eq(fake_adopt(&adopted, &victim, parts, &failure), 0);
+	fake_parts(&adopted, own);
+	for (uint32_t n = 0; n < FAKE_PARTS; n++)
+		ck_assert_mem_eq(own[n].bytes, parts[n].bytes, own[n].size);
+	rows_refresh(victim.plane.state.row_times);
+	rows_refresh(adopted.plane.state.row_times);
+	ck_assert_uint_eq(rows_set_digest(adopted.plane.state.row_times),
+			  rows_set_digest(victim.plane.state.row_times));
+	moving = vip_of(&victim, "192.0.2.1:80/tcp")->rows.moving;
+	ck_assert_uint_gt(moving, 50);
+	ck_assert_uint_eq(vip_of(&adopted, "192.0.2.1:80/tcp")->rows.moving, moving);
+	/* and their time goes on */
+	for (uint32_t i = 0; i < 6; i++)
+		rows_advance(adopted.plane.state.row_times, 16);
+	ck_assert_uint_eq(vip_of(&adopted, "192.0.2.1:80/tcp")->rows.moving, 0);
+	ck_assert_uint_eq(vip_of(&adopted, "192.0.2.1:80/tcp")->rows.settling, moving);
+	ck_assert_ptr_null(fake_inconsistency(&adopted));
+	fake_close(&adopted);
+	fake_close(&victim);
+}
+END_TEST
+
+/** A word in the first row of a VIP with window_s 5 whose backend @p dead (of three) is dead, and
+ * what must become of it; cur 0xff: one that lives. */
+static const struct repair {
+	uint8_t state, cur, prev, dead;
+	int8_t left; /* ticks; 83 are a window */
+	uint8_t state_after, cur_after, prev_after;
+	int8_t left_after;
+} repairs[] = {
+	/* T6, T7 */
+	{ FL_ROW_STABLE, 1, 0xff, 1, 0, FL_ROW_STABLE, 0xfe, 0xff, 0 },
+	{ FL_ROW_SETTLING, 1, 0xff, 1, 9, FL_ROW_SETTLING, 0xfe, 0xff, 83 },
+	/* T1 */
+	{ FL_ROW_MOVING, 0, 1, 1, 9, FL_ROW_SETTLING, 0, 0xff, 83 },
+	/* T8 by T3 or T4: another of two is the previous one, or it is not */
+	{ FL_ROW_MOVING, 1, 0, 1, 9, 0xfd, 0xfe, 0, 9 },
+	/* nothing is wrong; a window that is over, or too long */
+	{ FL_ROW_MOVING, 0, 2, 1, 9, FL_ROW_MOVING, 0, 2, 9 },
+	{ FL_ROW_MOVING, 0, 2, 1, -9, FL_ROW_MOVING, 0, 2, -9 },
+	{ FL_ROW_MOVING, 0, 2, 1, 83, FL_ROW_MOVING, 0, 2, 83 },
+	{ FL_ROW_SETTLING, 0, 0xff, 1, 84, FL_ROW_SETTLING, 0, 0xff, 84 },
+	{ FL_ROW_SETTLING, 0, 0xff, 1, 85, FL_ROW_SETTLING, 0, 0xff, 83 },
+	{ FL_ROW_MOVING, 0, 2, 1, 127, FL_ROW_MOVING, 0, 2, 83 },
+};
+
+static uint32_t
+owner_of(uint8_t owner)
+{
+	return owner == 0xff ? FL_ROW_NONE : owner;
+}
+
+static void
+check_repair(const struct repair *repair)
+{
+	static struct fake_plane adopted;
+	struct fake_part parts[FAKE_PARTS];
+	const struct state_vip *vip = serve_moving(parts);
+	uint64_t tick = victim.tables.clock->tick, row;
+	uint32_t cur;
+
+	plane_row_store(&victim.tables, vip->row_base,
+			fl_row_word(repair->state, owner_of(repair->cur), owner_of(repair->prev),
+				    repair->state == FL_ROW_STABLE ? 0 : tick + repair->left));
+	victim.tables.backends[vip->slot_base + repair->dead].link = 0;
+	/* as if the second of two stores was not done */
+	victim.tables.owners[vip->row_base / 4].cur[vip->row_base % 4] ^= 1;
+	ck_assert_int_eq(fake_adopt(&adopted, &victim, parts, &failure), 0);
+	ck_assert_ptr_null(fake_inconsistency(&adopted));
+	row = adopted.tables.rows[vip->row_base].word;
+	cur = fl_row_cur(row);
+	if (repair->cur_after == 0xfe)
+		ck_assert(cur == 0 || cur == 2);
+	else
+		ck_assert_uint_eq(cur, repair->cur_after);
+	if (repair->state_after != 0xfd)
+		expect_row(&adopted, vip,
+			   fl_row_word(repair->state_after, cur, owner_of(repair->prev_after),
+				       repair->state_after == FL_ROW_STABLE
+					       ? 0
+					       : tick + repair->left_after));
+	else if (cur == repair->prev_after)
+		expect_row(&adopted, vip,
+			   fl_row_word(FL_ROW_SETTLING, cur, FL_ROW_NONE, tick + 83));
+	else
+		expect_row(&adopted, vip,
+			   fl_row_word(FL_ROW_MOVING, cur, repair->prev_after,
+				       tick + repair->left_after));
+	fake_close(&adopted);
+	fake_close(&victim);
+}
+
+START_TEST(test_adopt_repairs_rows_of_dead_backends)
+{
+	for (uint32_t i = 0; i < sizeof repairs / sizeof repairs[0]; i++)
+		check_repair(&repairs[i]);
+}
+END_TEST
+
+/** Tables as they are while a commit waits for the packet cores the first time. */
+static struct fake_part saved[FAKE_PARTS];
+
+static void
+save_parts(struct fake_plane *fake)
+{
+	struct fake_part parts[FAKE_PARTS];
+
+	fake->on_synchronize = NULL;
+	fake_parts(fake, parts);
+	for (uint32_t i = 0; i < FAKE_PARTS; i++) {
+		saved[i] = parts[i];
+		saved[i].bytes = malloc(parts[i].size);
+		ck_assert_ptr_nonnull(saved[i].bytes);
+		memcpy(saved[i].bytes, parts[i].bytes, parts[i].size);
+	}
+}
+
+START_TEST(test_adopt_begins_again_what_was_to_move_for_longer)
+{
+	static const char longer[] = VIP("192.0.2.1", "80", "tcp", "'window_s':60,",
+					 BACKEND(1, 1) "," BACKEND(2, 2) "," BACKEND(3, 1));
+	static struct fake_plane adopted;
+	struct fake_part parts[FAKE_PARTS];
+	const struct state_vip *vip;
+	static struct fl_row rows[ROWS];
+	uint32_t moving = 0;
+
+	(void)serve_moving(parts);
+	memcpy(rows, victim.tables.rows, sizeof rows);
+	victim.on_synchronize = save_parts;
+	push(&victim, 9, longer);
+	memcpy(saved[5].bytes, rows, sizeof rows); /* as they were when the VIP was published */
+	ck_assert_int_eq(fake_adopt(&adopted, &victim, saved, &failure), 0);
+	ck_assert_ptr_null(fake_inconsistency(&adopted));
+	vip = vip_of(&adopted, "192.0.2.1:80/tcp");
+	ck_assert_uint_eq(vip->policy.window_s, 60);
+	for (uint32_t i = 0; i < vip->row_count; i++) {
+		uint64_t row = adopted.tables.rows[vip->row_base + i].word;
+
+		if (fl_row_state(row) == FL_ROW_STABLE)
+			continue;
+		moving++;
+		ck_assert_int_eq(fl_row_left(row, adopted.tables.clock->tick),
+				 (int32_t)state_window(&vip->policy).row_ticks);
+	}
+	ck_assert_uint_gt(moving, 50);
+	for (uint32_t i = 0; i < FAKE_PARTS; i++)
+		free(saved[i].bytes);
+	fake_close(&adopted);
+	fake_close(&victim);
+}
+END_TEST
+
+START_TEST(test_adopt_clears_entries_of_dead_slots)
+{
+	static struct fake_plane adopted;
+	struct fake_part parts[FAKE_PARTS];
+	const struct state_vip *vip = serve_moving(parts);
+	struct fl_flows *bucket = victim.tables.flows;
+	uint32_t slot = vip->slot_base;
+
+	for (uint32_t i = 0; i < 3; i++)
+		bucket->word[i] = fl_flow_word(~0ull << i, slot + i, FL_FLOW_OPEN, 0);
+	bucket->word[3] = fl_flow_word(7, BACKENDS - 1, FL_FLOW_OPEN, 0);     /* of no VIP */
+	bucket->word[4] = fl_flow_word(7, FL_SLOTS_MAX - 1, FL_FLOW_OPEN, 0); /* not there */
+	victim.tables.backends[slot + 1].link &= ~((uint64_t)FL_LINK_LIVE << 56);
+	victim.tables.backends[BACKENDS - 1].link = ~0ull;
+	ck_assert_int_eq(fake_adopt(&adopted, &victim, parts, &failure), 0);
+	ck_assert_uint_eq(adopted.tables.flows->word[0], bucket->word[0]);
+	ck_assert_uint_eq(adopted.tables.flows->word[1], 0);
+	ck_assert_uint_eq(adopted.tables.flows->word[2], bucket->word[2]);
+	ck_assert_uint_eq(adopted.tables.flows->word[3], 0);
+	ck_assert_uint_eq(adopted.tables.flows->word[4], 0);
+	ck_assert_uint_eq(adopted.tables.backends[slot + 1].link, 0);
+	ck_assert_uint_eq(adopted.tables.backends[BACKENDS - 1].link, 0);
+	fake_close(&adopted);
+	fake_close(&victim);
+}
+END_TEST
+
 /* --- what makes no sense --- */
 
 static uint32_t random_state = 5;
@@ -163,7 +381,7 @@ random_below(uint32_t bound)
 
 START_TEST(test_adopt_refuses_what_makes_no_sense)
 {
-	for (uint32_t fault = 0; fault < 9; fault++) {
+	for (uint32_t fault = 0; fault < 13; fault++) {
 		static struct fake_plane adopted;
 		struct fake_part parts[FAKE_PARTS];
 		const struct state_vip *vip, *other;
@@ -176,8 +394,9 @@ START_TEST(test_adopt_refuses_what_makes_no_sense)
 		case 0: /* a slot that the VIP does not have */
 			plane_row_store(tables, vip->row_base, fl_row_stable(vip->slot_count));
 			break;
-		case 1: /* one that no backend has */
-			plane_row_store(tables, vip->row_base, fl_row_stable(vip->slot_count - 1));
+		case 1: /* and one that it moves away from */
+			plane_row_store(tables, vip->row_base,
+					fl_row_word(FL_ROW_MOVING, 0, vip->slot_count, 1));
 			break;
 		case 2: /* a word that is no row */
 			tables->rows[vip->row_base].word |= 1ull << 60;
@@ -196,6 +415,23 @@ START_TEST(test_adopt_refuses_what_makes_no_sense)
 			break;
 		case 7: /* another mode than the VIP's */
 			tables->backends[vip->slot_base].mode = FL_MODE_GUE;
+			break;
+		case 8: /* a window that is not that of its seconds */
+			tables->vips[vip->record].service.window.live_units = 3;
+			break;
+		case 9: /* seconds that no VIP may have */
+			tables->vips[vip->record].service.window_s = WANT_WINDOW_S_MAX + 1;
+			tables->vips[vip->record].service.window =
+				fl_window(WANT_WINDOW_S_MAX + 1, WANT_HOLD_S_DEFAULT);
+			break;
+		case 10: /* a row that settles from a backend */
+			plane_row_store(tables, vip->row_base,
+					fl_row_word(FL_ROW_SETTLING, 0, 1, 1));
+			break;
+		case 11: /* what no row has */
+			plane_row_store(tables, vip->row_base,
+					fl_row_word(FL_ROW_SETTLING, 0, FL_ROW_NONE, 1) |
+						1ull << 61);
 			break;
 		default:
 			tables->config->lengths[0] = 0x8070;
@@ -221,7 +457,7 @@ START_TEST(test_adopt_survives_any_garbage)
 		struct fake_part parts[FAKE_PARTS];
 		int r;
 
-		serve(i % 2 == 0 ? before : pages_before, parts);
+		serve(i % 3 == 0 ? before : i % 3 == 1 ? windows_before : pages_before, parts);
 		for (uint32_t n = 1 + random_below(3); n > 0; n--) {
 			const struct fake_part *part = &parts[random_below(6)];
 			uint8_t *byte = part->bytes;
@@ -257,6 +493,10 @@ main(void)
 		test_adopt_goes_on_counting,
 		test_adopt_keeps_templates_of_other_options_until_the_next_push,
 		test_adopt_leaves_link_words_until_the_look_up,
+		test_adopt_goes_on_with_rows_that_move,
+		test_adopt_repairs_rows_of_dead_backends,
+		test_adopt_begins_again_what_was_to_move_for_longer,
+		test_adopt_clears_entries_of_dead_slots,
 		test_adopt_refuses_what_makes_no_sense,
 		test_adopt_survives_any_garbage,
 		NULL

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One walk over the VIPs at each tick, one question at a time: the planes are asked about the next
+ * VIP with leaving backends when the one before was answered, and its change was made.
+ */
+#include "keeper.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gather.h"
+#include "log.h"
+#include "model_view.h"
+
+struct keeper {
+	struct pusher *pusher;
+	struct model *model;
+	struct event *tick;
+	struct event *next;   /* the walk goes on */
+	bool walking;	      /* a question or its change is under way */
+	uint32_t vip_index;   /* the walk is there */
+	uint32_t look_at;     /* in VIPs with more backends than are looked at at once */
+	bool stepping;	      /* a step of the ramps is under way */
+	int64_t stepped_ms;   /* the last one began */
+	bool failure_is_told; /* of the walk's last change, until one succeeds */
+	char vip[ADDR_ENDPOINT_TEXT_MAX]; /* asked about */
+};
+
+/* A change of the keeper's own. */
+struct keeper_job {
+	struct push_job job; /* first: the pusher gives this back */
+	struct keeper *keeper;
+	char vip[ADDR_ENDPOINT_TEXT_MAX];
+	char name[CONTROL_OBJECT_NAME_MAX + 1]; /* of the VIP */
+	struct addr drained[KEEPER_DROP_MAX];
+};
+
+static void
+tell_failure(const char *what, const struct push_result *result)
+{
+	log_warning("%s: %s; trying again", what,
+		    result != NULL && result->errors.count > 0 ? result->errors.items[0].message
+							       : "no memory");
+}
+
+/* --- ramps --- */
+
+static void
+ramp_done(struct push_job *push_job, struct push_result *result)
+{
+	struct keeper_job *job = (struct keeper_job *)push_job;
+
+	if (result == NULL || !result->done)
+		tell_failure("weights on their way cannot be set", result);
+	job->keeper->stepping = false;
+	free(job);
+}
+
+/* Some ramp is over: its last step does not wait. */
+static bool
+ramp_is_over(const struct config *config, int64_t now_ms)
+{
+	for (uint32_t i = 0; i < config->vip_count; i++) {
+		for (uint32_t j = 0; j < config->vips[i].backend_count; j++) {
+			const struct config_backend *backend = &config->vips[i].backends[j];
+
+			if (backend->ramping && backend->ramp_end_ms <= now_ms)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void
+ramps_step(struct keeper *keeper, int64_t now_ms)
+{
+	struct keeper_job *job;
+
+	if (keeper->model->ramp_count == 0 || keeper->stepping)
+		return;
+	if (now_ms - keeper->stepped_ms < RAMP_STEP_MS &&
+	    !ramp_is_over(keeper->model->config, now_ms))
+		return;
+	job = calloc(1, sizeof *job);
+	if (job == NULL)
+		return;
+	job->keeper = keeper;
+	job->job.kind = PUSH_APPLY;
+	job->job.edit = (struct model_edit){ .kind = MODEL_RAMP_STEP, .now_ms = now_ms };
+	job->job.done = ramp_done;
+	if (pusher_submit(keeper->pusher, &job->job) < 0) {
+		free(job);
+		return;
+	}
+	keeper->stepping = true;
+	keeper->stepped_ms = now_ms;
+}
+
+/* --- backends that leave --- */
+
+static void
+walk_on(struct keeper *keeper)
+{
+	/* A timer: the loop must hear sockets and signals in between. */
+	static const struct timeval now;
+
+	keeper->vip_index++;
+	(void)evtimer_add(keeper->next, &now);
+}
+
+bool
+keeper_is_drained(const cJSON *backend)
+{
+	return json_get_boolean(backend, "drained", json_get_integer(backend, "rows", 0) == 0);
+}
+
+static const cJSON *
+told_backend(const cJSON *stats, const char *address)
+{
+	const cJSON *vip;
+	const cJSON *backend;
+
+	cJSON_ArrayForEach (vip, json_get(stats, "vips")) {
+		cJSON_ArrayForEach (backend, json_get(vip, "backends")) {
+			if (strcmp(json_get_string(backend, "address", ""), address) == 0)
+				return backend;
+		}
+	}
+	return NULL;
+}
+
+static const struct gather_answer *
+answer_of(const struct gather_result *result, const char *plane)
+{
+	for (uint32_t i = 0; i < result->count; i++) {
+		if (strcmp(result->answers[i].plane, plane) == 0)
+			return &result->answers[i];
+	}
+	return NULL;
+}
+
+/* It answered, and nothing of it holds the backend; or it is out of step for so long that what it
+ * held is over. */
+static bool
+plane_lets_go(const struct push_plane_view *view, const struct gather_result *result,
+	      const struct config_vip *vip, const char *address)
+{
+	const struct gather_answer *answer = answer_of(result, plane_link_name(view->link));
+
+	if (view->state != PUSH_IN_SYNC)
+		return plane_link_now_ms() - plane_link_since_ms(view->link) >
+		       history_window_ms(vip);
+	if (answer == NULL || answer->result == NULL)
+		return false;
+	return keeper_is_drained(told_backend(answer->result, address));
+}
+
+static bool
+all_let_go(const struct keeper *keeper, const struct gather_result *result,
+	   const struct config_vip *vip, const char *address)
+{
+	uint32_t count = pusher_plane_count(keeper->pusher);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct push_plane_view view;
+
+		pusher_plane(keeper->pusher, i, &view);
+		if (!plane_lets_go(&view, result, vip, address))
+			return false;
+	}
+	return count > 0; /* 0: the daemon ends */
+}
+
+static void
+drop_done(struct push_job *push_job, struct push_result *result)
+{
+	struct keeper_job *job = (struct keeper_job *)push_job;
+	struct keeper *keeper = job->keeper;
+	char text[ADDR_TEXT_MAX];
+
+	if (result != NULL && result->done) {
+		keeper->failure_is_told = false;
+		for (uint32_t i = 0; i < push_job->edit.drained_count; i++)
+			log_notice("VIP %s: backend %s is drained on all planes and removed",
+				   job->name, addr_format(&job->drained[i], text));
+	} else if (!keeper->failure_is_told &&
+		   (result == NULL || result->errors.count == 0 ||
+		    strcmp(result->errors.items[0].code, "generation_conflict") != 0)) {
+		tell_failure("drained backends cannot be removed", result);
+		keeper->failure_is_told = true;
+	}
+	walk_on(keeper);
+	free(job);
+}
+
+/* Takes what is drained by now out of one VIP. @return false: there is nothing. */
+static bool
+drop_submit(struct keeper *keeper, const struct gather_result *result, const struct config_vip *vip)
+{
+	struct keeper_job *job = calloc(1, sizeof *job);
+	char text[ADDR_TEXT_MAX];
+	uint32_t look = vip->backend_count < KEEPER_LOOK_MAX ? vip->backend_count : KEEPER_LOOK_MAX;
+	uint32_t count = 0;
+
+	if (job == NULL)
+		return false;
+	/* Unlisted ones stand at the end: from there. */
+	for (uint32_t i = 0; i < look && count < KEEPER_DROP_MAX; i++) {
+		uint32_t index = (keeper->look_at + i) % vip->backend_count;
+		const struct config_backend *backend =
+			&vip->backends[vip->backend_count - 1 - index];
+
+		if (backend->removal == CONFIG_LEAVING &&
+		    all_let_go(keeper, result, vip, addr_format(&backend->address, text)))
+			job->drained[count++] = backend->address;
+	}
+	job->keeper = keeper;
+	memcpy(job->vip, keeper->vip, sizeof job->vip);
+	memcpy(job->name, vip->name, sizeof job->name);
+	job->job.kind = PUSH_APPLY;
+	job->job.edit = (struct model_edit){
+		.kind = MODEL_DROP, .vip = job->vip, .drained = job->drained, .drained_count = count
+	};
+	/* What was said is true of this state. */
+	job->job.has_if_generation = true;
+	job->job.if_generation = keeper->model->generation;
+	job->job.done = drop_done;
+	if (count > 0 && pusher_submit(keeper->pusher, &job->job) == 0)
+		return true;
+	free(job);
+	return false;
+}
+
+static void
+walk_done(struct gather_result *result)
+{
+	struct keeper *keeper = result->user;
+	const struct config_vip *vip = config_find_vip(keeper->model->config, keeper->vip);
+
+	if (vip == NULL || !drop_submit(keeper, result, vip))
+		walk_on(keeper);
+}
+
+static bool
+vip_has_leaving(const struct config_vip *vip)
+{
+	for (uint32_t i = 0; i < vip->backend_count; i++) {
+		if (vip->backends[i].removal == CONFIG_LEAVING)
+			return true;
+	}
+	return false;
+}
+
+static void
+walk_ask(struct keeper *keeper, const struct config_vip *vip)
+{
+	cJSON *params = cJSON_CreateObject();
+	const struct gather_question question = {
+		.method = "plane.stats", .params = params, .done = walk_done, .user = keeper
+	};
+
+	(void)addr_endpoint_format(&vip->endpoint, keeper->vip);
+	if (!model_view_put(params, "vip", model_view_endpoint(&vip->endpoint)) ||
+	    gather(keeper->pusher, &question) < 0)
+		keeper->walking = false; /* at the next tick again */
+	cJSON_Delete(params);
+}
+
+static void
+keeper_on_next(evutil_socket_t fd, short what, void *user)
+{
+	struct keeper *keeper = user;
+	const struct config *config = keeper->model->config;
+
+	while (keeper->vip_index < config->vip_count &&
+	       !vip_has_leaving(&config->vips[keeper->vip_index]))
+		keeper->vip_index++;
+	if (keeper->vip_index < config->vip_count)
+		walk_ask(keeper, &config->vips[keeper->vip_index]);
+	else
+		keeper->walking = false;
+}
+
+static void
+keeper_on_tick(evutil_socket_t fd, short what, void *user)
+{
+	struct keeper *keeper = user;
+
+	ramps_step(keeper, plane_link_now_ms());
+	if (keeper->model->leaving_count == 0 || keeper->walking)
+		return;
+	keeper->walking = true;
+	keeper->look_at = (keeper->look_at + KEEPER_LOOK_MAX) % CONTROL_VIP_BACKENDS_MAX;
+	keeper->vip_index = 0;
+	keeper_on_next(fd, what, user);
+}
+
+int
+keeper_create(struct event_base *base, struct pusher *pusher, struct model *model,
+	      struct keeper **ret_keeper)
+{
+	static const struct timeval tick = { .tv_sec = KEEPER_TICK_MS / 1000,
+					     .tv_usec = KEEPER_TICK_MS % 1000 * 1000 };
+	struct keeper *keeper = calloc(1, sizeof *keeper);
+
+	if (keeper == NULL)
+		return -ENOMEM;
+	keeper->pusher = pusher;
+	keeper->model = model;
+	keeper->tick = event_new(base, -1, EV_PERSIST, keeper_on_tick, keeper);
+	keeper->next = evtimer_new(base, keeper_on_next, keeper);
+	if (keeper->tick == NULL || keeper->next == NULL || evtimer_add(keeper->tick, &tick) < 0) {
+		keeper_destroy(keeper);
+		return -ENOMEM;
+	}
+	*ret_keeper = keeper;
+	return 0;
+}
+
+void
+keeper_destroy(struct keeper *keeper)
+{
+	if (keeper == NULL)
+		return;
+	if (keeper->tick != NULL)
+		event_free(keeper->tick);
+	if (keeper->next != NULL)
+		event_free(keeper->next);
+	free(keeper);
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How one state becomes the next: by a new configuration, which keeps what was set while running,
+ * or by an edit.
+ */
+#include "model.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int
+vip_pointer_compare(const void *left, const void *right)
+{
+	const struct config_vip *const *a = left;
+	const struct config_vip *const *b = right;
+
+	return endpoint_compare(&(*a)->endpoint, &(*b)->endpoint);
+}
+
+static int
+backend_pointer_compare(const void *left, const void *right)
+{
+	const struct config_backend *const *a = left;
+	const struct config_backend *const *b = right;
+
+	return memcmp(&(*a)->address, &(*b)->address, sizeof(struct addr));
+}
+
+/* --- carrying runtime settings over --- */
+
+/* The sentence about a backend that is not as the file says; false: it is. */
+static bool
+carried_text(const struct config_vip *vip, const struct config_backend *to, char text[256])
+{
+	if (to->removal != CONFIG_STAYS)
+		snprintf(text, 256, "%s: backend %s stays removed, as it was at run time",
+			 vip->name, to->name);
+	else if (to->drained)
+		snprintf(text, 256, "%s: backend %s stays drained", vip->name, to->name);
+	else if (to->ramping)
+		snprintf(text, 256, "%s: backend %s stays on its way to the weight %u", vip->name,
+			 to->name, to->ramp_to);
+	else if (to->reweighted)
+		snprintf(text, 256,
+			 "%s: backend %s keeps the weight %u set at run time (the file says %u)",
+			 vip->name, to->name, to->runtime_weight, to->weight);
+	else
+		return false;
+	return true;
+}
+
+static int
+carry_backend(const struct config_vip *vip, const struct config_backend *from,
+	      struct config_backend *to, cJSON *ret_kept)
+{
+	char text[256];
+	cJSON *item;
+
+	to->served = from->served;
+	to->drained = from->drained;
+	to->reweighted = from->reweighted && from->runtime_weight != to->weight;
+	to->runtime_weight = to->reweighted ? from->runtime_weight : 0;
+	/* A configuration that has it again takes back that another one had it not. */
+	to->removal = from->unlisted ? CONFIG_STAYS : from->removal;
+	to->ramping = from->ramping;
+	to->ramp_from = from->ramp_from;
+	to->ramp_to = from->ramp_to;
+	to->ramp_begin_ms = from->ramp_begin_ms;
+	to->ramp_end_ms = from->ramp_end_ms;
+	if (!carried_text(vip, to, text))
+		return 0;
+	item = cJSON_CreateString(text);
+	if (item == NULL || !cJSON_AddItemToArray(ret_kept, item))
+		return -ENOMEM;
+	return 0;
+}
+
+/* Planes must not be told to send a VIP's packets to a VIP. */
+static bool
+address_is_vip(const struct config *config, const struct addr *address)
+{
+	for (uint32_t i = 0; i < config->vip_count; i++) {
+		if (addr_prefix_has(&config->vips[i].endpoint.to, address))
+			return true;
+	}
+	return false;
+}
+
+int
+model_add_leaving(const struct config *config, struct config_vip *vip,
+		  const struct config_backend *backend)
+{
+	uint32_t rows = (vip->backend_count + 1) * CONTROL_ROWS_PER_BACKEND_MIN;
+	struct config_backend *larger;
+
+	if (vip->backend_count >= CONTROL_VIP_BACKENDS_MAX || rows > vip->table_size ||
+	    address_is_vip(config, &backend->address))
+		return 0;
+	larger = realloc(vip->backends, ((size_t)vip->backend_count + 2) * sizeof *larger);
+	if (larger == NULL)
+		return -ENOMEM;
+	vip->backends = larger;
+	vip->backends[vip->backend_count] = *backend;
+	vip->backends[vip->backend_count].removal = CONFIG_LEAVING;
+	vip->backends[vip->backend_count].unlisted = true;
+	vip->backends[vip->backend_count].ramping = false;
+	vip->backend_count++;
+	return 0;
+}
+
+/* Those that are in both VIPs get their settings, those that are in the first only begin to leave.
+ */
+static int
+carry_vip(const struct config_vip *from, struct config *config, struct config_vip *to,
+	  cJSON *ret_kept)
+{
+	struct config_backend **sorted = calloc((size_t)to->backend_count + 1, sizeof(void *));
+	bool *missing = calloc((size_t)from->backend_count + 1, sizeof *missing);
+	int r = sorted != NULL && missing != NULL ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; r == 0 && i < to->backend_count; i++)
+		sorted[i] = &to->backends[i];
+	if (r == 0)
+		qsort(sorted, to->backend_count, sizeof(void *), backend_pointer_compare);
+	for (uint32_t i = 0; i < from->backend_count && r == 0; i++) {
+		const struct config_backend *backend = &from->backends[i];
+		struct config_backend **found = bsearch(&backend, sorted, to->backend_count,
+							sizeof(void *), backend_pointer_compare);
+
+		missing[i] = found == NULL && backend->served && model_is_pushed(backend);
+		if (found != NULL)
+			r = carry_backend(to, backend, *found, ret_kept);
+	}
+	for (uint32_t i = 0; i < from->backend_count && r == 0; i++) {
+		if (missing[i] && to->policy.window_s > 0)
+			r = model_add_leaving(config, to, &from->backends[i]);
+	}
+	free(missing);
+	free(sorted);
+	return r;
+}
+
+static int
+warn_of_removed(const struct config_vip *vip, cJSON *ret_kept)
+{
+	char text[256];
+	cJSON *item;
+
+	if (cJSON_GetArraySize(ret_kept) >= PUSH_WARNINGS_MAX)
+		return 0;
+	snprintf(text, sizeof text,
+		 "%s: the VIP is removed at once, and its connections with it; to let them end "
+		 "first, withdraw its route and wait",
+		 vip->name);
+	item = cJSON_CreateString(text);
+	return item != NULL && cJSON_AddItemToArray(ret_kept, item) ? 0 : -ENOMEM;
+}
+
+int
+model_carry(const struct config *from, struct config *to, cJSON *ret_kept)
+{
+	struct config_vip **sorted = calloc((size_t)to->vip_count + 1, sizeof(void *));
+	int r = 0;
+
+	if (sorted == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < to->vip_count; i++)
+		sorted[i] = &to->vips[i];
+	qsort(sorted, to->vip_count, sizeof(void *), vip_pointer_compare);
+	for (uint32_t i = 0; i < from->vip_count && r == 0; i++) {
+		const struct config_vip *vip = &from->vips[i];
+		struct config_vip **found =
+			bsearch(&vip, sorted, to->vip_count, sizeof(void *), vip_pointer_compare);
+
+		r = found != NULL ? carry_vip(vip, to, *found, ret_kept)
+				  : warn_of_removed(vip, ret_kept);
+	}
+	free(sorted);
+	return r;
+}
+
+/* --- edits --- */
+
+/* Its weight when what is under way is over. */
+static uint64_t
+vip_weight_to_be(const struct config_vip *vip)
+{
+	uint64_t weight = 0;
+
+	for (uint32_t i = 0; i < vip->backend_count; i++) {
+		const struct config_backend *backend = &vip->backends[i];
+
+		if (backend->ramping && backend->removal == CONFIG_STAYS && !backend->drained)
+			weight += backend->ramp_to;
+		else
+			weight += model_weight(backend);
+	}
+	return weight;
+}
+
+static void
+backend_set_weight(struct config_backend *backend, uint32_t weight)
+{
+	backend->reweighted = weight != backend->weight;
+	backend->runtime_weight = backend->reweighted ? weight : 0;
+}
+
+static void
+edit_weight(struct config_backend *backend, const struct model_edit *edit)
+{
+	backend->ramping = edit->over_s > 0;
+	if (!backend->ramping) {
+		backend_set_weight(backend, edit->weight);
+		return;
+	}
+	backend->ramp_from = model_weight(backend);
+	backend->ramp_to = edit->weight;
+	backend->ramp_begin_ms = edit->now_ms;
+	backend->ramp_end_ms = edit->now_ms + (int64_t)edit->over_s * 1000;
+}
+
+static void
+ramp_step(struct config_backend *backend, int64_t now_ms)
+{
+	int64_t whole_ms = backend->ramp_end_ms - backend->ramp_begin_ms;
+	int64_t done_ms = now_ms - backend->ramp_begin_ms;
+	int64_t way = (int64_t)backend->ramp_to - backend->ramp_from;
+
+	if (done_ms >= whole_ms) {
+		backend->ramping = false;
+		backend_set_weight(backend, backend->ramp_to);
+	} else {
+		backend_set_weight(backend,
+				   (uint32_t)(backend->ramp_from + way * done_ms / whole_ms));
+	}
+}
+
+/* Drained: remembered where the file would bring it back. */
+static void
+backend_drop(struct config_vip *vip, struct config_backend *backend)
+{
+	size_t index = (size_t)(backend - vip->backends);
+
+	backend->removal = CONFIG_REMOVED;
+	if (!backend->unlisted)
+		return;
+	vip->backend_count--;
+	memmove(backend, backend + 1, (vip->backend_count - index) * sizeof *backend);
+}
+
+static void
+edit_removal(struct config_vip *vip, struct config_backend *backend, const struct model_edit *edit)
+{
+	backend->ramping = false;
+	if (edit->at_once || !backend->served || vip->policy.window_s == 0)
+		backend->removal = CONFIG_REMOVED;
+	else
+		backend->removal = CONFIG_LEAVING;
+}
+
+static void
+edit_backend(struct config_vip *vip, struct config_backend *backend, const struct model_edit *edit)
+{
+	switch (edit->kind) {
+	case MODEL_WEIGHT:
+		edit_weight(backend, edit);
+		return;
+	case MODEL_DRAIN:
+		backend->drained = true;
+		backend->ramping = false;
+		return;
+	case MODEL_UNDRAIN:
+		backend->drained = false;
+		backend->removal = CONFIG_STAYS;
+		return;
+	case MODEL_REMOVE:
+		edit_removal(vip, backend, edit);
+		return;
+	case MODEL_DROP:
+	case MODEL_RAMP_STEP:
+		return; /* of many */
+	}
+}
+
+/* A weight that would have no effect is a mistake. */
+static bool
+edit_is_vain(const struct config_vip *vip, const struct config_backend *backend,
+	     const struct model_edit *edit, struct json_errors *errors)
+{
+	if (edit->kind != MODEL_WEIGHT)
+		return false;
+	if (backend->removal == CONFIG_LEAVING) {
+		json_error_add(errors, NULL, "invalid_value", "undrain it first",
+			       "%s is being removed from VIP %s, so it takes no weight",
+			       edit->backend, vip->name);
+		return true;
+	}
+	if (backend->drained && edit->over_s > 0) {
+		json_error_add(
+			errors, NULL, "invalid_value",
+			"give it the weight 0, undrain it, and then the weight over time",
+			"%s is drained in VIP %s, so its weight cannot go up or down by steps",
+			edit->backend, vip->name);
+		return true;
+	}
+	return false;
+}
+
+/* @return 1 when the VIP has the backend, 0 when not, -EPERM or -EINVAL when it must not be done.
+ */
+static int
+edit_vip(struct config_vip *vip, const struct model_edit *edit, struct json_errors *errors)
+{
+	struct config_backend *backend = config_find_backend(vip, edit->backend);
+	uint64_t before = model_vip_weight(vip);
+
+	if (backend == NULL || (!model_is_pushed(backend) && edit->kind != MODEL_UNDRAIN))
+		return 0;
+	if (edit_is_vain(vip, backend, edit, errors))
+		return -EINVAL;
+	edit_backend(vip, backend, edit);
+	if (before == 0 || vip_weight_to_be(vip) > 0 || edit->force)
+		return 1;
+	json_error_add(errors, NULL, "last_backend",
+		       "undrain or add another one first, or insist with --yes (\"force\": true)",
+		       "%s is the last backend of VIP %s that owns rows: without it nothing serves "
+		       "that VIP",
+		       edit->backend, vip->name);
+	return -EPERM;
+}
+
+/* All ramps go on; their end was decided on when they began. */
+static int
+edit_ramps(struct config *config, const struct model_edit *edit)
+{
+	for (uint32_t i = 0; i < config->vip_count; i++) {
+		for (uint32_t j = 0; j < config->vips[i].backend_count; j++) {
+			if (config->vips[i].backends[j].ramping)
+				ramp_step(&config->vips[i].backends[j], edit->now_ms);
+		}
+	}
+	return 0;
+}
+
+/* Those that were found drained, and that nobody has brought back since. */
+static int
+edit_drop(struct config *config, const struct model_edit *edit)
+{
+	struct config_vip *vip = config_find_vip(config, edit->vip);
+
+	for (uint32_t i = 0; vip != NULL && i < edit->drained_count; i++) {
+		for (uint32_t j = 0; j < vip->backend_count; j++) {
+			struct config_backend *backend = &vip->backends[j];
+
+			if (backend->removal != CONFIG_LEAVING ||
+			    memcmp(&backend->address, &edit->drained[i], sizeof(struct addr)) != 0)
+				continue;
+			backend_drop(vip, backend);
+			break;
+		}
+	}
+	return 0;
+}
+
+static int
+edit_config(struct config *config, const struct model_edit *edit, struct json_errors *errors)
+{
+	struct config_vip *only = NULL;
+	uint32_t found = 0;
+	int worst = 0;
+
+	if (edit->kind == MODEL_DROP)
+		return edit_drop(config, edit);
+	if (edit->kind == MODEL_RAMP_STEP)
+		return edit_ramps(config, edit);
+	if (edit->vip != NULL && (only = config_find_vip(config, edit->vip)) == NULL) {
+		json_error_add(errors, NULL, "unknown_vip", "fairlead vip list shows all",
+			       "no VIP \"%s\"", edit->vip);
+		return -ENOENT;
+	}
+	for (uint32_t i = 0; i < config->vip_count; i++) {
+		int r;
+
+		if (only != NULL && only != &config->vips[i])
+			continue;
+		r = edit_vip(&config->vips[i], edit, errors);
+		if (r < 0)
+			worst = r;
+		found += r != 0;
+	}
+	if (found == 0) {
+		json_error_add(errors, NULL, "unknown_backend", "fairlead backend list shows all",
+			       "no backend \"%s\"%s%s", edit->backend,
+			       only != NULL ? " in VIP " : "", only != NULL ? only->name : "");
+		return -ENOENT;
+	}
+	return worst;
+}
+
+int
+model_edit(const struct config *from, const struct model_edit *edit, struct config **ret_to,
+	   struct json_errors *errors)
+{
+	struct config *to;
+	int r = config_copy(from, &to);
+
+	if (r < 0)
+		return r;
+	r = edit_config(to, edit, errors);
+	if (r < 0)
+		config_destroy(to);
+	else
+		*ret_to = to;
+	return r;
+}

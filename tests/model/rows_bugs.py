@@ -1,0 +1,143 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Planted bugs: shows that rows_explore sees it when a rule of two-owner rows is left out.
+
+    rows_bugs.py COMPILER [NAME...]
+
+Each bug is a change to a copy of the core's headers (text that stands there once, and what stands there instead), or, of the
+plane, a definition that rows_world.c knows. rows_explore is compiled with it and must find a connection that breaks. Breadth-first,
+so the number of events is that of the shortest way there. The copy without a bug is what `rows_explore` itself runs on."""
+
+import concurrent.futures
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+CORE = HERE.parents[1] / "dataplane" / "core"
+JOBS = 2
+SECONDS_MAX = 60  # of one compiler or explorer run
+LINES_MAX = 5  # of a compiler's complaint
+SOURCES = ("rows_world.c", "rows_code.c", "rows_explore.c")
+CFLAGS = ["-std=gnu11", "-O2", "-D_GNU_SOURCE", "-w"]
+SMALL = ["--flows", "1", "--window", "3", "--hold", "0"]
+HOLD = ["--flows", "1", "--window", "5", "--hold", "3"]
+UNIT = ["--flows", "1", "--window", "7", "--hold", "2", "--unit", "1"]
+
+# name, sizes, [definition of rows_world.c], [(header, text, text instead)]
+BUGS = [
+    ("P4: use of another's entry does not keep the row", SMALL, [], [
+        ("track.h", "if (fl_row_state(track->row_word) != FL_ROW_SETTLING ||", "if (true ||")]),
+    ("P4: a lost swap is not decided again", SMALL, [], [
+        ("track.h", "fl_row_state(FL_READ_ONCE(track->row->word)) == FL_ROW_SETTLING)\n\t\treturn slot;", "true)\n\t\treturn slot;")]),
+    ("P4: after the entry, not before it", SMALL, [], [
+        ("track.h", "\tif (slot == FL_TRACK_LOOK)\n\t\treturn slot;\n\t/* the second time,",
+         "\tif (slot == FL_TRACK_LOOK && fl_track_swap(track, track->entry, touched))\n\t\treturn slot;\n\t/* the second time,")]),
+    ("S2: a SYN does not look for an entry", SMALL, [], [
+        ("track.h", "if (track->look & FL_ENTRY_LIVE) {\n\t\tif (fl_flow_state(track->entry) != FL_FLOW_CLOSING",
+         "if (false) {\n\t\tif (fl_flow_state(track->entry) != FL_FLOW_CLOSING")]),
+    ("S3: a closing flow's tuple is new at once", HOLD, [], [
+        ("track.h", "!(track->look & FL_ENTRY_CLOSED)) /* S2 */", "false) /* S2 */")]),
+    ("S4: a full table sends to cur", SMALL, [], [
+        ("track.h", "slot = fl_track_slot(track, owners.def);\n\treturn slot == FL_TRACK_NOBODY ? slot : fl_track_extend(track, slot);",
+         "return slot;")]),
+    ("no hold", HOLD, [], [
+        ("track.h", "bool is_holding = is_moving &&", "bool is_holding = false && is_moving &&")]),
+    ("hold one tick shorter", HOLD, ["ROWS_PLANT_HOLD=-1"], []),
+    ("no R1", SMALL, [], [
+        ("track.h", "if (fl_row_left(track->row_word, track->tick) >= (int32_t)ticks)\n\t\treturn slot;\n\tif (!track",
+         "if (true)\n\t\treturn slot;\n\tif (!track")]),
+    ("R1: a lost swap is not decided again", SMALL, [], [
+        ("track.h", "fl_row_until(track->row_word, track->tick + ticks)))\n\t\treturn FL_TRACK_LOOK;",
+         "fl_row_until(track->row_word, track->tick + ticks)))\n\t\treturn slot;")]),
+    ("E0: an entry of a dead slot counts", SMALL, [], [
+        ("track.h", "if (backend == NULL || !(fl_link_flags(FL_READ_ONCE(backend->link)) & FL_LINK_LIVE))\n\t\treturn FL_ENTRY_DEAD;",
+         "if (backend == NULL)\n\t\treturn FL_ENTRY_DEAD;")]),
+    ("E0: a dead slot's entry sends to cur", SMALL, [], [
+        ("track.h", "uint32_t owner = fl_track_owners(track).def;",
+         "uint32_t owner = track->look & FL_ENTRY_DEAD ? fl_row_cur(track->row_word) : fl_track_owners(track).def;")]),
+    ("any SYN may be evicted", SMALL, [], [
+        ("track.h", "if (age >= window->evict_units && fl_flow_state(word) != FL_FLOW_OPEN)",
+         "if (fl_flow_state(word) == FL_FLOW_SYN || (age >= window->evict_units && fl_flow_state(word) != FL_FLOW_OPEN))")]),
+    ("an open flow may be evicted", SMALL, [], [
+        ("track.h", "if (age >= window->evict_units && fl_flow_state(word) != FL_FLOW_OPEN)", "if (age >= window->evict_units)")]),
+    ("a closing entry is never open again", HOLD, [], [
+        ("track.h", "else if (state == FL_FLOW_SYN || track->flow->segment & FL_SEGMENT_PAYLOAD ||\n\t\t track->look & FL_ENTRY_CLOSED)",
+         "else if (state == FL_FLOW_SYN)")]),
+    ("T1: MOVING goes on without its previous owner", SMALL, [], [
+        ("row.h", "if (was_moving && !now->prev_is_live) {", "if (false) {")]),
+    ("T2: SETTLING instead of MOVING", SMALL, [], [
+        ("row.h", "return fl_row_word(FL_ROW_MOVING, owner, cur, now->tick + now->window->row_ticks);",
+         "return fl_row_settling(owner, now);")]),
+    ("T4: prev is replaced at every change", SMALL, [], [
+        ("row.h", ": (row & ~0xffffull) | owner; /* T4 */",
+         ": fl_row_word(FL_ROW_MOVING, owner, cur, now->tick + now->window->row_ticks);")]),
+    ("T7: a dead owner's row is STABLE at once", SMALL, [], [
+        ("row.h", ": fl_row_settling(owner, now); /* T7, T8 */", ": fl_row_stable(owner);")]),
+    ("timer: MOVING becomes STABLE", SMALL, [], [
+        ("row.h", "if (fl_row_state(row) == FL_ROW_MOVING && window->row_ticks > 0)", "if (false)")]),
+    ("entries live one unit longer", SMALL, ["ROWS_PLANT_LIVE=1"], []),
+    ("entries live one unit less", SMALL, ["ROWS_PLANT_LIVE=-1"], []),
+    ("row window one tick short", SMALL, ["ROWS_PLANT_ROW=-1"], []),
+    ("row window one tick short, units of two", UNIT, ["ROWS_PLANT_ROW=-1"], []),
+    ("no purge before a slot comes up", SMALL, ["ROWS_PLANT_NO_PURGE=true"], []),
+    ("the clock jumps", SMALL, ["ROWS_PLANT_JUMP=true"], []),
+]
+
+
+def run(command):
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
+
+
+def plant(directory, definitions, changes):
+    """The core with the bug, in directory. Returns the compiler's arguments, or why not."""
+    core = directory / "core"
+    shutil.copytree(CORE, core)
+    for header, text, instead in changes:
+        original = (core / header).read_text(encoding="utf-8")
+        if original.count(text) != 1:
+            return None, f"{header} has its text {original.count(text)} times instead of once: plant it anew"
+        (core / header).write_text(original.replace(text, instead), encoding="utf-8")
+    return ["-iquote", str(core), *(f"-D{definition}" for definition in definitions)], None
+
+
+def try_bug(compiler, bug):
+    """(found, line to print)"""
+    name, sizes, definitions, changes = bug
+    with tempfile.TemporaryDirectory(prefix="rows-bug-") as path:
+        directory = pathlib.Path(path)
+        arguments, why = plant(directory, definitions, changes)
+        if why:
+            return False, f"{name}: {why}"
+        explorer = directory / "rows_explore"
+        built = run([compiler, *CFLAGS, *arguments, *(str(HERE / source) for source in SOURCES), "-o", str(explorer)])
+        if built.returncode != 0:
+            return False, f"{name}: does not build: " + "\n".join(built.stderr.splitlines()[:LINES_MAX])
+        try:
+            explored = run([str(explorer), *sizes])
+        except subprocess.TimeoutExpired:
+            return False, f"{name}: no break in {SECONDS_MAX} s"
+    events = re.search(r"^a connection breaks after (\d+) events$", explored.stdout, re.M)
+    if explored.returncode != 1 or not events:
+        return False, f"{name}: NOT FOUND: exit {explored.returncode}, {explored.stdout.strip()[-200:]} {explored.stderr.strip()}"
+    return True, f"{name}: found, {events.group(1)} events"
+
+
+def main():
+    compiler, *names = sys.argv[1:]
+    bugs = [bug for bug in BUGS if not names or bug[0] in names]
+    started = time.monotonic()
+    found = 0
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for is_found, line in pool.map(lambda bug: try_bug(compiler, bug), bugs):
+            print(line, flush=True)
+            found += is_found
+    print(f"planted rows bugs found {found}/{len(bugs)}, {time.monotonic() - started:.0f} s")
+    return 0 if found == len(bugs) > 0 else 1
+
+
+sys.exit(main())

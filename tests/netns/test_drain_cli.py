@@ -1,0 +1,513 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Goal: `backend drain --wait` says "drained" when it is so, on every plane, and not before; what hurts is asked for twice;
+tables and plans show what planes told.
+Method: the real fairlead against a daemon that answers what a test tells it, so that each state is exact; then the
+real fairleadd over scripted planes.
+"""
+
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from control_lab import two_fixture, web  # noqa: F401 (fixture)
+from lab import program, wait_until
+
+NEVER = 4294967295
+
+
+def row(**members):
+    """A row of backend.list: a backend that was just drained."""
+    return {"vip": "192.0.2.1:80/tcp", "vip_name": "web", "backend": "198.51.100.7", "name": "b1", "weight": 100,
+            "effective_weight": 0, "admin": "drained", "state": "draining", "share_ppm": 0, "rows": 0, "packets": 7, "bytes": 700,
+            "next_hop": "reachable", "rows_leaving": 1200, "flows": 3, "idle_ms": 4200, "drained": False, **members}
+
+
+SERVING = {"admin": "enabled", "state": "serving", "effective_weight": 100, "rows": 300, "rows_leaving": 0, "flows": 0,
+           "idle_ms": 0}
+DRAINED = {"state": "drained", "rows_leaving": 0, "flows": 0, "idle_ms": NEVER, "drained": True}
+OTHER = row(name="b2", backend="198.51.100.8", **SERVING)
+
+
+class ScriptedDaemon:
+    """Speaks the control protocol (docs/formats.md 3) and answers what it is told; `lists` holds the answers of backend.list
+    in turn, the last one for good."""
+
+    def __init__(self, directory):
+        self.path = str(directory / "control.sock")
+        self.calls = []  # (method, params, time)
+        self.lists = [[row(), OTHER]]
+        self.planes = [{"name": "plane0", "state": "in_sync", "in_sync": True}]
+        self.planes_in_sync = None  # of backend.list; None: those of planes
+        self.answers = {}
+        self.changed = threading.Condition()
+        self.connections = []
+        self.start()
+
+    def start(self):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(8)
+        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        os.unlink(self.path)
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.connections = []
+
+    def _accept(self, listener):
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        hello = {"jsonrpc": "2.0", "method": "hello", "params": {"api": 1, "version": "0.1.0"}}
+        try:
+            with connection, connection.makefile("rwb") as lines:
+                lines.write(json.dumps(hello).encode() + b"\n")
+                lines.flush()
+                for line in lines:
+                    request = json.loads(line)
+                    with self.changed:
+                        reply = self._answer(request["method"], request.get("params") or {})
+                        self.changed.notify_all()
+                    lines.write(json.dumps({"jsonrpc": "2.0", "id": request["id"], **reply}).encode() + b"\n")
+                    lines.flush()
+        except (OSError, ValueError):
+            pass
+
+    def _answer(self, method, params):
+        self.calls.append((method, params, time.monotonic()))
+        if method in self.answers:
+            answer = self.answers[method]
+            return {"error": answer} if "code" in answer else {"result": answer}
+        if method == "backend.list":
+            rows = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
+            in_sync = sum(p["in_sync"] for p in self.planes)
+            return {"result": {"backends": rows, "planes": len(self.planes),
+                               "planes_in_sync": in_sync if self.planes_in_sync is None else self.planes_in_sync}}
+        if method == "status":
+            return {"result": {"state": "serving", "planes": self.planes}}
+        changed = [{"vip": "192.0.2.1:80/tcp", "name": "web", "backend": "198.51.100.7", "weight_before": 100, "weight_after": 0}]
+        removed = {"removed": [{"vip": "192.0.2.1:80/tcp", "name": "web", "backend": "198.51.100.7",
+                                "state": "removed" if params.get("now") else "leaving"}]} if method == "backend.remove" else {}
+        ramp = {"ramp": {"to": params["weight"], "over_s": params["over_s"]}} if "over_s" in params else {}
+        return {"result": {"generation": 2, "unchanged": bool(ramp), "changed": [] if ramp else changed, "warnings": [],
+                           "planes_away": [], "planes_failed": [], **removed, **ramp}}
+
+    def asked(self, method):
+        with self.changed:
+            return [params for name, params, _ in self.calls if name == method]
+
+    def wait_for(self, method, count):
+        with self.changed:
+            assert self.changed.wait_for(lambda: len([c for c in self.calls if c[0] == method]) >= count, 20), self.calls
+
+    def command(self, *words):
+        return [program("fairlead"), "--socket", self.path, *map(str, words)]
+
+    def cli(self, *words):
+        done = subprocess.run(self.command(*words), capture_output=True, text=True, timeout=30, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    @contextmanager
+    def running(self, *words, **options):
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
+        with subprocess.Popen(self.command(*words), **options) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
+
+
+@pytest.fixture(name="daemon")
+def daemon_fixture(tmp_path):
+    daemon = ScriptedDaemon(tmp_path)
+    yield daemon
+    daemon.stop()
+
+
+# --- drain --wait ---
+
+
+def test_returns_when_drained_and_not_before(daemon):
+    daemon.lists = [[row(), OTHER], [row(rows_leaving=0, flows=1)], [row(rows_leaving=0, flows=0)], [row(**DRAINED)]]
+    code, out, err = daemon.cli("backend", "drain", "b1", "--wait")
+    assert (code, err) == (0, "")  # no progress where nobody looks
+    assert out.startswith("web: backend 198.51.100.7: weight 100 -> 0\ngeneration 2\nb1 is drained, after ")
+    times = [at for method, _, at in daemon.calls if method == "backend.list"]
+    assert len(times) == 4
+    assert all(after - before > 0.9 for before, after in zip(times, times[1:])), "it asks once a second at most"
+    # the one VIP that has it is enough to look at
+    assert daemon.asked("backend.list") == [{}, *[{"vip": "192.0.2.1:80/tcp"}] * 3]
+
+
+def test_without_wait_it_asks_for_nothing(daemon):
+    code, out, _ = daemon.cli("backend", "drain", "b1", "--vip", "web")
+    assert (code, out) == (0, "web: backend 198.51.100.7: weight 100 -> 0\ngeneration 2\n")
+    assert [method for method, _, _ in daemon.calls] == ["backend.drain"]
+
+
+def test_at_the_limit_says_what_is_left_of_each_vip(daemon):
+    daemon.lists = [[row(), OTHER, row(vip="192.0.2.2:53/udp", vip_name="dns", rows_leaving=0, flows=1, idle_ms=61_900),
+                     row(vip_name="done", **DRAINED), row(vip_name="last", rows=9, rows_leaving=0, flows=0)]]
+    started = time.monotonic()
+    code, out, err = daemon.cli("backend", "drain", "198.51.100.7", "--wait", "2s")
+    assert 1.9 < time.monotonic() - started < 6
+    assert (code, err) == (1, "")
+    assert out.split("\n", 2)[2] == ("198.51.100.7 is not drained after 2s; it goes on:\n"
+                                     "web: 1200 rows leaving, 3 flows, last seen 4s ago\n"
+                                     "dns: 1 flow, last seen 1m 1s ago\n"
+                                     "last: owns 9 rows\n")
+    assert daemon.asked("backend.list")[-1] == {}
+
+
+def test_json_is_one_document(daemon):
+    code, out, err = daemon.cli("-j", "backend", "drain", "b1", "--wait=1s", "--vip", "web")
+    answer = json.loads(out)
+    assert (code, err, out.count("\n")) == (1, "", 1)
+    assert (answer["generation"], answer["wait"], answer["left"], answer["planes_left"]) == (2, "limit", [row()], [])
+    assert answer["waited_ms"] >= 1000
+    daemon.lists = [[row(**DRAINED)]]
+    code, out, err = daemon.cli("backend", "drain", "b1", "--wait", "-j")
+    answer = json.loads(out)
+    assert (code, err, answer["wait"], answer["left"]) == (0, "", "done", [])
+
+
+def test_idle_is_enough_when_asked_for(daemon):
+    silent = row(rows_leaving=5, flows=2, idle_ms=30_000)
+    daemon.lists = [[row(rows_leaving=5, flows=2, idle_ms=29_999)], [silent]]
+    code, out, _ = daemon.cli("backend", "drain", "b1", "--wait", "--idle", "30s")
+    assert code == 0 and len(daemon.asked("backend.list")) == 2
+    assert "b1 was silent for 30s, after " in out and out.endswith("web: 5 rows leaving, 2 flows, last seen 30s ago\n")
+    daemon.lists = [[silent]]
+    assert daemon.cli("backend", "drain", "b1", "--wait", "1s")[0] == 1
+    daemon.lists = [[row(rows=1, idle_ms=99_999)]]  # owns rows: not silent, whatever it says
+    assert daemon.cli("backend", "drain", "b1", "--wait", "1s", "--idle", "30s")[0] == 1
+
+
+def test_a_plane_that_is_away_is_not_drained(daemon):
+    """A list speaks for the planes that are in sync; the kernel may forward on without the process of one."""
+    daemon.lists = [[row(**DRAINED)]]
+    daemon.planes.append({"name": "plane1", "state": "connecting", "in_sync": False})
+    code, out, _ = daemon.cli("backend", "drain", "b1", "--wait", "2s")
+    assert code == 1 and out.endswith("plane plane1 is not in sync (connecting): what it still sends there is not known\n")
+    assert json.loads(daemon.cli("-j", "backend", "drain", "b1", "--wait", "1s")[1])["planes_left"] == ["plane1"]
+    with daemon.running("backend", "drain", "b1", "--wait", "20s") as process:
+        daemon.wait_for("status", len(daemon.asked("status")) + 2)
+        assert process.poll() is None
+        daemon.planes_in_sync = 1  # it came back after the list was made
+        daemon.planes[1].update(state="in_sync", in_sync=True)
+        daemon.wait_for("status", len(daemon.asked("status")) + 2)
+        assert process.poll() is None
+        daemon.planes_in_sync = None
+        assert process.wait(10) == 0
+
+
+def test_called_off_ends_the_wait(daemon):
+    daemon.lists = [[row(), OTHER], [row(**SERVING), OTHER]]
+    code, out, _ = daemon.cli("backend", "drain", "b1", "--wait")
+    assert code == 1 and "b1 is not drained, after " in out and "it was given its share again" in out
+
+
+def test_gone_is_drained(daemon):
+    daemon.lists = [[row(), OTHER], [OTHER]]
+    assert daemon.cli("backend", "drain", "b1", "--wait")[0] == 0
+    unknown = {"code": -32000, "message": 'there is no VIP "web"', "data": {"code": "unknown_vip", "errors": []}}
+    daemon.answers["backend.list"] = unknown
+    assert daemon.cli("backend", "drain", "b1", "--vip", "web", "--wait")[0] == 0
+
+
+def test_an_address_is_found_however_it_is_spelled(daemon):
+    daemon.lists = [[row(backend="2001:db8::7", rows_leaving=2)]]
+    assert daemon.cli("backend", "drain", "2001:DB8:0::7", "--wait", "1s")[0] == 1
+
+
+def test_a_daemon_that_is_away_is_asked_again(daemon):
+    with daemon.running("backend", "drain", "b1", "--wait", "30s") as process:
+        daemon.wait_for("backend.list", 1)
+        daemon.stop()
+        line = process.stderr.readline()
+        assert line.startswith("warning: fairleadd ") and line.endswith("; asking again until the limit\n")
+        daemon.lists = [[row(**DRAINED)]]
+        time.sleep(2.2)  # time is the point: it looks in vain, and says so once
+        daemon.start()
+        assert process.wait(10) == 0
+        assert process.stderr.read() == "warning: fairleadd answers again\n"
+        assert "b1 is drained, after " in process.stdout.read()
+
+
+def test_a_daemon_that_stays_away_is_told_at_the_limit(daemon):
+    with daemon.running("backend", "drain", "b1", "--wait", "3s") as process:
+        daemon.wait_for("backend.list", 2)  # so that the first is answered
+        daemon.stop()
+        assert process.wait(10) == 1
+        out = process.stdout.read()
+    assert "web: 1200 rows leaving, 3 flows" in out and "what happened since is not known: fairleadd is not running" in out
+    daemon.start()
+
+
+def test_a_refusal_ends_the_wait(daemon):
+    daemon.answers["backend.list"] = {"code": -32000, "message": "not for you", "data": {"code": "not_permitted", "errors": []}}
+    code, _, err = daemon.cli("backend", "drain", "b1", "--wait")
+    assert (code, err) == (77, "fairlead: not for you\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_the_drain(daemon, number):
+    with daemon.running("backend", "drain", "b1", "--wait") as process:
+        daemon.wait_for("backend.list", 2)
+        process.send_signal(number)
+        assert process.wait(5) == -number  # as a shell expects of a command that Ctrl-C ended
+        assert process.stderr.read() == ('fairlead: not waiting any more: the drain of b1 goes on; '
+                                         '"fairlead backend undrain b1" ends it\n')
+    assert {method for method, _, _ in daemon.calls} == {"backend.drain", "backend.list"}
+
+
+def test_interrupted_while_the_daemon_hangs(daemon):
+    with daemon.running("-j", "backend", "drain", "b1", "--wait") as process:
+        daemon.wait_for("backend.list", 1)
+        with daemon.changed:  # the next look gets no answer
+            process.send_signal(signal.SIGINT)
+            assert process.wait(5) == -signal.SIGINT
+        assert json.loads(process.stderr.read())["error"]["code"] == "interrupted"
+
+
+@pytest.mark.parametrize("term, seen", [("xterm", True), ("dumb", False)])
+def test_progress_is_for_terminals(daemon, term, seen):
+    ours, theirs = pty.openpty()
+    with daemon.running("backend", "drain", "b1", "--wait", "2s", stderr=theirs, env={**os.environ, "TERM": term}) as process:
+        os.close(theirs)
+        text = b""
+        try:
+            while chunk := os.read(ours, 4096):
+                text += chunk
+        except OSError:
+            pass  # its end was closed
+        assert process.wait(10) == 1
+    os.close(ours)
+    assert (b" of 2s  web: 1200 rows leaving, 3 flows, last seen 4s ago" in text) == seen
+    assert text == b"" or text.endswith(b"\r\x1b[K")
+
+
+@pytest.mark.parametrize("words", [["drain", "b1", "--wait=20"], ["drain", "b1", "--wait", "20"], ["drain", "b1", "--wait=0s"],
+                                   ["drain", "b1", "--wait=25h"], ["drain", "b1", "--wait=24h1s"], ["drain", "b1", "--wait=1s1m"],
+                                   ["drain", "b1", "--wait=m"], ["drain", "b1", "--wait=-1s"], ["drain", "b1", "--wait=1m1m"],
+                                   ["drain", "b1", "--wait", "--idle", "1x"], ["weight", "b1", "5", "--over", "1d"],
+                                   ["drain", "b1", "--wait=99999999999999999999s"], ["drain", "b1", "--wait=1s "]])
+def test_what_is_no_time(daemon, words):
+    code, out, err = daemon.cli("backend", *words)
+    assert (code, out) == (64, "") and "takes a time from 1s to 24h, like 90s, 20m or 1h30m, not " in err
+    assert daemon.calls == []
+
+
+def test_where_the_time_may_stand(daemon):
+    daemon.lists = [[row(**DRAINED)]]
+    for words in (["--wait", "1h30m", "b1"], ["b1", "--wait", "90s"], ["--wait", "b1"], ["b1", "--wait", "--vip", "web"]):
+        assert daemon.cli("backend", "drain", *words)[0] == 0, words
+    assert daemon.cli("backend", "drain", "--wait", "20m")[2].startswith("fairlead: usage: ")
+    assert "--wait" in daemon.cli("backend", "drain", "b1", "--idle", "30s")[2]
+    assert {params["backend"] for params in daemon.asked("backend.drain")} == {"b1"}
+
+
+# --- remove and weight ---
+
+
+def test_remove_is_a_drain_that_ends(daemon):
+    code, out, _ = daemon.cli("backend", "remove", "b1")
+    assert code == 0 and "web: backend 198.51.100.7: leaves when nothing holds it any more\n" in out
+    assert daemon.asked("backend.remove") == [{"backend": "b1"}]
+    leaving = row(state="leaving")
+    daemon.lists = [[leaving, OTHER], [{**leaving, **DRAINED, "state": "leaving"}, OTHER], [OTHER]]
+    code, out, _ = daemon.cli("backend", "remove", "b1", "--wait")
+    assert code == 0 and "b1 is removed, after " in out and len(daemon.asked("backend.list")) == 3
+    daemon.lists = [[leaving], [row(**SERVING)]]
+    assert daemon.cli("backend", "remove", "b1", "--wait")[0] == 1
+
+
+def test_now_needs_yes_unless_it_is_drained(daemon):
+    daemon.lists = [[row(), OTHER]]
+    code, _, err = daemon.cli("backend", "remove", "b1", "--now")
+    assert code == 1 and "--now cuts the connections of b1, VIP web: 1200 rows leaving, 3 flows" in err and "--yes" in err
+    daemon.lists = [[row(**SERVING)]]  # stable rows: flows that nobody counts
+    code, _, err = daemon.cli("-j", "backend", "remove", "b1", "--now", "--vip", "web")
+    assert (code, json.loads(err)["error"]["code"]) == (1, "not_drained") and daemon.asked("backend.remove") == []
+    assert daemon.asked("backend.list")[-1] == {"vip": "web"}
+    assert "removed\n" in daemon.cli("backend", "remove", "b1", "--now", "--yes")[1]
+    daemon.lists = [[row(**DRAINED), OTHER]]
+    assert daemon.cli("backend", "remove", "b1", "--now")[0] == 0
+    assert daemon.asked("backend.remove") == [{"now": True, "backend": "b1", "force": True}, {"now": True, "backend": "b1"}]
+    assert daemon.cli("backend", "remove", "b1", "--now", "--wait")[0] == 64
+
+
+def test_weight_goes_there_over_a_time(daemon):
+    code, out, _ = daemon.cli("backend", "weight", "b1", 100, "--over", "10m")
+    assert (code, out) == (0, "weight goes to 100 step by step within 10m 0s\n")
+    assert daemon.asked("backend.weight") == [{"weight": 100, "over_s": 600, "backend": "b1"}]
+
+
+# --- tables and plans ---
+
+VIP = {"vip": "192.0.2.1:80/tcp", "name": "web", "mode": "ipip", "fragments": "follow", "icmp_echo": "answer",
+       "no_backend": "drop", "window_s": 900, "hold_s": 3, "table_size": 65537, "weight": 150, "packets": 60, "bytes": 3600,
+       "rows_moving": 1200, "rows_settling": 34, "stable_in_ms": 249_001, "flows": 17, "flow_failures": 1, "flow_evictions": 2,
+       "row_races": 4, "windows_extended": 5, "planes": 1, "planes_in_sync": 1}
+
+
+def test_vip_show_tells_what_moves(daemon):
+    daemon.answers["vip.show"] = {**VIP, "backends": [row(), OTHER, row(name="b3", **DRAINED), row(
+        name="b4", **{**SERVING, "ramp": {"to": 400, "left_s": 250}})]}
+    code, out, _ = daemon.cli("vip", "show", "web")
+    lines = dict(line.split(None, 1) for line in out.splitlines() if line[:11].count(" ") > 1 and line[:3] != "web")
+    assert code == 0
+    for title, text in (("window", "15m 0s, hold 3s"), ("moving", "1200"), ("settling", "34"), ("flows", "17"),
+                        ("failures", "1"), ("evictions", "2"), ("extended", "5")):
+        assert lines[title] == text, out
+    assert "stable in   4m 10s\n" in out and "row races   4\n" in out
+    table = [line.split() for line in out.splitlines()[-5:]]
+    assert table[0] == "VIP BACKEND ADDRESS STATE WEIGHT SERVES SHARE ROWS LEAVING FLOWS IDLE PACKETS BYTES NEXT HOP".split()
+    assert table[1] == "web b1 198.51.100.7 draining 100 0 0.0 % 0 1200 3 5s 7 700 reachable".split()
+    assert table[2] == "web b2 198.51.100.8 serving 100 100 0.0 % 300 0 0 - 7 700 reachable".split()
+    assert table[3][3] == "drained" and table[3][-4] == "-"  # nothing holds it: idle since ever
+    assert "serving, to 400 in 4m 10s" in out
+    daemon.answers["vip.show"] = {**{k: VIP[k] for k in VIP if not k.startswith("rows_")}, "window_s": 0, "backends": []}
+    out = daemon.cli("vip", "show", "web")[1]
+    assert "window      none: its flows follow the rows at once\n" in out and "moving" not in out
+
+
+def test_diff_tells_what_is_cut(daemon, tmp_path):
+    path = tmp_path / "fairlead.json"
+    path.write_text(json.dumps({"version": 1, "planes": [{"name": "plane0", "socket": "/run/x.sock"}], "vips": [
+        web(), web(name="dns", address="192.0.2.2", protocol="udp")]}))
+    change = {"vip": "192.0.2.1:80/tcp", "name": "web", "change": "changed", "planes": 1, "rows": 65537, "rows_moved": 6554,
+              "rows_minimum": 6553, "share_ppm": 100004, "flows_cut": 0, "policy_before": {"mode": "ipip", "window_s": 900},
+              "policy_after": {"mode": "ipip", "window_s": 60},
+              "backends": [{"address": "198.51.100.8", "change": "leaving", "weight_before": 50, "weight_after": 0}]}
+    cut = {**change, "vip": "192.0.2.2:80/udp", "name": "dns", "flows_cut": 7, "backends": [
+        {"address": "198.51.100.9", "change": "removed", "weight_before": 50}]}
+    gone = {"vip": "192.0.2.3:80/tcp", "name": "old", "change": "removed", "planes": 1, "flows_cut": 3, "backends": []}
+    daemon.answers["config.diff"] = {"generation": 1, "unchanged": False, "changes": [change, cut, gone], "plane_changes": [],
+                                     "warnings": [], "planes_away": [], "planes_failed": []}
+    code, out, _ = daemon.cli("config", "diff", path)
+    assert code == 1
+    assert out == """~ vip web 192.0.2.1:80/tcp
+    ~ window_s: 900 -> 60
+    - backend 198.51.100.8: weight 50, gone when nothing holds it any more
+    new flows that change backend: 10.0 % (6554 of 65537 rows, the least possible is 6553)
+    open flows that are cut: 0
+~ vip dns 192.0.2.2:80/udp
+    ~ window_s: 900 -> 60
+    - backend 198.51.100.9: weight 50
+    new and open flows that change backend: 10.0 % (6554 of 65537 rows, the least possible is 6553)
+    open flows that are cut: all of the removed (7 tracked)
+- vip old 192.0.2.3:80/tcp
+    0 backends
+    open flows that are cut: all (3 tracked)
+plan: 2 changed, 1 removed. Nothing applied.
+"""
+    assert json.loads(daemon.cli("-j", "config", "diff", path)[1])["changes"][1] == cut
+
+
+# --- over the real fairleadd ---
+
+HELD = {"rows_leaving": 40, "flows": 2, "idle_ms": 1500}
+
+
+@contextmanager
+def waiting(control, *words):
+    with subprocess.Popen([program("fairlead"), "--socket", str(control.socket), "backend", *words], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def looked_at(plane, times=3):
+    """So many times from now on; the daemon asks the plane for each look."""
+    seen = plane.count("plane.stats")
+    plane.wait_for(lambda p: p.count("plane.stats") >= seen + times)
+
+
+def test_every_plane_has_to_let_go(two):
+    first, second = two.planes["plane0"], two.planes["plane1"]
+    for plane in (first, second):
+        plane.holds["198.51.100.7"] = HELD
+    with waiting(two, "drain", "b1", "--wait", "1m") as process:
+        looked_at(second)
+        first.holds.clear()
+        looked_at(second)
+        assert process.poll() is None
+        shown = two.ok("backend", "list", "--vip", "web")["backends"][0]
+        assert (shown["state"], shown["drained"], shown["rows_leaving"], shown["flows"]) == ("draining", False, 40, 2)
+        second.holds.clear()
+        assert process.wait(10) == 0, process.stderr.read()
+    assert two.ok("backend", "drain", "b1", "--wait")["wait"] == "done"  # already
+    assert two.cli("backend", "remove", "b1", "--now")[0] == 0  # nothing to be cut
+    assert [b["name"] for b in two.ok("backend", "list")["backends"]] == ["b2"]
+
+
+def test_a_plane_that_goes_meanwhile_is_waited_for(two):
+    first, second = two.planes["plane0"], two.planes["plane1"]
+    first.holds["198.51.100.7"] = HELD
+    with waiting(two, "drain", "b1", "--vip", "web", "--wait", "1m") as process:
+        looked_at(first, 2)
+        second.stop()
+        wait_until(lambda: not two.status_of("plane1")["in_sync"], 10, "plane1 is away")
+        first.holds.clear()
+        looked_at(first, 4)
+        assert process.poll() is None
+        second.start()
+        assert process.wait(10) == 0, process.stderr.read()
+
+
+def test_a_removal_ends_with_the_last_hold(two):
+    two.planes["plane1"].holds["198.51.100.7"] = HELD
+    with waiting(two, "remove", "b1", "--wait", "1m") as process:
+        looked_at(two.planes["plane1"], 4)
+        assert process.poll() is None and two.ok("backend", "list")["backends"][0]["state"] == "leaving"
+        assert two.cli("backend", "list")[1].splitlines()[1].split()[3] == "leaving"
+        two.planes["plane1"].holds.clear()
+        assert process.wait(10) == 0
+        assert "b1 is removed, after " in process.stdout.read()
+    assert [b["name"] for b in two.ok("backend", "list")["backends"]] == ["b2"]
+    code, error = two.refused("backend", "remove", "b2", "--now")
+    assert (code, error["code"]) == (1, "not_drained")
+
+
+def test_an_undrain_ends_the_wait_of_another(two):
+    two.planes["plane0"].holds["198.51.100.7"] = HELD
+    with waiting(two, "remove", "b1", "--wait") as process:
+        looked_at(two.planes["plane0"], 2)
+        two.ok("backend", "undrain", "b1")
+        assert process.wait(10) == 1
+        assert "it was given its share again" in process.stdout.read()
+
+
+def test_weights_go_up_by_steps(two):
+    """RAMP_STEP_MS apart."""
+    answer = two.ok("backend", "weight", "b2", 1050, "--over", "10s")
+    assert answer["ramp"] == {"to": 1050, "over_s": 10} and answer["changed"] == []
+    assert ", to 1050 in " in two.cli("backend", "list")[1]
+    wait_until(lambda: two.ok("backend", "list")["backends"][1]["effective_weight"] == 1050, 25, "the last step")
+    assert "ramp" not in two.ok("backend", "list")["backends"][1]
