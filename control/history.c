@@ -266,11 +266,12 @@ forget_gone(struct history *history, const struct config *config)
 	for (uint32_t i = 0; i < history->count; i++) {
 		struct past *past = history->pasts[i];
 
-		if (past->seen)
+		if (past->seen) {
+			past->seen = false;
 			history->pasts[kept++] = past;
-		else
+		} else {
 			past_destroy(past);
-		past->seen = false;
+		}
 	}
 	history->count = kept;
 }

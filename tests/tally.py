@@ -16,7 +16,7 @@ import sys
 import xml.etree.ElementTree
 
 
-FIGURES = r"^(?:packet|worker over rings|outside eye|xdp): .*$|^canaries killed .*$"
+FIGURES = r"^(?:packet|worker over rings|outside eye|xdp): .*$|^canaries killed .*$|^planted rows bugs .*$|^rows (?:explored|walked|that jump|spin): .*$|^seed \d+; replay: .*$"
 
 
 def count_output(output):
@@ -31,7 +31,7 @@ def count_output(output):
     for checks, failures in re.findall(r"^worker over rings: (\d+) checks, (\d+) failed$", output, re.M):
         passed += int(checks) - int(failures)
         failed += int(failures)
-    for killed, planted in re.findall(r"^canaries killed (\d+)/(\d+)", output, re.M):
+    for killed, planted in re.findall(r"^(?:canaries killed|planted rows bugs found|.* bugs refuted) (\d+)/(\d+)", output, re.M):
         passed += int(killed)
         failed += int(planted) - int(killed)
     for ok, bad in re.findall(r"^(\d+) passed, (\d+) failed$", output, re.M):

@@ -6,9 +6,9 @@
  *
  * It depends on what the tables mean: what names each VIP (prefix, ports, protocol, kind of
  * record), its policy (mode, fragments, icmp_echo, no_backend, window, hold), how many rows, the
- * address of each row's owner. Not on where they lie: no slots, no record numbers, no order, no hash key; nor on
- * what each plane has of its own: encapsulation sources, next hops. Part of the plane protocol:
- * planes of different versions compare it.
+ * address of each row's owner. Not on where they lie: no slots, no record numbers, no order, no
+ * hash key; nor on what each plane has of its own: encapsulation sources, next hops. Part of the
+ * plane protocol: planes of different versions compare it.
  */
 #ifndef PLANE_DIGEST_H
 #define PLANE_DIGEST_H

@@ -67,6 +67,7 @@ struct reading {
 	struct want *want;
 	const struct plane_options *options;
 	struct json_errors *errors;
+	bool needs_source; /**< backends get tunnels; those of former sets are only remembered */
 };
 
 static bool
@@ -149,11 +150,10 @@ read_backend(struct reading *reading, const cJSON *object, const struct json_pat
 	return true;
 }
 
-/** Read the member "backends" of @p object. @param mode of the VIP that they are to have packets
- * of; NULL: they are only remembered. @return 0; -ENOMEM. */
+/** Read the member "backends" of @p object. @return 0; -ENOMEM. */
 static int
 read_backends(struct reading *reading, const cJSON *object, const struct json_path *path,
-	      struct want_set *set, const enum vip_mode *mode)
+	      struct want_set *set)
 {
 	struct json_path here = { .parent = path, .name = "backends" };
 	struct json_path item = { .parent = &here };
@@ -169,8 +169,7 @@ read_backends(struct reading *reading, const cJSON *object, const struct json_pa
 	cJSON_ArrayForEach (element, array) {
 		struct want_backend *backend = &set->backends[item.index];
 
-		if (read_backend(reading, element, &item, backend) && mode != NULL &&
-		    *mode != VIP_MODE_L2DSR)
+		if (read_backend(reading, element, &item, backend) && reading->needs_source)
 			check_source(reading, &item, &backend->address);
 		item.index++;
 	}
@@ -249,7 +248,8 @@ read_set(struct reading *reading, const cJSON *object, const struct json_path *p
 		return 0;
 	vip->history_count++; /* want_clear() has it from here on */
 	set->age_ms = (uint64_t)json_get_integer(object, "age_ms", 0);
-	r = read_backends(reading, object, path, set, NULL);
+	reading->needs_source = false;
+	r = read_backends(reading, object, path, set);
 	if (r < 0)
 		return r;
 	(void)check_set_size(reading, path, vip, set);
@@ -320,7 +320,8 @@ read_vip(struct reading *reading, const cJSON *object, const struct json_path *p
 	vip->table_size = (uint32_t)json_get_integer(object, "table_size", TABLE_SIZE_DEFAULT);
 	if (!check_backend_count(reading, object, path))
 		return 0;
-	r = read_backends(reading, object, path, &present, &vip->policy.mode);
+	reading->needs_source = vip->policy.mode != VIP_MODE_L2DSR;
+	r = read_backends(reading, object, path, &present);
 	vip->backends = present.backends;
 	vip->backend_count = present.backend_count;
 	if (r < 0)

@@ -44,7 +44,7 @@ struct want_vip {
 	struct want_backend *backends; /**< by address, each once */
 	uint64_t age_ms;	       /**< how long ago these backends were committed first */
 	uint32_t history_count;	       /**< 0-WANT_HISTORY_MAX */
-	struct want_set *history;      /**< the sets before, oldest first; NULL when there are none */
+	struct want_set *history; /**< the sets before, oldest first; NULL when there are none */
 };
 
 struct want {
@@ -56,7 +56,7 @@ struct want {
 	uint32_t vip_capacity;
 	uint64_t backend_count; /**< of all VIPs */
 	uint64_t history_backend_count;
-	struct want_vip *vips;	/**< in the order of the request, until want_sort() */
+	struct want_vip *vips; /**< in the order of the request, until want_sort() */
 };
 
 /** A VIP for an error's path in the request. */

@@ -5,7 +5,7 @@
  * one entry, two backends. What a packet decides in between is what dataplane/core/track.h decides.
  *
  * A flow was opened on backend 0 before anything moved; its packets come on both cores. The row goes
- * to backend 1, perhaps back, and backend 0 dies; what names it is purged, and its slot is used
+ * to backend 1 (or has gone there), perhaps back, and backend 0 dies; what names it is purged, and its slot is used
  * again: from then on no entry may name it.
  *
  * rows_spin.py verifies it, and that an assertion fails with each of these:
@@ -21,8 +21,8 @@
 #define LIVE 2         /* L: ticks; a unit is one */
 #define SILENT 1       /* what the flow is silent for at most: L, less one for a late clock */
 #define WINDOW 3       /* Wp */
-#define NOW_MAX 12
-#define PACKETS 4      /* of each core */
+#define NOW_MAX 9
+#define PACKETS 2      /* of each core */
 
 #define WORD(state, cur, prev, until) ((state) + 4 * (cur) + 16 * (prev) + 64 * (until))
 #define STATE(row) ((row) % 4)
@@ -38,7 +38,7 @@
 short row = 0;          /* WORD(STABLE, 0, 0, 0) */
 short entry = 0;
 byte now = 0;
-byte last = 0;          /* when the flow's last packet was sent on */
+byte last = 0;          /* when the flow's last packet came */
 bool lives[2] = true;
 bool is_open = true;    /* the flow: until its backend dies */
 bool is_used_again = false;
@@ -121,13 +121,12 @@ inline decide()
 proctype core(byte id)
 {
 	short r, e;
-	byte t, target, looks, sent = 0;
+	byte t, target, looks, sent = 0, began;
 	bool is_swapped, again;
 
 	do
 	:: sent < PACKETS && is_open ->
-		is_busy[id] = true;
-		looks = 0;
+		atomic { is_busy[id] = true; began = now; looks = 0 }
 		decide();
 		if
 		:: again -> decide()
@@ -136,12 +135,12 @@ proctype core(byte id)
 		atomic {
 			assert(again || !is_open || target == 0); /* again: dropped, and repeated */
 			if
-			:: !again && is_open -> last = now
+			:: !again && is_open && began > last -> last = began
 			:: else
 			fi;
 			is_busy[id] = false;
 			sent++;
-			r = 0; e = 0; t = 0; target = 0; looks = 0; is_swapped = false; again = false
+			r = 0; e = 0; t = 0; target = 0; looks = 0; began = 0; is_swapped = false; again = false
 		}
 	:: else -> break
 	od;
@@ -252,5 +251,11 @@ proctype commit()
 }
 
 init {
-	atomic { run core(0); run core(1); run timer(); run commit() }
+	atomic {
+		if
+		:: skip
+		:: row = WORD(SETTLING, 1, 0, WINDOW); entry = ENTRY(0, 0) /* moved before */
+		fi;
+		run core(0); run core(1); run timer(); run commit()
+	}
 }

@@ -179,11 +179,10 @@ swap_flow(void *user, uint32_t bucket, uint64_t expected, uint64_t desired)
 	struct rows_run *run = user;
 	struct fl_flows *flows = &run->world->flows;
 
-	if (expected == 0) /* twice the same flow: "Not modelled" */
-		for (uint32_t i = 0; i < rows_explored.flows; i++)
-			if (flows->word[i] != 0 &&
-			    ((flows->word[i] ^ desired) & FL_FLOW_FP_MASK) == 0)
-				run->is_excluded = true;
+	for (uint32_t i = 0; i < rows_explored.flows; i++) /* twice the same flow: not modelled */
+		if (flows->word[i] != 0 && flows->word[i] != expected &&
+		    ((flows->word[i] ^ desired) & FL_FLOW_FP_MASK) == 0)
+			run->is_excluded = true;
 	return fl_flow_swap(flows, expected, desired);
 }
 

@@ -6,8 +6,9 @@
  * each.
  *
  * Long connections (options --long): the even ones never end, the others live 5 to 120 s; one in
- * ten is quiet, with up to --quiet-ms between blocks. What ends or breaks is opened again. Short
- * ones: 1 to 4 blocks without a pause, --short of them a second. Paces are random, from --seed.
+ * ten is quiet, with --quiet-ms between blocks. What ends or breaks is opened again. Short
+ * ones: 1 to 4 blocks without a pause, --short of them a second. Paces are half to one and a half
+ * times as long, at random from --seed.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -217,7 +218,7 @@ open_one(struct drive *drive, struct connection *connection, bool is_long)
 					   .due_ns = now + drive->limit_ms * MS };
 	connection->ends = is_long && (connection->id & 1) != 0;
 	connection->ends_ns = now + at_random(drive, LIFE_MS_MIN, LIFE_MS_MAX) * MS;
-	connection->pace_ms = is_quiet ? drive->quiet_ms / 2 : drive->pace_ms;
+	connection->pace_ms = is_quiet ? drive->quiet_ms : drive->pace_ms;
 	connection->blocks_end = at_random(drive, 1, SHORT_BLOCKS_MAX);
 	drive->connections++;
 	if (connect(fd, (const struct sockaddr *)to, sizeof *to) < 0 && errno != EINPROGRESS)

@@ -18,7 +18,6 @@ import queue
 import random
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -42,6 +41,7 @@ DEAD_S = 4                 # a killed backend comes back after this at least
 SAID_MAX = 20              # of what broke
 FLOOD_S = 8                # of each phase
 FLOOD_RSS_KB_MAX = 1024    # that the planes may grow by
+FLOWS = 16384              # that a plane can track: what the soak needs, and less than a flood's
 NOT_NOW = {"busy", "plane_unavailable", "generation_conflict", "generation_out_of_order"}
 PLANES = {"plane0": ("lb", DPDK, LB4, LB6), "plane1": ("lb2", XDP, SECOND4, SECOND6)}
 
@@ -59,8 +59,9 @@ class Clients:
         words = [word for source in sources for word in ("--from", source)]
         targets = [word for _, address, port, _ in TARGETS for word in (address, port)]
         self.site, self.broken, self.said, self.ready = site, [], queue.Queue(), threading.Event()
-        self.process = site.popen("client", [LEDGER, "drive", "--seed", seed, "--long", LONG, "--short", SHORT_S, "--pace-ms", PACE_MS,
-                                             "--quiet-ms", QUIET_MS, "--limit-ms", LIMIT_MS, *words, *targets],
+        options = {"seed": seed, "long": LONG, "short": SHORT_S, "pace-ms": PACE_MS, "quiet-ms": QUIET_MS, "limit-ms": LIMIT_MS}
+        words += [word for name, value in options.items() for word in (f"--{name}", value)]
+        self.process = site.popen("client", [LEDGER, "drive", *words, *targets],
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self.read, daemon=True).start()
         assert self.ready.wait(60), f"not all of {LONG} connections were answered in time; {self.broken[:3]}"
@@ -79,7 +80,10 @@ class Clients:
     def totals(self):
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return self.said.get(timeout=10)
+        try:
+            return self.said.get(timeout=10)
+        except queue.Empty:
+            raise AssertionError("the clients (ledger drive) do not answer") from None
 
     def settle(self):
         """Wait until nobody waits for long: what hangs is answered, or broken."""
@@ -141,7 +145,8 @@ class Soak:
         self.events, self.history = collections.Counter(), []
         # by the packet's own bytes, as on a wire: policy 1 takes the hash that the client's socket has in the same kernel, and
         # TCP gives itself another one with each time-out, so that retransmissions would take the other way
-        site.run("rt", ["sysctl", "-qw", *(f"net.ipv{n}.fib_multipath_hash_{what}" for n in (4, 6) for what in ("policy=3", "fields=55"))])
+        site.run("rt", ["sysctl", "-qw", *(f"net.ipv{n}.fib_multipath_hash_{what}" for n in (4, 6)
+                                           for what in ("policy=3", "fields=55"))])
         site.through("lb", "lb2")
         for i in BACKENDS:
             words = [w for balancer in (LB4, LB6, SECOND4, SECOND6) for w in ("--from", balancer)]
@@ -166,7 +171,8 @@ class Soak:
 
     def start_plane(self, name, wait=False):
         namespace, kind, source4, source6 = PLANES[name]
-        more = {"encap_source_ipv4": source4, "encap_source_ipv6": source6}
+        more = {"encap_source_ipv4": source4, "encap_source_ipv6": source6,
+                "limits": {"vips": 64, "backends": 4096, "rows": 1 << 16, "flows": FLOWS}}
         if wait:
             self.planes[name] = self.site.start_plane(name, kind, namespace, **more)
             return
@@ -274,8 +280,9 @@ class Soak:
         return True
 
     def end_plane(self, name, how):
-        """One plane at a time is away; its next start is not waited for."""
-        if not self.in_sync():
+        """One plane at a time is away, and not again before what was lost with the last one came: TCP waits twice as long each
+        time. Its next start is not waited for."""
+        if not self.in_sync() or self.clients.totals()["hanging"] > 0:
             return False
         self.site.stop(self.planes[name], how)
         self.start_plane(name)
@@ -359,8 +366,8 @@ def soak(site, words):
     events = sum(run.events.values())
     if unexpected and not words.plain:
         say_broken(run, started)
-    figures = {"seconds": f"{took:.0f}", "connections": after["connections"], "long": LONG, "blocks": after["blocks"], "events": events,
-               "broken_unexpected": len(unexpected), "broken_dead_backend": len(run.clients.broken) - len(unexpected),
+    figures = {"seconds": f"{took:.0f}", "connections": after["connections"], "long": LONG, "blocks": after["blocks"],
+               "events": events, "broken_unexpected": len(unexpected), "broken_dead_backend": len(run.clients.broken) - len(unexpected),
                "blocks_s": f"{blocks_s:.0f}", "slowest_ms": after["slowest_ms"], "seed": words.seed}
     print(f"soak{' of a plain table' if words.plain else ''}: " + " ".join(f"{k}={v}" for k, v in figures.items()))
     print("events: " + " ".join(f"{kind}={count}" for kind, count in sorted(run.events.items())) +
@@ -410,7 +417,7 @@ def memory(run):
         with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
             kilobytes += next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
         with Rpc(run.site.dir / f"{name}.sock") as rpc:
-            flows += sum(served.get("flows", 0) for served in rpc.call("plane.stats")["vips"])
+            flows += sum(served["flows"] for served in rpc.call("plane.stats")["vips"])
     return kilobytes, flows
 
 
@@ -432,10 +439,12 @@ def flood_phase(run, name, seed):
     run.clients.settle()
     grown, came = memory(run)[0] - kilobytes, dropped(run) - came
     print(f"flood, {name}: syn_s={said['sent'] / said['seconds']:.0f} at_backends={came} of={said['sent']} "
-          f"blocks_s={quiet:.0f} blocks_s_during={during:.0f} ratio={during / quiet:.2f} flows={flows} rss_grown_kb={grown} "
-          f"broken_unexpected={len(run.unexpected())}", flush=True)
-    wrong = [] if grown <= FLOOD_RSS_KB_MAX else [f"memory grew by {grown} kB"]
-    return wrong if came > 0 else [*wrong, "the backends saw no SYN of the flood"]
+          f"blocks_s={quiet:.0f} blocks_s_during={during:.0f} ratio={during / quiet:.2f} flows={flows} flows_max={len(PLANES) * FLOWS} "
+          f"rss_grown_kb={grown} broken_unexpected={len(run.unexpected())}", flush=True)
+    wrong = [] if came > 0 else ["the backends saw no SYN of the flood"]
+    if grown > FLOOD_RSS_KB_MAX or flows > len(PLANES) * FLOWS:
+        wrong.append(f"memory grew by {grown} kB, to {flows} flows")
+    return wrong
 
 
 def flood(site, words):
@@ -455,13 +464,15 @@ def main():
     parser.add_argument("--plain", action="store_true", help="the planes' rows are plain: connections have to break")
     parser.add_argument("--flood", action="store_true")
     words = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the site is taken away then too
     with Site(len(BACKENDS)) as site:
         try:
             wrong = (flood if words.flood else soak)(site, words)
-        except (AssertionError, OSError, socket.timeout, queue.Empty) as error:
+        except (AssertionError, OSError) as error:
             wrong = [str(error) or repr(error)]
     if wrong:
-        options = "".join(f" --{name}" for name in ("plain", "flood") if getattr(words, name)) + (f" --only {words.only}" if words.only else "")
+        options = "".join(f" --{name}" for name in ("plain", "flood") if getattr(words, name))
+        options += f" --only {words.only}" if words.only else ""
         print(f"soak: FAILED: {'; '.join(wrong)}\nagain: sudo tools/soak --seconds {words.seconds} --seed {words.seed}{options}")
     sys.exit(bool(wrong))
 

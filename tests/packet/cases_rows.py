@@ -276,7 +276,8 @@ def no_entries():
              segment(vip), Z, (Z, OPEN))
         for ahead in (1, 2, 63, 64):
             case(f"stamp {ahead} ahead", Found(moving(vip), (Z, OPEN, -ahead), vip=vip), segment(vip), Z, (Z, OPEN))
-            case(f"stamp {ahead} ahead, closing is young", Found(moving(vip), (Z, CLOSING, -ahead), vip=vip), segment(vip, "S"), Z, (Z, SYN))
+            case(f"stamp {ahead} ahead, closing is young", Found(moving(vip), (Z, CLOSING, -ahead), vip=vip), segment(vip, "S"), Z,
+                 (Z, SYN))
         case("stamp of 191 units ago", Found(moving(vip), (Z, OPEN, 191), vip=vip), segment(vip), X, (X, OPEN))
 
 
@@ -298,8 +299,8 @@ def evictions():
                 ("the first of two as old", full(p2=(Z, SYN, 9), p6=(Z, CLOSING, 9)), 2, 1),
                 ("one whose stamp is not ahead", full(p2=(Z, SYN, -3), p6=(Z, CLOSING, 9)), 6, 1)):
             others = {at: entry for at, entry in others.items() if entry[1] != FREE}
-            case(f"eviction, {name}: {what}", Found(moving(vip), others=others, vip=vip), segment(vip, flags), goes, (goes, becomes), at=place,
-                 evicted=evicted)
+            case(f"eviction, {name}: {what}", Found(moving(vip), others=others, vip=vip), segment(vip, flags), goes, (goes, becomes),
+                 at=place, evicted=evicted)
         for what, others in (("open, as old as they get", {place: (Z, OPEN, t.live) for place in range(8)}),
                              ("half-open, under 64 s", full(p3=(Z, SYN, 7))), ("closing, under 64 s", full(p3=(Z, CLOSING, 7))),
                              ("stamps ahead", full(p3=(Z, CLOSING, -60)))):
@@ -370,7 +371,8 @@ def without_trace():
     vip, dst = 4, ROW_VIPS[4][0]
     to = (C4, 77, dst, 0, 1)
     echo = ip_for(dst) / ICMP(type=8, id=77, seq=1) / Raw(b"ping")
-    for name, found, goes in (("moving, unknown", Found(moving(vip), vip=vip), X), ("moving, known", Found(moving(vip), (Z, OPEN, 1), vip=vip), Z),
+    for name, found, goes in (("moving, unknown", Found(moving(vip), vip=vip), X),
+                              ("moving, known", Found(moving(vip), (Z, OPEN, 1), vip=vip), Z),
                               ("moving, full", Found(moving(vip), others=FULL, vip=vip), X), ("settling", Found(settling(vip), vip=vip), Y),
                               ("settling, foreign", Found(settling(vip), (X, OPEN, 1), vip=vip), X),
                               ("stable", Found((STABLE, Y, NONE, 0), (X, OPEN, 1), vip=vip), Y)):

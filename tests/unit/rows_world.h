@@ -148,13 +148,18 @@ count_state(enum fl_row_state state)
 static inline uint32_t
 send_packet(uint16_t flow, uint8_t flags)
 {
-	_Alignas(8) uint8_t frame[2 + 64] = { [14] = 8, 0, 0x45, 0, 0, 50, [2 + 22] = 64, 6 };
+	_Alignas(8) uint8_t frame[2 + 64] = { 0 };
 	static struct fl_core core;
 	struct plane_run run = { .tables = &fake.tables, .size = fake.size, .core = &core };
 	const uint8_t addresses[8] = { 203, 0, 113, 9, 192, 0, 2, 1 };
 	struct plane_walk walk;
 	struct fl_addr target;
 
+	frame[2 + 12] = 8; /* IPv4 */
+	frame[2 + 14] = 0x45;
+	frame[2 + 17] = 50;
+	frame[2 + 22] = 64;
+	frame[2 + 23] = 6; /* TCP */
 	memcpy(&frame[2 + 26], addresses, sizeof addresses);
 	frame[2 + 34] = (uint8_t)(flow >> 8);
 	frame[2 + 35] = (uint8_t)flow;

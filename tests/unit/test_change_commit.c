@@ -4,14 +4,15 @@
  * that has a backend before and after always reaches one.
  *
  * Method: a thread walks packets through the tables as fast as it can and passes a quiescent point
- * after each; the plane commits random changes around one VIP, and waits in each grace period for
- * that thread.
+ * after each; the plane commits random changes around one VIP, whose rows move, and waits in each
+ * grace period for that thread.
  */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 
 #include "fake_plane.h"
+#include "rows.h"
 #include "run.h"
 
 static struct fake_plane fake;
@@ -39,7 +40,7 @@ apply(const char *members)
 	ck_assert_ptr_null(fake_inconsistency(&fake));
 }
 
-enum { READER_CHANGES = 300 };
+enum { READER_CHANGES = 150, FLOWS = 4096 };
 
 /** A thread that walks packets, and passes a quiescent point after each. */
 static struct reader {
@@ -99,12 +100,14 @@ static void
 reader_change(uint32_t i)
 {
 	static char members[FAKE_LINE_BYTES / 2 - 64];
+	static const char *const windows[4] = { "0", "5", "5", "60" };
 	uint32_t hosts = 1 + random_below(6);
 	size_t used =
 		(size_t)snprintf(members, sizeof members,
 				 "'full':true,'vips':[{'address':'192.0.2.1','port':80,'protocol':"
-				 "'tcp','table_size':%s,'backends':[",
-				 random_below(3) == 0 ? "509" : "251");
+				 "'tcp','table_size':%s,'window_s':%s,'mode':'%s','backends':[",
+				 random_below(6) == 0 ? "509" : "251", windows[random_below(4)],
+				 random_below(4) == 0 ? "gue" : "ipip");
 
 	for (uint32_t host = 0; host < hosts; host++)
 		used += (size_t)snprintf(members + used, sizeof members - used,
@@ -142,7 +145,7 @@ START_TEST(test_commit_never_shows_half_of_it)
 {
 	pthread_t thread;
 
-	fake_open(&fake, &(struct plane_limits){ 48, 2048, 48 * 2 * 509, FAKE_FRAGMENTS });
+	fake_open(&fake, &(struct plane_limits){ 48, 2048, 48 * 2 * 509, FAKE_FRAGMENTS, FLOWS });
 	reader_change(0);
 	/* next hops of every backend are known before: reachability is not what is tested */
 	for (uint32_t host = 1; host < 12; host++) {
@@ -157,8 +160,10 @@ START_TEST(test_commit_never_shows_half_of_it)
 	fake_settle(&fake);
 	ck_assert_int_eq(pthread_create(&thread, NULL, reader_run, NULL), 0);
 	fake.on_synchronize = wait_for_reader;
-	for (uint32_t i = 0; i < READER_CHANGES && atomic_load(&reader.wrong) == 0; i++)
+	for (uint32_t i = 0; i < READER_CHANGES && atomic_load(&reader.wrong) == 0; i++) {
 		reader_change(i);
+		rows_advance(fake.plane.state.row_times, i % 20);
+	}
 	atomic_store(&reader.stop, true);
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	ck_assert_msg(atomic_load(&reader.wrong) == 0, "%u packets lost, the first by %s",

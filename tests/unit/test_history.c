@@ -45,6 +45,7 @@ static cJSON *
 told(int64_t now_ms, size_t bytes_max)
 {
 	const struct history_limit limit = { now_ms, bytes_max };
+	static struct json_errors errors;
 	cJSON *vip = cJSON_CreateObject();
 	cJSON *read;
 	char *text;
@@ -52,7 +53,7 @@ told(int64_t now_ms, size_t bytes_max)
 	ck_assert(history_put(history, &config->vips[0], vip, &limit));
 	text = cJSON_PrintUnformatted(vip);
 	ck_assert_uint_le(strlen(text), history_bytes(history, &config->vips[0], &limit) + 64);
-	read = cJSON_Parse(text);
+	ck_assert_int_eq(json_read(text, strlen(text), &read, &errors), 0);
 	free(text);
 	cJSON_Delete(vip);
 	return read;
@@ -85,6 +86,7 @@ START_TEST(test_history_tells_the_window_and_the_one_before)
 	note(2, 2000); /* nothing new */
 	note(3, 60000);
 	note(4, 120000); /* 1 ended before the window, which began at 10.75 s */
+	ck_assert_uint_eq(history_count(history, &config->vips[0]), 2);
 	vip = told(130000, SIZE_MAX);
 	ck_assert_int_eq(json_get_integer(vip, "age_ms", -1), 10000);
 	expect_count(vip, 2);
