@@ -80,6 +80,15 @@ fits_slots(const struct state_vip *old, const struct want_vip *want)
 	       count_added(old, want) <= old->slot_count - old->backend_count;
 }
 
+/** Rows that remember stay where they are. Others are exchanged with the slots, in one step: no
+ * packet sees new templates and old owners. */
+static bool
+keeps_rows(const struct state_vip *old, const struct want_vip *want)
+{
+	return old->row_count == want->table_size &&
+	       (want->policy.window_s > 0 || fits_slots(old, want));
+}
+
 /** @return 0; -EINVAL: the VIP has no index for all of them. */
 static int
 check_indexes(const struct change *change, const struct change_item *item,
@@ -328,7 +337,7 @@ change_plan_vip(struct change *change, struct change_item *item, struct json_err
 	r = take_backends(state, want, vip);
 	if (r < 0)
 		return r;
-	item->in_place = item->old != NULL && item->old->row_count == want->table_size;
+	item->in_place = item->old != NULL && keeps_rows(item->old, want);
 	if (!item->in_place) {
 		for (uint32_t i = 0; i < vip->backend_count; i++)
 			vip->backends[i].slot_index = (uint16_t)i;
