@@ -38,8 +38,8 @@ def backend6(i):
 
 
 def vip(name, address, port, backends, **more):
-    """A VIP of fairlead.json; @p backends is {address: weight}."""
-    return {"name": name, "address": address, "port": port, "protocol": "tcp", "table_size": 4093,
+    """A VIP of fairlead.json; @p backends is {address: weight}. New flows go to a row's new owner at once."""
+    return {"name": name, "address": address, "port": port, "protocol": "tcp", "table_size": 4093, "hold_s": 0,
             "backends": [{"address": a, "weight": w} for a, w in backends.items()], **more}
 
 

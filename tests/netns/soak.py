@@ -31,6 +31,7 @@ BACKENDS = range(1, 7)
 SERVING_MIN = 3            # backends that have rows, always
 TARGETS = [("web4", VIP4, 8000, "ipip"), ("web6", VIP6, 8000, "ipip"), ("gue4", VIP4, 8001, "gue")]
 WINDOW_S = 20
+HOLD_S = 3
 LONG, SHORT_S = 2000, 50   # connections that stay, and new ones a second
 PACE_MS, QUIET_MS = 600, 8000  # QUIET_MS: 1.5 times of it is silence, and less than the window
 LIMIT_MS = 20000           # without an answer for so long: broken
@@ -190,7 +191,7 @@ class Soak:
 
     def vips(self):
         backends = {backend4(i): weight for i, weight in self.weights.items()}
-        return [vip(name, address, port, backends, mode=mode, window_s=WINDOW_S) for name, address, port, mode in TARGETS]
+        return [vip(name, address, port, backends, mode=mode, window_s=WINDOW_S, hold_s=HOLD_S) for name, address, port, mode in TARGETS]
 
     def apply_call(self):
         return "config.apply", {"text": self.site.write_config(self.vips()).read_text(), "file": str(self.site.config_file)}

@@ -136,7 +136,7 @@ def test_drain_weight_and_undrain(cluster):
     cluster.start_plane()
     for i in (1, 2):
         cluster.start_backend(i)
-    cluster.write_config([vip("web", VIP4, 80, {backend4(1): 1, backend4(2): 1}, hold_s=0)])
+    cluster.write_config([vip("web", VIP4, 80, {backend4(1): 1, backend4(2): 1})])
     cluster.start_control()
     cluster.wait_in_sync()
     cluster.wait_reachable()

@@ -25,7 +25,7 @@ from xdp_plane import LIMITS, PORT, XdpLab
 BAD = Path(__file__).parent / "bad" / "xdp"
 EXPECTED = json.loads((BAD.parents[1] / "bad_xdp.json").read_text())
 MAPS = {"config", "vip_buckets", "vips", "backends", "owners", "rows", "ports", "fragments", "cores", "vip_counters",
-        "backend_counters", "vip_ledger", "backend_ledger", "tx_ports"}
+        "backend_counters", "vip_ledger", "backend_ledger", "tx_ports", "flows", "clock", "flow_counters"}
 
 
 @pytest.fixture
