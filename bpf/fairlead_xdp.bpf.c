@@ -283,20 +283,20 @@ slot_is_live(uint32_t slot)
 }
 
 __attribute__((noinline)) uint32_t
-entry_look(uint64_t word, uint64_t tick)
+entry_facts(uint64_t word, uint64_t tick)
 {
-	return fl_track_entry(&slot_access, NULL, word, tick);
+	return fl_entry_facts(&slot_access, NULL, word, tick);
 }
 
 FL_INLINE uint32_t
-entry_by_call(void *user, uint64_t word, uint64_t tick)
+entry_facts_by_call(void *user, uint64_t word, uint64_t tick)
 {
-	return entry_look(word, tick);
+	return entry_facts(word, tick);
 }
 
 static const struct fl_flow_access flow_access = {
 	.flows = get_flows,
-	.entry = entry_by_call,
+	.facts = entry_facts_by_call,
 };
 
 __attribute__((noinline)) uint64_t
@@ -368,7 +368,7 @@ count_flow_by_call(void *user, uint32_t record, enum fl_flow_event event)
 static const struct fl_track_access track_access = {
 	.config = look_up_config,
 	.vip = get_vip,
-	.entry = entry_by_call,
+	.facts = entry_facts_by_call,
 	.is_live = is_live_by_call,
 	.row = get_row,
 	.find = find_flow_by_call,

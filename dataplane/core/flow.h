@@ -66,6 +66,13 @@ fl_flow_touched(uint64_t word, enum fl_flow_state state, uint8_t stamp)
 	return (word & ((1ull << 54) - 1)) | (uint64_t)state << 54 | (uint64_t)stamp << 56;
 }
 
+/** Has the word the fingerprint? All ones, or 0: without a branch. A free one has 0. */
+FL_INLINE uint64_t
+fl_flow_has(uint64_t word, uint64_t fp)
+{
+	return (uint64_t)((int64_t)(((word ^ fp) & FL_FLOW_FP_MASK) - 1) >> 63);
+}
+
 /** The present unit, as stamps count it. */
 FL_INLINE uint8_t
 fl_flow_stamp(const struct fl_window *window, uint64_t tick)

@@ -3,8 +3,9 @@
  * @file
  * Whose is a packet on a row that is not stable? The packet rules of two-owner rows, S2 to S5, P1
  * to P4, R1, E0: docs/architecture.md, "When a row changes its owner", has the table. They stand on
- * words that other cores and the plane change at the same time; a packet whose word was changed
- * under it is decided once more, then dropped (FL_DROP_ROW_RACE).
+ * words that other cores and the plane change at the same time: a packet whose word was changed
+ * under it is decided once more (fl_choose_tracked()). If that happens again, an insertion counts
+ * as failed, and whatever else was to be written drops the packet (FL_DROP_ROW_RACE).
  */
 #ifndef FL_TRACK_H
 #define FL_TRACK_H
@@ -13,15 +14,17 @@
 #include "packet.h"
 #include "row.h"
 
-/** What of a packet matters here: bits of fl_track_flow.segment. */
+/** What of a packet matters here, and how it is asked: bits of fl_track_flow.segment. */
 enum fl_segment {
+	/* of the packet */
 	FL_SEGMENT_SYN = 1, /**< SYN without ACK, FIN, RST */
 	FL_SEGMENT_END = 2, /**< FIN or RST */
 	FL_SEGMENT_RST = 4,
 	FL_SEGMENT_PAYLOAD = 8,
-	FL_SEGMENT_WATCH = 16,	/**< decide only, write nothing */
-	FL_SEGMENT_LAST = 64,	/**< the second look: a lost swap is not tried again */
-	FL_SEGMENT_BROKEN = 32, /**< its header cannot be read */
+	FL_SEGMENT_BROKEN = 16, /**< its header, which the parser saw, cannot be read */
+	/* of the question */
+	FL_SEGMENT_WATCH = 32, /**< decide only, write nothing */
+	FL_SEGMENT_LAST = 64,  /**< asked again: see above */
 };
 
 /** One packet's question, and the answer. */
@@ -30,15 +33,15 @@ struct fl_track_flow {
 	uint32_t record;  /**< of its VIP */
 	uint32_t segment; /**< enum fl_segment */
 	uint32_t slot;	  /**< set with FL_FORWARD */
-	uint32_t unused;
+	uint32_t unused;  /**< no hole: the BPF program's stack is set whole */
 };
 
 /** Not a verdict: row or entry changed under the packet. Ask again, with FL_SEGMENT_LAST. */
 #define FL_TRACK_AGAIN FL_VERDICT_COUNT
 
-/** Answers inside fl_track() that are not a slot: nobody; look again. */
+/** Answers inside fl_track() that are not a slot: nobody; ask again, or drop. */
 #define FL_TRACK_NOBODY UINT32_MAX
-#define FL_TRACK_LOOK	(UINT32_MAX - 1)
+#define FL_TRACK_RETRY	(UINT32_MAX - 1)
 
 /** What happens to flows besides: a member each of struct fl_flow_counter. */
 enum fl_flow_event { FL_FLOW_FAILED, FL_FLOW_EVICTED, FL_FLOW_EXTENDED, FL_FLOW_RACED };
@@ -62,7 +65,7 @@ fl_flow_add(struct fl_flow_counter *sum, const struct fl_flow_counter *counter)
 	sum->raced += FL_READ_ONCE(counter->raced);
 }
 
-/** What fl_track_entry() and fl_track_is_live() stand on. Records are borrowed; NULL: the table has
+/** What fl_entry_facts() and fl_track_is_live() stand on. Records are borrowed; NULL: the table has
  * no such index. */
 struct fl_slot_access {
 	const struct fl_vip *(*vip)(void *user, uint32_t record);
@@ -72,7 +75,7 @@ struct fl_slot_access {
 /** What fl_track_find() and fl_track_victim() stand on; likewise. */
 struct fl_flow_access {
 	const struct fl_flows *(*flows)(void *user, uint32_t bucket);
-	uint32_t (*entry)(void *user, uint64_t word, uint64_t tick); /**< fl_track_entry() */
+	uint32_t (*facts)(void *user, uint64_t word, uint64_t tick); /**< fl_entry_facts() */
 };
 
 /** What fl_track() stands on; likewise. An entry is named by its word: no place need be known. */
@@ -82,7 +85,7 @@ struct fl_track_access {
 	const struct fl_row *(*row)(void *user, uint32_t index);
 	uint64_t (*tick)(void *user);				     /**< struct fl_clock */
 	bool (*is_live)(void *user, uint32_t slot);		     /**< fl_track_is_live() */
-	uint32_t (*entry)(void *user, uint64_t word, uint64_t tick); /**< fl_track_entry() */
+	uint32_t (*facts)(void *user, uint64_t word, uint64_t tick); /**< fl_entry_facts() */
 	/** fl_track_find(), fl_track_victim(). */
 	uint64_t (*find)(void *user, uint32_t bucket, uint64_t fp, uint64_t tick);
 	uint64_t (*victim)(void *user, uint32_t bucket, uint64_t tick);
@@ -105,7 +108,7 @@ struct fl_track {
 	uint64_t tick;
 	uint64_t row_word;
 	uint64_t entry; /**< the flow's word: an entry, what is left of one, or 0 */
-	uint32_t look;	/**< fl_track_entry() of it; 0: there is none */
+	uint32_t facts; /**< fl_entry_facts() of it; 0: there is none */
 };
 
 /* --- what there is --- */
@@ -127,8 +130,8 @@ enum fl_entry_flag {
 	FL_ENTRY_DEAD = 1 << 27,   /**< its slot is */
 };
 
-#define FL_ENTRY_IDLE_MASK   0xffffffu
-#define FL_ENTRY_SHIFT_SHIFT 28
+#define FL_ENTRY_IDLE_MASK 0xffffffu
+#define FL_ENTRY_UNIT_BIT  28
 
 /**
  * Look at an entry. Its stamp counts in the window of its slot's VIP, which is not the packet's
@@ -136,12 +139,12 @@ enum fl_entry_flag {
  * @param word not free.
  */
 FL_INLINE uint32_t
-fl_track_entry(const struct fl_slot_access *access, void *user, uint64_t word, uint64_t tick)
+fl_entry_facts(const struct fl_slot_access *access, void *user, uint64_t word, uint64_t tick)
 {
 	const struct fl_backend *backend = access->backend(user, fl_flow_slot(word));
 	const struct fl_window *window;
 	const struct fl_vip *vip;
-	uint32_t look, age;
+	uint32_t facts, age;
 
 	if (backend == NULL || !(fl_link_flags(FL_READ_ONCE(backend->link)) & FL_LINK_LIVE))
 		return FL_ENTRY_DEAD;
@@ -150,16 +153,16 @@ fl_track_entry(const struct fl_slot_access *access, void *user, uint64_t word, u
 		return FL_ENTRY_DEAD;
 	window = &vip->service.window;
 	age = fl_flow_age(word, window, tick);
-	look = (uint32_t)window->unit_shift << FL_ENTRY_SHIFT_SHIFT |
-	       (age << window->unit_shift & FL_ENTRY_IDLE_MASK);
+	facts = (uint32_t)window->unit_shift << FL_ENTRY_UNIT_BIT |
+		(age << window->unit_shift & FL_ENTRY_IDLE_MASK);
 	if (age > window->live_units)
-		return look;
-	look |= FL_ENTRY_LIVE;
+		return facts;
+	facts |= FL_ENTRY_LIVE;
 	if (age >= window->closed_units)
-		look |= FL_ENTRY_CLOSED;
+		facts |= FL_ENTRY_CLOSED;
 	if (age >= window->evict_units && fl_flow_state(word) != FL_FLOW_OPEN)
-		look |= FL_ENTRY_MAY_GO;
-	return look;
+		facts |= FL_ENTRY_MAY_GO;
+	return facts;
 }
 
 /** Is it an owner that is dead? FL_ROW_NONE is none. */
@@ -171,44 +174,64 @@ fl_track_is_dead(const struct fl_track *track, uint32_t owner)
 		!track->access->is_live(track->user, track->service->slot_base + owner));
 }
 
+/** fl_track_find() where several words have the fingerprint: the first that counts. */
+FL_INLINE uint64_t
+fl_track_first(const struct fl_flow_access *access, void *user, const struct fl_flow_place *place,
+	       const struct fl_flows *flows)
+{
+	uint64_t found = 0;
+	bool is_live = false;
+
+	FL_UNROLL
+	for (uint32_t i = 0; i < 8; i++) {
+		uint64_t word = FL_READ_ONCE(flows->word[i]);
+
+		if (!fl_flow_has(word, place->fp) || is_live || fl_flow_state(word) == FL_FLOW_FREE)
+			continue;
+		is_live = access->facts(user, word, place->tick) & FL_ENTRY_LIVE;
+		found = word;
+	}
+	return found;
+}
+
 /**
- * The word of the flow: its entry, else what is left of one. E0.
+ * The word of the flow: its entry, else what is left of one. E0. Without a branch among the
+ * words, since which of them it is cannot be predicted.
  * @return 0: none.
  */
 FL_INLINE uint64_t
 fl_track_find(const struct fl_flow_access *access, void *user, const struct fl_flow_place *place)
 {
 	const struct fl_flows *flows = access->flows(user, place->bucket);
-	uint64_t found = 0;
-	bool is_live = false;
+	uint64_t found = 0, count = 0;
 
 	if (flows == NULL)
 		return 0;
 	FL_UNROLL
 	for (uint32_t i = 0; i < 8; i++) {
 		uint64_t word = FL_READ_ONCE(flows->word[i]);
+		uint64_t has = fl_flow_has(word, place->fp);
 
-		if (FL_LIKELY((word & FL_FLOW_FP_MASK) != place->fp) || is_live ||
-		    fl_flow_state(word) == FL_FLOW_FREE)
-			continue;
-		is_live = access->entry(user, word, place->tick) & FL_ENTRY_LIVE;
-		found = word;
+		count -= has;
+		found |= word & has;
 	}
-	return found;
+	if (FL_UNLIKELY(count > 1))
+		return fl_track_first(access, user, place, flows);
+	return fl_flow_state(found) == FL_FLOW_FREE ? 0 : found;
 }
 
 /** How willingly a place is given: 0 not at all; else the more the better. */
 FL_INLINE uint32_t
 fl_track_rank(const struct fl_flow_access *access, void *user, uint64_t word, uint64_t tick)
 {
-	uint32_t look;
+	uint32_t facts;
 
 	if (fl_flow_state(word) == FL_FLOW_FREE)
 		return UINT32_MAX;
-	look = access->entry(user, word, tick);
-	if (!(look & FL_ENTRY_LIVE))
+	facts = access->facts(user, word, tick);
+	if (!(facts & FL_ENTRY_LIVE))
 		return FL_ENTRY_IDLE_MASK + 1;
-	return look & FL_ENTRY_MAY_GO ? look & FL_ENTRY_IDLE_MASK : 0;
+	return facts & FL_ENTRY_MAY_GO ? facts & FL_ENTRY_IDLE_MASK : 0;
 }
 
 /**
@@ -266,7 +289,7 @@ fl_track_insert(const struct fl_track *track, uint32_t owner, enum fl_flow_state
 		old = track->access->victim(track->user, track->bucket, track->tick);
 	if (old != FL_FLOW_NO_VICTIM &&
 	    fl_track_swap(track, old, fl_track_new_entry(track, owner, state))) {
-		if (old != 0 && track->access->entry(track->user, old, track->tick) & FL_ENTRY_LIVE)
+		if (old != 0 && track->access->facts(track->user, old, track->tick) & FL_ENTRY_LIVE)
 			track->access->count(track->user, track->flow->record, FL_FLOW_EVICTED);
 		return FL_TRACK_WRITTEN;
 	}
@@ -276,57 +299,66 @@ fl_track_insert(const struct fl_track *track, uint32_t owner, enum fl_flow_state
 	return FL_TRACK_FAILED;
 }
 
-/** R1: a flow that could not be tracked is on the row's default owner, so the row's window begins
- * again. @return @p slot; FL_TRACK_LOOK. */
-FL_INLINE uint32_t
-fl_track_extend(const struct fl_track *track, uint32_t slot)
+/** Has the row a whole window before it? Then it need not be prolonged. */
+FL_INLINE bool
+fl_track_is_fresh(const struct fl_track *track)
 {
-	uint32_t ticks = track->service->window.row_ticks;
+	return fl_row_left(track->row_word, track->tick) >=
+	       (int32_t)track->service->window.row_ticks;
+}
 
-	if (fl_row_left(track->row_word, track->tick) >= (int32_t)ticks)
+/** Let the row's window begin again, and last @p more ticks longer. @return false: lost. */
+FL_INLINE bool
+fl_track_prolong(const struct fl_track *track, uint32_t more)
+{
+	uint64_t until = track->tick + track->service->window.row_ticks + more;
+
+	return track->access->swap_row(track->user, track->row_index, track->row_word,
+				       fl_row_until(track->row_word, until));
+}
+
+/** R1: a flow that could not be tracked is on the row's default owner. @return @p slot;
+ * FL_TRACK_RETRY. */
+FL_INLINE uint32_t
+fl_track_prolong_moving(const struct fl_track *track, uint32_t slot)
+{
+	if (slot == FL_TRACK_NOBODY || fl_track_is_fresh(track))
 		return slot;
-	if (!track->access->swap_row(track->user, track->row_index, track->row_word,
-				     fl_row_until(track->row_word, track->tick + ticks)))
-		return FL_TRACK_LOOK;
+	if (!fl_track_prolong(track, 0))
+		return FL_TRACK_RETRY;
 	track->access->count(track->user, track->flow->record, FL_FLOW_EXTENDED);
 	return slot;
 }
 
-/** P4: an entry of another owner than cur is in use, so the row settles longer. @return @p slot;
- * FL_TRACK_LOOK: the row has another state. */
+/** P4: an entry of another owner than cur is in use. A lost swap does not matter, unless the row
+ * has another state. @return @p slot; FL_TRACK_RETRY. */
 FL_INLINE uint32_t
-fl_track_keep(const struct fl_track *track, uint32_t slot)
+fl_track_prolong_settling(const struct fl_track *track, uint32_t slot)
 {
-	uint32_t ticks = track->service->window.row_ticks;
-	uint32_t unit = 1u << track->service->window.unit_shift;
-
 	if (fl_row_state(track->row_word) != FL_ROW_SETTLING ||
 	    slot == track->service->slot_base + fl_row_cur(track->row_word) ||
-	    fl_row_left(track->row_word, track->tick) >= (int32_t)ticks)
+	    fl_track_is_fresh(track))
 		return slot;
-	if (track->access->swap_row(track->user, track->row_index, track->row_word,
-				    fl_row_until(track->row_word, track->tick + ticks + unit)) ||
+	if (fl_track_prolong(track, 1u << track->service->window.unit_shift) ||
 	    fl_row_state(FL_READ_ONCE(track->row->word)) == FL_ROW_SETTLING)
 		return slot;
-	return FL_TRACK_LOOK;
+	return FL_TRACK_RETRY;
 }
 
 /** Touch the entry: its stamp, and what the packet makes of its state. Most packets write nothing.
- * @return its slot; FL_TRACK_LOOK. */
+ * @return its slot; FL_TRACK_RETRY. */
 FL_INLINE uint32_t
 fl_track_touch(const struct fl_track *track, enum fl_flow_state state)
 {
-	uint8_t stamp = (uint8_t)(track->tick >> (track->look >> FL_ENTRY_SHIFT_SHIFT));
+	uint8_t stamp = (uint8_t)(track->tick >> (track->facts >> FL_ENTRY_UNIT_BIT));
 	uint64_t touched = fl_flow_touched(track->entry, state, stamp);
-	uint32_t slot = fl_track_keep(track, fl_flow_slot(track->entry));
+	uint32_t slot = fl_track_prolong_settling(track, fl_flow_slot(track->entry));
 
 	/* the row first: where it has become STABLE, no entry of another may look young again */
-	if (slot == FL_TRACK_LOOK)
+	if (slot == FL_TRACK_RETRY)
 		return slot;
-	/* the second time, whoever was faster has touched it */
-	if (touched != track->entry && !fl_track_swap(track, track->entry, touched) &&
-	    !(track->flow->segment & FL_SEGMENT_LAST))
-		return FL_TRACK_LOOK;
+	if (touched != track->entry && !fl_track_swap(track, track->entry, touched))
+		return FL_TRACK_RETRY;
 	return slot;
 }
 
@@ -352,7 +384,7 @@ fl_track_owners(const struct fl_track *track)
 	if (fl_track_is_dead(track, owners.def))
 		owners.def = cur;
 	if (fl_track_is_dead(track, owners.new))
-		owners.new = is_holding || !is_moving ? cur : prev;
+		owners.new = is_holding ? cur : prev;
 	return owners;
 }
 
@@ -365,74 +397,97 @@ fl_track_slot(const struct fl_track *track, uint32_t owner)
 		       : track->service->slot_base + owner;
 }
 
+/** A SYN of a flow with an entry: S2, S3. */
 FL_INLINE uint32_t
-fl_track_syn(const struct fl_track *track)
+fl_track_syn_known(const struct fl_track *track)
 {
-	struct fl_track_owners owners = fl_track_owners(track);
-	uint32_t slot = fl_track_slot(track, owners.new);
-	enum fl_track_put put;
+	enum fl_flow_state state = fl_flow_state(track->entry);
+	uint32_t owner, slot;
 
-	if (track->look & FL_ENTRY_LIVE) {
-		if (fl_flow_state(track->entry) != FL_FLOW_CLOSING ||
-		    !(track->look & FL_ENTRY_CLOSED)) /* S2 */
-			return fl_track_touch(track, fl_flow_state(track->entry) == FL_FLOW_CLOSING
-							     ? FL_FLOW_SYN
-							     : fl_flow_state(track->entry));
-		if (slot == FL_TRACK_NOBODY) /* S3 */
-			return slot;
-		return fl_track_swap(track, track->entry,
-				     fl_track_new_entry(track, owners.new, FL_FLOW_SYN))
-			       ? slot
-			       : FL_TRACK_LOOK;
-	}
-	if (fl_row_state(track->row_word) == FL_ROW_SETTLING) { /* S5 */
-		if (track->look & FL_ENTRY_DEAD && slot != FL_TRACK_NOBODY)
-			(void)fl_track_swap(track, track->entry,
-					    fl_track_new_entry(track, owners.new, FL_FLOW_SYN));
-		return slot;
-	}
+	if (state != FL_FLOW_CLOSING) /* S2 */
+		return fl_track_touch(track, state);
+	if (!(track->facts & FL_ENTRY_CLOSED)) /* S2 */
+		return fl_track_touch(track, FL_FLOW_SYN);
+	owner = fl_track_owners(track).new;
+	slot = fl_track_slot(track, owner);
+	if (slot == FL_TRACK_NOBODY ||
+	    fl_track_swap(track, track->entry, fl_track_new_entry(track, owner, FL_FLOW_SYN)))
+		return slot; /* S3 */
+	return FL_TRACK_RETRY;
+}
+
+/** S4, P2: pin a flow to @p owner, which is live. Where it cannot be, it is the default owner's,
+ * untracked: R1. */
+FL_INLINE uint32_t
+fl_track_pin(const struct fl_track *track, uint32_t owner, enum fl_flow_state state)
+{
+	enum fl_track_put put = fl_track_insert(track, owner, state);
+
+	if (put == FL_TRACK_LOST)
+		return FL_TRACK_RETRY;
+	if (put == FL_TRACK_WRITTEN)
+		return track->service->slot_base + owner;
+	return fl_track_prolong_moving(track, fl_track_slot(track, fl_track_owners(track).def));
+}
+
+/** A SYN of a flow without an entry: S4, S5. */
+FL_INLINE uint32_t
+fl_track_syn_unknown(const struct fl_track *track)
+{
+	uint32_t owner = fl_track_owners(track).new;
+	uint32_t slot = fl_track_slot(track, owner);
+
 	if (slot == FL_TRACK_NOBODY)
 		return slot;
-	put = fl_track_insert(track, owners.new, FL_FLOW_SYN); /* S4 */
-	if (put != FL_TRACK_FAILED)
-		return put == FL_TRACK_WRITTEN ? slot : FL_TRACK_LOOK;
-	slot = fl_track_slot(track, owners.def);
-	return slot == FL_TRACK_NOBODY ? slot : fl_track_extend(track, slot);
+	if (fl_row_state(track->row_word) == FL_ROW_MOVING) /* S4 */
+		return fl_track_pin(track, owner, FL_FLOW_SYN);
+	if (track->facts & FL_ENTRY_DEAD) /* S5 */
+		(void)fl_track_swap(track, track->entry,
+				    fl_track_new_entry(track, owner, FL_FLOW_SYN));
+	return slot;
 }
 
-/** A packet that is no SYN, of a flow without an entry. */
-FL_INLINE uint32_t
-fl_track_unknown(const struct fl_track *track)
-{
-	uint32_t owner = fl_track_owners(track).def;
-	uint32_t slot = fl_track_slot(track, owner);
-	enum fl_track_put put;
-
-	if (slot == FL_TRACK_NOBODY || fl_row_state(track->row_word) != FL_ROW_MOVING ||
-	    track->flow->segment & (FL_SEGMENT_RST | FL_SEGMENT_WATCH)) /* P3 */
-		return slot;
-	put = fl_track_insert(track, owner,
-			      track->flow->segment & FL_SEGMENT_END ? FL_FLOW_CLOSING
-								    : FL_FLOW_OPEN); /* P2 */
-	if (put == FL_TRACK_LOST)
-		return FL_TRACK_LOOK;
-	return put == FL_TRACK_WRITTEN ? slot : fl_track_extend(track, slot);
-}
-
-/** A packet that is no SYN, of a flow with an entry: P1. */
+/** Another packet of a flow with an entry: P1. */
 FL_INLINE uint32_t
 fl_track_known(const struct fl_track *track)
 {
 	enum fl_flow_state state = fl_flow_state(track->entry);
 
-	if (track->flow->segment & FL_SEGMENT_WATCH)
-		return fl_flow_slot(track->entry);
 	if (track->flow->segment & FL_SEGMENT_END)
 		state = FL_FLOW_CLOSING;
 	else if (state == FL_FLOW_SYN || track->flow->segment & FL_SEGMENT_PAYLOAD ||
-		 track->look & FL_ENTRY_CLOSED)
+		 track->facts & FL_ENTRY_CLOSED)
 		state = FL_FLOW_OPEN;
 	return fl_track_touch(track, state);
+}
+
+/** Another packet of a flow without an entry: P2, P3. */
+FL_INLINE uint32_t
+fl_track_unknown(const struct fl_track *track)
+{
+	uint32_t owner = fl_track_owners(track).def;
+	uint32_t slot = fl_track_slot(track, owner);
+
+	if (slot == FL_TRACK_NOBODY || fl_row_state(track->row_word) != FL_ROW_MOVING ||
+	    track->flow->segment & FL_SEGMENT_RST) /* P3 */
+		return slot;
+	return fl_track_pin(track, owner,
+			    track->flow->segment & FL_SEGMENT_END ? FL_FLOW_CLOSING : FL_FLOW_OPEN);
+}
+
+/** The same decision, without a trace. */
+FL_INLINE uint32_t
+fl_track_watch(const struct fl_track *track)
+{
+	bool is_syn = track->flow->segment & FL_SEGMENT_SYN;
+	struct fl_track_owners owners;
+
+	if (track->facts & FL_ENTRY_LIVE &&
+	    !(is_syn && fl_flow_state(track->entry) == FL_FLOW_CLOSING &&
+	      track->facts & FL_ENTRY_CLOSED))
+		return fl_flow_slot(track->entry);
+	owners = fl_track_owners(track);
+	return fl_track_slot(track, is_syn ? owners.new : owners.def);
 }
 
 /** By the state of the row. @return a slot or a FL_TRACK_ constant. */
@@ -445,12 +500,15 @@ fl_track_row(struct fl_track *track)
 	track->tick = track->access->tick(track->user);
 	track->entry = track->access->find(track->user, track->bucket,
 					   fl_flow_fp(track->flow->hash), track->tick);
-	track->look = track->entry == 0
-			      ? 0
-			      : track->access->entry(track->user, track->entry, track->tick);
+	track->facts = track->entry == 0
+			       ? 0
+			       : track->access->facts(track->user, track->entry, track->tick);
+	if (track->flow->segment & FL_SEGMENT_WATCH)
+		return fl_track_watch(track);
 	if (track->flow->segment & FL_SEGMENT_SYN)
-		return fl_track_syn(track);
-	return track->look & FL_ENTRY_LIVE ? fl_track_known(track) : fl_track_unknown(track);
+		return track->facts & FL_ENTRY_LIVE ? fl_track_syn_known(track)
+						    : fl_track_syn_unknown(track);
+	return track->facts & FL_ENTRY_LIVE ? fl_track_known(track) : fl_track_unknown(track);
 }
 
 /** The row and the bucket of the flow. @return false: the tables do not have them. */
@@ -486,7 +544,7 @@ fl_track(const struct fl_track_access *access, void *user, struct fl_track_flow 
 	answer = fl_track_row(&track);
 	if (answer == FL_TRACK_NOBODY)
 		return FL_DROP_NO_BACKEND;
-	if (answer != FL_TRACK_LOOK) {
+	if (answer != FL_TRACK_RETRY) {
 		flow->slot = answer;
 		return FL_FORWARD;
 	}

@@ -234,6 +234,12 @@ get_backend(void *user, uint32_t slot)
 
 static const struct fl_slot_access slot_access = { .vip = get_vip, .backend = get_backend };
 
+static uint32_t
+entry_facts(struct rows *rows, uint64_t word)
+{
+	return fl_entry_facts(&slot_access, rows, word, tick_now(rows));
+}
+
 static void
 count_entry(struct rows *rows, uint64_t word, uint32_t look)
 {
@@ -254,7 +260,7 @@ sweep_word(struct rows *rows, uint64_t *at)
 
 		if (fl_flow_state(word) == FL_FLOW_FREE)
 			return;
-		look = fl_track_entry(&slot_access, rows, word, tick_now(rows));
+		look = entry_facts(rows, word);
 		if (look & FL_ENTRY_LIVE) {
 			rows->found++;
 			count_entry(rows, word, look);
@@ -279,6 +285,24 @@ finish_pass(struct rows *rows)
 	rows->is_empty = rows->found == 0 && rows->may_be_last && !has_unstable(rows);
 }
 
+/** Most buckets are, and a look at all of them is as fast as memory. */
+static bool
+is_free(const struct fl_flows *flows)
+{
+	uint64_t all = 0;
+
+	for (uint32_t i = 0; i < 8; i++)
+		all |= FL_READ_ONCE(flows->word[i]);
+	return all == 0;
+}
+
+static void
+sweep_bucket(struct rows *rows, struct fl_flows *flows)
+{
+	for (uint32_t i = 0; i < 8; i++)
+		sweep_word(rows, &flows->word[i]);
+}
+
 static void
 sweep(struct rows *rows, uint32_t ticks)
 {
@@ -294,8 +318,8 @@ sweep(struct rows *rows, uint32_t ticks)
 		rows->may_be_last = !has_unstable(rows);
 	}
 	for (; left > 0 && rows->bucket < rows->size.flow_bucket_count; left--, rows->bucket++)
-		for (uint32_t i = 0; i < 8; i++)
-			sweep_word(rows, &rows->tables->flows[rows->bucket].word[i]);
+		if (!is_free(&rows->tables->flows[rows->bucket]))
+			sweep_bucket(rows, &rows->tables->flows[rows->bucket]);
 	if (rows->bucket == rows->size.flow_bucket_count)
 		finish_pass(rows);
 }
@@ -384,6 +408,8 @@ change_row(const struct row_change *change, uint32_t row, uint32_t owner)
 	for (uint32_t i = 0; i < ROWS_SWAPS_MAX; i++) {
 		uint64_t word = FL_READ_ONCE(change->tables->rows[row].word), next;
 
+		if (FL_LIKELY(word == fl_row_stable(owner)))
+			return; /* as most rows are */
 		now.cur_is_live = change->is_live[fl_row_cur(word)];
 		now.prev_is_live = change->is_live[fl_row_prev(word)];
 		next = fl_row_change(word, owner, &now);
@@ -458,7 +484,7 @@ moved_entry(const struct rows *rows, uint64_t word, const struct rows_move *move
 }
 
 static void
-purge_word(const struct rows *rows, uint64_t *at)
+purge_word(struct rows *rows, uint64_t *at)
 {
 	for (uint32_t i = 0; i < ROWS_SWAPS_MAX; i++) {
 		uint64_t word = FL_READ_ONCE(*at), next = 0;
@@ -470,12 +496,19 @@ purge_word(const struct rows *rows, uint64_t *at)
 			move = rows->move_of[slot];
 		if (move > 0)
 			next = moved_entry(rows, word, &rows->moves[move - 1]);
-		else if (is_live(rows, slot))
+		else if (entry_facts(rows, word) & FL_ENTRY_LIVE)
 			return;
 		if (FL_SWAP(*at, word, next))
 			return;
 	}
 	assert(false); /* see ROWS_SWAPS_MAX */
+}
+
+static void
+purge_bucket(struct rows *rows, struct fl_flows *flows)
+{
+	for (uint32_t i = 0; i < 8; i++)
+		purge_word(rows, &flows->word[i]);
 }
 
 /** What was counted of the old slots is the new ones'. */
@@ -497,8 +530,8 @@ void
 rows_purge(struct rows *rows)
 {
 	for (uint32_t bucket = 0; bucket < rows->size.flow_bucket_count; bucket++)
-		for (uint32_t i = 0; i < 8; i++)
-			purge_word(rows, &rows->tables->flows[bucket].word[i]);
+		if (!is_free(&rows->tables->flows[bucket]))
+			purge_bucket(rows, &rows->tables->flows[bucket]);
 	for (uint32_t i = 0; i < rows->move_count; i++)
 		move_counts(rows, &rows->moves[i]);
 	rows->move_count = 0;

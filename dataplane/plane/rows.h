@@ -54,7 +54,7 @@ void rows_advance(struct rows *rows, uint32_t ticks);
 /**
  * The set was taken over from tables that an earlier process filled: clear the entries that name
  * dead slots (every packet core has passed since they are), or that were moved (rows_move()), and
- * count.
+ * those that are too old, for processes that end early never come to the end of a sweep; and count.
  */
 void rows_adopted(struct rows *rows);
 
@@ -87,9 +87,9 @@ struct rows_move {
 void rows_move(struct rows *rows, const struct rows_move *move);
 
 /**
- * The whole flow table: rewrite entries of slots that moved, clear those that name dead slots. No
- * packet core writes such entries any more: each has passed since the slots are dead, or their VIP
- * has its new record.
+ * The whole flow table: rewrite entries of slots that moved, clear those that name dead slots, and
+ * those that are too old. No packet core writes such entries any more: each has passed since the
+ * slots are dead, or their VIP has its new record.
  */
 void rows_purge(struct rows *rows);
 

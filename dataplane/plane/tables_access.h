@@ -190,14 +190,14 @@ plane_is_live(void *user, uint32_t slot)
 }
 
 FL_INLINE uint32_t
-plane_look(void *user, uint64_t word, uint64_t tick)
+plane_entry_facts(void *user, uint64_t word, uint64_t tick)
 {
-	return fl_track_entry(&plane_slot_access, user, word, tick);
+	return fl_entry_facts(&plane_slot_access, user, word, tick);
 }
 
 static const struct fl_flow_access plane_flow_access = {
 	.flows = plane_get_flows,
-	.entry = plane_look,
+	.facts = plane_entry_facts,
 };
 
 FL_INLINE uint64_t
@@ -219,7 +219,7 @@ plane_find_victim(void *user, uint32_t bucket, uint64_t tick)
 static const struct fl_track_access plane_track_access = {
 	.config = plane_get_config,
 	.vip = plane_get_vip,
-	.entry = plane_look,
+	.facts = plane_entry_facts,
 	.is_live = plane_is_live,
 	.row = plane_get_row,
 	.find = plane_find_flow,

@@ -35,38 +35,34 @@ BUGS = [
     ("P4: a lost swap is not decided again", SMALL, [], [
         ("track.h", "fl_row_state(FL_READ_ONCE(track->row->word)) == FL_ROW_SETTLING)\n\t\treturn slot;", "true)\n\t\treturn slot;")]),
     ("P4: after the entry, not before it", SMALL, [], [
-        ("track.h", "\tif (slot == FL_TRACK_LOOK)\n\t\treturn slot;\n\t/* the second time,",
-         "\tif (slot == FL_TRACK_LOOK && fl_track_swap(track, track->entry, touched))\n\t\treturn slot;\n\t/* the second time,")]),
+        ("track.h", "\tif (slot == FL_TRACK_RETRY)\n\t\treturn slot;\n\tif (touched",
+         "\tif (slot == FL_TRACK_RETRY && fl_track_swap(track, track->entry, touched))\n\t\treturn slot;\n\tif (touched")]),
     ("S2: a SYN does not look for an entry", SMALL, [], [
-        ("track.h", "if (track->look & FL_ENTRY_LIVE) {\n\t\tif (fl_flow_state(track->entry) != FL_FLOW_CLOSING",
-         "if (false) {\n\t\tif (fl_flow_state(track->entry) != FL_FLOW_CLOSING")]),
+        ("track.h", "return track->facts & FL_ENTRY_LIVE ? fl_track_syn_known(track)", "return false ? fl_track_syn_known(track)")]),
     ("S3: a closing flow's tuple is new at once", HOLD, [], [
-        ("track.h", "!(track->look & FL_ENTRY_CLOSED)) /* S2 */", "false) /* S2 */")]),
+        ("track.h", "if (!(track->facts & FL_ENTRY_CLOSED)) /* S2 */", "if (false)")]),
     ("S4: a full table sends to cur", SMALL, [], [
-        ("track.h", "slot = fl_track_slot(track, owners.def);\n\treturn slot == FL_TRACK_NOBODY ? slot : fl_track_extend(track, slot);",
-         "return slot;")]),
+        ("track.h", "fl_track_slot(track, fl_track_owners(track).def)", "track->service->slot_base + owner")]),
     ("no hold", HOLD, [], [
         ("track.h", "bool is_holding = is_moving &&", "bool is_holding = false && is_moving &&")]),
     ("hold one tick shorter", HOLD, ["ROWS_PLANT_HOLD=-1"], []),
     ("no R1", SMALL, [], [
-        ("track.h", "if (fl_row_left(track->row_word, track->tick) >= (int32_t)ticks)\n\t\treturn slot;\n\tif (!track",
-         "if (true)\n\t\treturn slot;\n\tif (!track")]),
+        ("track.h", "if (slot == FL_TRACK_NOBODY || fl_track_is_fresh(track))", "if (true)")]),
     ("R1: a lost swap is not decided again", SMALL, [], [
-        ("track.h", "fl_row_until(track->row_word, track->tick + ticks)))\n\t\treturn FL_TRACK_LOOK;",
-         "fl_row_until(track->row_word, track->tick + ticks)))\n\t\treturn slot;")]),
+        ("track.h", "if (!fl_track_prolong(track, 0))\n\t\treturn FL_TRACK_RETRY;", "if (!fl_track_prolong(track, 0))\n\t\treturn slot;")]),
     ("E0: an entry of a dead slot counts", SMALL, [], [
         ("track.h", "if (backend == NULL || !(fl_link_flags(FL_READ_ONCE(backend->link)) & FL_LINK_LIVE))\n\t\treturn FL_ENTRY_DEAD;",
          "if (backend == NULL)\n\t\treturn FL_ENTRY_DEAD;")]),
     ("E0: a dead slot's entry sends to cur", SMALL, [], [
         ("track.h", "uint32_t owner = fl_track_owners(track).def;",
-         "uint32_t owner = track->look & FL_ENTRY_DEAD ? fl_row_cur(track->row_word) : fl_track_owners(track).def;")]),
+         "uint32_t owner = track->facts & FL_ENTRY_DEAD ? fl_row_cur(track->row_word) : fl_track_owners(track).def;")]),
     ("any SYN may be evicted", SMALL, [], [
         ("track.h", "if (age >= window->evict_units && fl_flow_state(word) != FL_FLOW_OPEN)",
          "if (fl_flow_state(word) == FL_FLOW_SYN || (age >= window->evict_units && fl_flow_state(word) != FL_FLOW_OPEN))")]),
     ("an open flow may be evicted", SMALL, [], [
         ("track.h", "if (age >= window->evict_units && fl_flow_state(word) != FL_FLOW_OPEN)", "if (age >= window->evict_units)")]),
     ("a closing entry is never open again", HOLD, [], [
-        ("track.h", "else if (state == FL_FLOW_SYN || track->flow->segment & FL_SEGMENT_PAYLOAD ||\n\t\t track->look & FL_ENTRY_CLOSED)",
+        ("track.h", "else if (state == FL_FLOW_SYN || track->flow->segment & FL_SEGMENT_PAYLOAD ||\n\t\t track->facts & FL_ENTRY_CLOSED)",
          "else if (state == FL_FLOW_SYN)")]),
     ("T1: MOVING goes on without its previous owner", SMALL, [], [
         ("row.h", "if (was_moving && !now->prev_is_live) {", "if (false) {")]),

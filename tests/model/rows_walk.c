@@ -126,9 +126,9 @@ get_is_live(void *user, uint32_t slot)
 }
 
 static uint32_t
-get_look(void *user, uint64_t word, uint64_t tick)
+get_facts(void *user, uint64_t word, uint64_t tick)
 {
-	return fl_track_entry(&slot_access, user, word, tick);
+	return fl_entry_facts(&slot_access, user, word, tick);
 }
 
 static const struct fl_flows *
@@ -137,7 +137,7 @@ get_flows(void *user, uint32_t bucket)
 	return &plane.flows[bucket];
 }
 
-static const struct fl_flow_access flow_access = { .flows = get_flows, .entry = get_look };
+static const struct fl_flow_access flow_access = { .flows = get_flows, .facts = get_facts };
 
 static uint64_t
 find_flow(void *user, uint32_t bucket, uint64_t fp, uint64_t tick)
@@ -179,7 +179,7 @@ static const struct fl_track_access track_access = {
 	.row = get_row,
 	.tick = get_tick,
 	.is_live = get_is_live,
-	.entry = get_look,
+	.facts = get_facts,
 	.find = find_flow,
 	.victim = find_victim,
 	.swap_row = swap_row,
@@ -247,7 +247,7 @@ sweep(uint32_t dead)
 			uint64_t *word = &plane.flows[bucket].word[i];
 
 			if (*word != 0 && (fl_flow_slot(*word) == dead ||
-					   !(get_look(NULL, *word, plane.tick) & FL_ENTRY_LIVE)))
+					   !(get_facts(NULL, *word, plane.tick) & FL_ENTRY_LIVE)))
 				*word = 0;
 		}
 }

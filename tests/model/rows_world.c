@@ -88,9 +88,9 @@ get_is_live(void *user, uint32_t slot)
 }
 
 static uint32_t
-get_look(void *user, uint64_t word, uint64_t tick)
+get_facts(void *user, uint64_t word, uint64_t tick)
 {
-	return fl_track_entry(&slot_access, user, word, tick);
+	return fl_entry_facts(&slot_access, user, word, tick);
 }
 
 static const struct fl_flows *
@@ -101,7 +101,7 @@ get_flows(void *user, uint32_t bucket)
 	return &run->world->flows;
 }
 
-static const struct fl_flow_access flow_access = { .flows = get_flows, .entry = get_look };
+static const struct fl_flow_access flow_access = { .flows = get_flows, .facts = get_facts };
 
 static uint64_t
 find_flow(void *user, uint32_t bucket, uint64_t fp, uint64_t tick)
@@ -215,7 +215,7 @@ count(void *user, uint32_t record, enum fl_flow_event event)
 #define TRACK_ACCESS(outer)                                                                        \
 	{                                                                                          \
 		.config = get_config, .vip = get_vip, .row = get_row, .tick = get_tick##outer,     \
-		.is_live = get_is_live, .entry = get_look, .find = find_flow,                      \
+		.is_live = get_is_live, .facts = get_facts, .find = find_flow,                      \
 		.victim = find_victim, .swap_row = swap_row##outer, .swap_flow = swap_flow##outer, \
 		.count = count,                                                                    \
 	}
@@ -306,7 +306,7 @@ sweep(struct rows_world *world, uint32_t i)
 	struct rows_run run = { .world = world };
 	uint64_t word = world->flows.word[i];
 
-	if (word == 0 || get_look(&run, word, world->tick) & FL_ENTRY_LIVE)
+	if (word == 0 || get_facts(&run, word, world->tick) & FL_ENTRY_LIVE)
 		return false;
 	world->flows.word[i] = 0;
 	return true;
@@ -371,8 +371,8 @@ static const uint8_t segments[ROWS_SENDS] = {
 	[ROWS_SEND_RST] = FL_SEGMENT_END | FL_SEGMENT_RST,
 };
 
-/** May a SYN with the tuple of an open flow, or one that was sent long ago, go elsewhere? "What
- * can still break", 2. */
+/** May a SYN with the tuple of an open flow, or one that was sent long ago, go elsewhere?
+ * docs/operations.md, "What can still break", 2. */
 static bool
 is_excluded(const struct rows_run *run)
 {
@@ -391,7 +391,7 @@ is_excluded(const struct rows_run *run)
 		    (int32_t)(rows_explored.window.row_ticks - rows_explored.hold_ticks))
 		return false;
 	word = find_flow(&look, 0, fl_flow_fp(rows_flow_hash(run->event->flow)), tick);
-	if (word == 0 || !(get_look(&look, word, tick) & FL_ENTRY_LIVE))
+	if (word == 0 || !(get_facts(&look, word, tick) & FL_ENTRY_LIVE))
 		return true; /* it sent nothing since the change, or the table was full */
 	return fl_flow_state(word) == FL_FLOW_CLOSING &&
 	       fl_flow_age(word, &rows_explored.window, tick) >= closed;
@@ -563,8 +563,8 @@ do_packet_outer(struct rows_run *run)
 
 /* --- any event --- */
 
-/** A word that a new flow may not have had: its flow is given up where nothing is promised, "What
- * can still break", 6. */
+/** A word that a new flow may not have had: its flow is given up where nothing is promised,
+ * docs/operations.md, "What can still break", 6. */
 static void
 forgive_evicted(struct rows_world *world, const struct fl_flows *before)
 {

@@ -159,9 +159,9 @@ static const struct fl_slot_access world_slot_access = { .vip = world_vip,
 							 .backend = world_backend };
 
 static inline uint32_t
-world_entry(void *user, uint64_t word, uint64_t tick)
+world_facts(void *user, uint64_t word, uint64_t tick)
 {
-	return fl_track_entry(&world_slot_access, user, word, tick);
+	return fl_entry_facts(&world_slot_access, user, word, tick);
 }
 
 static inline bool
@@ -172,7 +172,7 @@ world_is_live(void *user, uint32_t slot)
 
 static const struct fl_flow_access world_flow_access = {
 	.flows = world_flows,
-	.entry = world_entry,
+	.facts = world_facts,
 };
 
 static inline uint64_t
@@ -218,7 +218,7 @@ world_count_flow(void *user, uint32_t record, enum fl_flow_event event)
 static const struct fl_track_access world_track_access = {
 	.config = world_config,
 	.vip = world_vip,
-	.entry = world_entry,
+	.facts = world_facts,
 	.is_live = world_is_live,
 	.row = world_row,
 	.find = world_find_flow,

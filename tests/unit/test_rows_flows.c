@@ -44,6 +44,28 @@ START_TEST(test_sweeper_clears_what_counts_no_more)
 }
 END_TEST
 
+START_TEST(test_entry_dies_though_no_process_ends_a_sweep)
+{
+	struct state *state = &fake.plane.state;
+	uint64_t start;
+
+	open_plane(WINDOW_5);
+	apply(B(1, 1) "," B(2, 1));
+	pass(1000);
+	apply(B(1, 0) "," B(2, 1));
+	put_entry(FLOWS - 1, slot(1), 0);
+	start = tick();
+	while (tick() - start < 3 * 256) { /* stamps wrap in it */
+		pass(ROWS_PASS_TICKS - 2); /* not to the last bucket */
+		rows_destroy(state->row_times);
+		ck_assert_int_eq(rows_create(state, &state->row_times), 0);
+		rows_adopted(state->row_times);
+		ck_assert_uint_eq(entries(slot(1)), tick() - start < WINDOW_TICKS);
+	}
+	fake_close(&fake);
+}
+END_TEST
+
 START_TEST(test_backend_is_drained_when_nothing_holds_it)
 {
 	uint64_t last;
@@ -328,6 +350,7 @@ main(void)
 {
 	const TTest *const tests[] = {
 		test_sweeper_clears_what_counts_no_more,
+		test_entry_dies_though_no_process_ends_a_sweep,
 		test_backend_is_drained_when_nothing_holds_it,
 		test_sweep_that_began_before_the_last_row_left_does_not_count,
 		test_slot_is_clean_before_it_is_another_backends,

@@ -71,9 +71,9 @@ get_is_live(void *user, uint32_t slot)
 }
 
 static uint32_t
-get_look(void *user, uint64_t word, uint64_t now)
+get_facts(void *user, uint64_t word, uint64_t now)
 {
-	return fl_track_entry(&slot_access, user, word, now);
+	return fl_entry_facts(&slot_access, user, word, now);
 }
 
 static const struct fl_flows *
@@ -82,7 +82,7 @@ get_flows(void *user, uint32_t bucket)
 	return &flows;
 }
 
-static const struct fl_flow_access flow_access = { .flows = get_flows, .entry = get_look };
+static const struct fl_flow_access flow_access = { .flows = get_flows, .facts = get_facts };
 
 static uint64_t
 find_flow(void *user, uint32_t bucket, uint64_t fp, uint64_t now)
@@ -127,7 +127,7 @@ static const struct fl_track_access track_access = {
 	.row = get_row,
 	.tick = get_tick,
 	.is_live = get_is_live,
-	.entry = get_look,
+	.facts = get_facts,
 	.find = find_flow,
 	.victim = find_victim,
 	.swap_row = swap_row,
