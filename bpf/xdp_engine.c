@@ -175,13 +175,7 @@ check_key(const struct xdp_engine *engine, const struct xdp_engine_parts *parts,
 static void
 set_config(struct xdp_engine *engine, const struct plane_file *file, const struct fl_key *key)
 {
-	struct plane_tables_size size = plane_tables_size(&file->limits);
-	struct fl_config *core = &engine->config->core;
-
-	core->key = *key;
-	core->vip_bucket_mask = size.vip_bucket_count - 1;
-	core->fragment_bucket_mask = size.fragment_bucket_count - 1;
-	core->flow_bucket_mask = size.flow_bucket_count - 1;
+	plane_tables_set_config(&engine->tables, &file->limits, key);
 	engine->config->vip_count = engine->vip_stride;
 	engine->config->backend_count = engine->backend_stride;
 }

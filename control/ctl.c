@@ -67,6 +67,7 @@ static const struct json_field explain_fields[] = {
 	{ "vip", JSON_KIND_STRING, true, 1, 128 },
 	{ "source", JSON_KIND_STRING, true, 1, 128 },
 	{ "destination", JSON_KIND_STRING, false, 1, 128 },
+	{ "syn", JSON_KIND_BOOLEAN, false, 0, 0 },
 	{ "plane", JSON_KIND_STRING, false, 1, CONTROL_NAME_BYTES_MAX },
 	{ NULL },
 };

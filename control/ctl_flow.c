@@ -103,7 +103,7 @@ explain_ends(struct ctl *ctl, struct rpc_call *call, const struct addr_endpoint 
 }
 
 static cJSON *
-explain_params(const struct addr_endpoint ends[2], uint8_t protocol)
+explain_params(const struct addr_endpoint ends[2], uint8_t protocol, bool is_syn)
 {
 	char from[ADDR_TEXT_MAX];
 	char to[ADDR_TEXT_MAX];
@@ -114,7 +114,8 @@ explain_params(const struct addr_endpoint ends[2], uint8_t protocol)
 	    cJSON_AddNumberToObject(params, "source_port", ends[0].port) &&
 	    cJSON_AddStringToObject(params, "destination", addr_format(&ends[1].to.address, to)) &&
 	    cJSON_AddNumberToObject(params, "destination_port", ends[1].port) &&
-	    cJSON_AddStringToObject(params, "protocol", addr_protocol_name(protocol)))
+	    cJSON_AddStringToObject(params, "protocol", addr_protocol_name(protocol)) &&
+	    cJSON_AddBoolToObject(params, "syn", is_syn))
 		return params;
 	cJSON_Delete(params);
 	return NULL;
@@ -165,6 +166,7 @@ ctl_flow_explain(struct ctl *ctl, struct rpc_call *call)
 {
 	const char *vip_name = json_get_string(call->params, "vip", "");
 	const char *plane_name = json_get_string(call->params, "plane", NULL);
+	bool is_syn = json_get_boolean(call->params, "syn", false);
 	const struct config_vip *vip = config_find_vip(ctl->options.model->config, vip_name);
 	struct addr_endpoint ends[2];
 	const char *plane;
@@ -173,6 +175,11 @@ ctl_flow_explain(struct ctl *ctl, struct rpc_call *call)
 
 	if (vip == NULL) {
 		ctl_refuse_vip(ctl, call, vip_name);
+		return;
+	}
+	if (is_syn && vip->endpoint.protocol != IPPROTO_TCP) {
+		ctl_refuse(ctl, call, "invalid_value",
+			   "only a packet to a TCP VIP can be a SYN: leave --syn out");
 		return;
 	}
 	if (!explain_ends(ctl, call, &vip->endpoint, ends))
@@ -185,7 +192,7 @@ ctl_flow_explain(struct ctl *ctl, struct rpc_call *call)
 				   "shows all");
 		return;
 	}
-	params = explain_params(ends, vip->endpoint.protocol);
+	params = explain_params(ends, vip->endpoint.protocol, is_syn);
 	explain_ask(ctl, call, plane, params);
 	cJSON_Delete(params);
 }

@@ -168,6 +168,7 @@ status_json(const struct ctl *ctl, const struct gather_result *result)
 	    json_add_u64(status, "vips", model->config->vip_count) &&
 	    json_add_u64(status, "backends", model->config->backend_total) &&
 	    cJSON_AddStringToObject(status, "config_file", ctl->options.config_file) &&
+	    cJSON_AddStringToObject(status, "state_error", model->state_error) &&
 	    cJSON_AddItemToObject(status, "planes", planes))
 		return status;
 	cJSON_Delete(status);

@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "log.h"
+#include "state_text.h"
 
 struct daemon_config *
 daemon_config_read(const char *file)
@@ -138,30 +141,178 @@ daemon_watch_signals(struct daemon *daemon)
 	return 0;
 }
 
-int
-daemon_open(struct daemon *daemon, struct config *config, const char *config_file,
-	    const struct ctl_socket *socket)
+/* --- what must outlive the daemon --- */
+
+/* The wall clock as it stood beside the monotonic one, until somebody sets it: times that are
+ * written twice are then written alike. */
+static struct state_clock
+daemon_clock(struct daemon *daemon)
 {
-	struct ctl_options options = { .config_file = config_file, .listen_fd = socket->fd };
+	int64_t now_ms = plane_link_now_ms();
+	struct timespec wall = { 0 };
+	int64_t offset_ms;
+
+	(void)clock_gettime(CLOCK_REALTIME, &wall);
+	offset_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000 - now_ms;
+	if (llabs(offset_ms - daemon->wall_offset_ms) > STATE_CLOCK_SLACK_MS)
+		daemon->wall_offset_ms = offset_ms;
+	return (struct state_clock){ now_ms, now_ms + daemon->wall_offset_ms };
+}
+
+static void
+tell_state_error(struct daemon *daemon)
+{
+	static const struct timeval retry = { .tv_sec = STATE_RETRY_MS / 1000 };
+	const char *error = state_file_error(daemon->state);
+	bool failed = error[0] != '\0';
+
+	daemon->model->state_error = error;
+	if (failed && !daemon->state_has_failed)
+		log_warning("%s", error);
+	else if (!failed && daemon->state_has_failed)
+		log_notice("%s: what is set at run time is kept again",
+			   state_file_path(daemon->state));
+	daemon->state_has_failed = failed;
+	if (failed && state_file_may_retry(daemon->state) && daemon->state_retry != NULL)
+		(void)evtimer_add(daemon->state_retry, &retry);
+}
+
+/* Before who asked for the change is told that it was made. */
+static void
+daemon_save(void *user)
+{
+	struct daemon *daemon = user;
+	struct state_clock clock = daemon_clock(daemon);
+	struct json_buffer text = { 0 };
+	int r = state_text_print(daemon->model, &clock, &text);
+
+	if (r == 0)
+		(void)state_file_write(daemon->state, text.bytes, text.size);
+	else
+		state_file_give_up(daemon->state,
+				   r == -EMSGSIZE ? "too much is set: over 4 MiB" : "no memory");
+	free(text.bytes);
+	tell_state_error(daemon);
+}
+
+static void
+daemon_on_state_retry(evutil_socket_t fd, short what, void *user)
+{
+	daemon_save(user);
+}
+
+static void
+tell_notes(const char *path, const cJSON *notes)
+{
+	int left = STATE_NOTES_MAX;
+	const cJSON *item;
+
+	cJSON_ArrayForEach (item, notes) {
+		if (left-- > 0)
+			log_notice("%s: %s", path, item->valuestring);
+	}
+	if (left < 0)
+		log_notice("%s: and %d more", path, -left);
+}
+
+/* @p why: what is wrong with the file, and where. */
+static void
+set_state_aside(struct daemon *daemon, const char *why)
+{
+	int r = state_file_set_aside(daemon->state);
+
+	log_error("%s; what was set at run time before is forgotten, %s%s", why,
+		  r == 0 ? "the file is kept as state.json.bad"
+			 : "and the file cannot be put aside: ",
+		  r == 0 ? "" : strerror(-r));
+}
+
+static void
+take_state(struct daemon *daemon, const struct state_source *source)
+{
+	const char *path = state_file_path(daemon->state);
+	struct state_clock clock = daemon_clock(daemon);
+	char line[CONFIG_LINE_BYTES_MAX];
+	int r = state_text_take(daemon->model, &clock, source);
+
+	tell_notes(path, source->notes);
+	if (r == -ENOMEM)
+		log_error("%s: no memory to take what was set at run time before", path);
+	else if (r < 0)
+		set_state_aside(daemon, config_error_format(&source->errors->items[0], path,
+							    "error", line));
+}
+
+static void
+daemon_restore(struct daemon *daemon)
+{
+	struct json_errors *errors = calloc(1, sizeof *errors);
+	struct state_source source = { .errors = errors, .notes = cJSON_CreateArray() };
+	char why[CONFIG_LINE_BYTES_MAX];
+	char *text = NULL;
+	int r = -ENOMEM;
+
+	if (errors != NULL && source.notes != NULL)
+		r = state_file_read(daemon->state, &text, &source.size);
+	source.text = text;
+	if (r == 0) {
+		take_state(daemon, &source);
+	} else if (r == -ENOMEM) {
+		log_error("%s: no memory to read it", state_file_path(daemon->state));
+	} else if (r != -ENOENT) {
+		snprintf(why, sizeof why, "%.1024s: cannot be read: %s",
+			 state_file_path(daemon->state),
+			 r == -EINVAL  ? "not a regular file"
+			 : r == -EFBIG ? "over 4 MiB"
+				       : strerror(-r));
+		set_state_aside(daemon, why);
+	}
+	free(text);
+	cJSON_Delete(source.notes);
+	free(errors);
+}
+
+static int
+daemon_open_state(struct daemon *daemon)
+{
+	daemon->state_retry = evtimer_new(daemon->base, daemon_on_state_retry, daemon);
+	if (daemon->state_retry == NULL)
+		return -ENOMEM;
+	state_file_check(daemon->state);
+	tell_state_error(daemon);
+	daemon_restore(daemon);
+	daemon->model->adopted = daemon_save;
+	daemon->model->user = daemon;
+	return 0;
+}
+
+int
+daemon_open(struct daemon *daemon, struct config *config, const struct daemon_options *options)
+{
+	struct ctl_options ctl = { .config_file = options->config_file,
+				   .listen_fd = options->socket->fd };
 	int r;
 
-	*daemon = (struct daemon){ .config_file = config_file };
+	*daemon = (struct daemon){ .config_file = options->config_file, .state = options->state };
 	r = model_create(config, &daemon->model);
 	if (r < 0)
 		return r;
 	daemon->base = event_base_new();
 	if (daemon->base == NULL)
 		return -ENOMEM;
+	r = daemon_open_state(daemon);
+	if (r < 0)
+		return r;
 	r = pusher_create(daemon->base, daemon->model, &daemon->pusher);
 	if (r < 0)
 		return r;
 	r = keeper_create(daemon->base, daemon->pusher, daemon->model, &daemon->keeper);
 	if (r < 0)
 		return r;
-	options.base = daemon->base;
-	options.pusher = daemon->pusher;
-	options.model = daemon->model;
-	r = ctl_create(&options, &daemon->ctl);
+	ctl.base = daemon->base;
+	ctl.pusher = daemon->pusher;
+	ctl.model = daemon->model;
+	r = ctl_create(&ctl, &daemon->ctl);
 	return r < 0 ? r : daemon_watch_signals(daemon);
 }
 
@@ -178,6 +329,8 @@ daemon_close(struct daemon *daemon)
 		if (daemon->signals[i] != NULL)
 			event_free(daemon->signals[i]);
 	}
+	if (daemon->state_retry != NULL)
+		event_free(daemon->state_retry);
 	/* The pusher before its users: it ends what they wait for, and they answer their calls. */
 	pusher_destroy(daemon->pusher);
 	ctl_destroy(daemon->ctl);

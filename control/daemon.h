@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The daemon put together: model, pusher, keeper, control socket and signals on one event loop.
+ * The daemon put together: model, pusher, keeper, control socket, signals and the file of what
+ * must outlive it, on one event loop.
  */
 #ifndef CONTROL_DAEMON_H
 #define CONTROL_DAEMON_H
@@ -9,6 +10,7 @@
 #include "ctl.h"
 #include "ctl_socket.h"
 #include "keeper.h"
+#include "state_file.h"
 
 struct daemon {
 	struct event_base *base;
@@ -18,6 +20,17 @@ struct daemon {
 	struct ctl *ctl;
 	struct event *signals[3];
 	const char *config_file;
+	struct state_file *state; /**< borrowed */
+	struct event *state_retry;
+	bool state_has_failed;	/**< and it was told */
+	int64_t wall_offset_ms; /**< wall clock less monotonic */
+};
+
+/** All borrowed while the daemon is open. */
+struct daemon_options {
+	const char *config_file; /**< read again on SIGHUP */
+	const struct ctl_socket *socket;
+	struct state_file *state;
 };
 
 /** What a file held; large, so on the heap. */
@@ -35,11 +48,9 @@ void daemon_config_destroy(struct daemon_config *read);
 
 /**
  * @param config taken, also on failure.
- * @param config_file read again on SIGHUP; borrowed while the daemon is open.
  * @return 0; -ENOMEM. To be closed either way.
  */
-int daemon_open(struct daemon *daemon, struct config *config, const char *config_file,
-		const struct ctl_socket *socket);
+int daemon_open(struct daemon *daemon, struct config *config, const struct daemon_options *options);
 
 /** Serves until SIGTERM or SIGINT. @return 0; -EIO: the event loop failed. */
 int daemon_run(struct daemon *daemon);

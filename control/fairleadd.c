@@ -23,6 +23,7 @@ struct arguments {
 	const char *socket;
 	const char *user; /* NULL: not given */
 	const char *group;
+	const char *state; /* directory */
 	const char *check; /* file to check instead of running */
 	int exit_code;	   /* EX_OK: go on */
 	bool stop;	   /* help or version was printed */
@@ -45,6 +46,7 @@ static const char help[] =
 	"  --socket PATH      control socket (/run/fairlead/control.sock)\n"
 	"  --group NAME       group of the control socket, mode 0660 (fairlead)\n"
 	"  --user NAME        user to run as when started as root (fairlead)\n"
+	"  --state-dir DIR    where what is set at run time is kept (/var/lib/fairlead)\n"
 	"  --log-level LEVEL  error, warning, notice, info or debug (notice)\n"
 	"  --check FILE       print what is wrong with FILE and exit: 0, 65 no JSON,\n"
 	"                     69 no such file, 77 not permitted, 78 invalid\n"
@@ -57,6 +59,7 @@ enum {
 	OPTION_SOCKET,
 	OPTION_GROUP,
 	OPTION_USER,
+	OPTION_STATE_DIR,
 	OPTION_LOG_LEVEL,
 	OPTION_CHECK,
 	OPTION_FOREGROUND,
@@ -68,6 +71,7 @@ static const struct option options[] = {
 	{ "socket", required_argument, NULL, OPTION_SOCKET },
 	{ "group", required_argument, NULL, OPTION_GROUP },
 	{ "user", required_argument, NULL, OPTION_USER },
+	{ "state-dir", required_argument, NULL, OPTION_STATE_DIR },
 	{ "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
 	{ "check", required_argument, NULL, OPTION_CHECK },
 	{ "foreground", no_argument, NULL, OPTION_FOREGROUND },
@@ -105,6 +109,9 @@ arguments_take(struct arguments *arguments, int option)
 	case OPTION_USER:
 		arguments->user = optarg;
 		break;
+	case OPTION_STATE_DIR:
+		arguments->state = optarg;
+		break;
 	case OPTION_CHECK:
 		arguments->check = optarg;
 		break;
@@ -132,7 +139,8 @@ arguments_parse(int argc, char **argv)
 {
 	struct arguments arguments = { .config = "/etc/fairlead/fairlead.json",
 				       .socket = "/run/fairlead/control.sock",
-				       .group = "fairlead" };
+				       .group = "fairlead",
+				       .state = "/var/lib/fairlead" };
 	int option;
 
 	while (arguments.exit_code == EX_OK && !arguments.stop &&
@@ -215,7 +223,8 @@ check_only(const char *file)
 
 /* With a socket and without privileges. Takes @p config. */
 static int
-serve(const struct arguments *arguments, struct config *config, const struct ctl_socket *socket)
+serve(const struct arguments *arguments, struct config *config,
+      const struct daemon_options *daemon_options)
 {
 	struct daemon daemon;
 	int exit_code = EX_OK;
@@ -223,12 +232,12 @@ serve(const struct arguments *arguments, struct config *config, const struct ctl
 	if (access(arguments->config, R_OK) < 0)
 		log_warning("%s is not readable for uid %u: SIGHUP cannot apply it again",
 			    arguments->config, (unsigned)geteuid());
-	if (daemon_open(&daemon, config, arguments->config, socket) < 0) {
+	if (daemon_open(&daemon, config, daemon_options) < 0) {
 		log_error("not enough memory to start");
 		exit_code = EX_SOFTWARE;
 	} else {
 		log_notice("fairleadd %s serves %s, control socket %s", FL_VERSION,
-			   arguments->config, socket->path);
+			   arguments->config, daemon_options->socket->path);
 		if (daemon_run(&daemon) < 0) {
 			log_error("the event loop failed");
 			exit_code = EX_SOFTWARE;
@@ -263,10 +272,22 @@ raise_files(struct failure *failure)
 			   CONTROL_FILES_MIN);
 }
 
+/* A directory that cannot be used is told once the daemon runs. */
+static int
+open_state(const struct arguments *arguments, const struct privileges *privileges,
+	   struct state_file **ret_state, struct failure *failure)
+{
+	if (state_file_open(arguments->state, privileges, ret_state) == 0)
+		return 0;
+	return failure_set(failure, EX_SOFTWARE, "not enough memory to start");
+}
+
 static int
 run(const struct arguments *arguments)
 {
 	struct ctl_socket socket = { .fd = -1, .lock_fd = -1 };
+	struct daemon_options daemon_options = { .config_file = arguments->config,
+						 .socket = &socket };
 	struct config *config = NULL;
 	struct privileges privileges;
 	struct failure failure;
@@ -277,13 +298,15 @@ run(const struct arguments *arguments)
 	if (raise_files(&failure) < 0 ||
 	    privileges_resolve(arguments->user, arguments->group, &privileges, &failure) < 0 ||
 	    ctl_socket_open(arguments->socket, &privileges, &socket, &failure) < 0 ||
+	    open_state(arguments, &privileges, &daemon_options.state, &failure) < 0 ||
 	    privileges_drop(&privileges, &failure) < 0) {
 		log_error("%s", failure.message);
 		exit_code = failure.exit_code;
 		config_destroy(config);
 	} else {
-		exit_code = serve(arguments, config, &socket);
+		exit_code = serve(arguments, config, &daemon_options);
 	}
+	state_file_close(daemon_options.state);
 	ctl_socket_close(&socket);
 	return exit_code;
 }

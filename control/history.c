@@ -1,7 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * An entry for each VIP, sorted by endpoint; in it the sets, oldest first, the last one being the
- * present. A set is an array of addresses and weights, sorted by address.
+ * present.
+ *
+ * How far back a replay must begin. A row's owner follows the latest set alone, so a replay ends
+ * with the right owners wherever it begins. What it can get wrong is which rows are moving, since
+ * when, and from whom: a row that moves already keeps its previous owner and its time when it gets
+ * yet another one. That is decided by the rows that are moving when a set is committed. A row moves
+ * for a window from the commit that moved it (or from the one that made the window another, when
+ * rows begin theirs again), so when a set has served for longer than a window, no row is moving as
+ * the next one comes. Whether such a row settles or is stable decides how long its flows are
+ * looked up, but neither its owner nor whether and from whom it moves next: rows that are not
+ * moving may all be taken for stable. So the newest set that served for longer than a window before
+ * its successor came is where a replay may begin, and nothing older counts. The first set of a VIP
+ * is another such place, and one under which it had no window: its rows were stable at once.
+ *
+ * Where that is further back than there is room for, the oldest sets are forgotten. A replay then
+ * takes rows for stable that were moving when the first set that is left was committed. Of these,
+ * those that changed their owner again since get the wrong previous owner, and those that did not
+ * none: a plane that starts then sends their older flows elsewhere than the others do, until a
+ * window has passed in which they were not moved again.
  */
 #include "history.h"
 
@@ -14,18 +32,8 @@
 
 enum {
 	SET_BYTES = 48,	    /* {"age_ms":9007199254740991,"backends":[]}, */
+	WINDOW_BYTES = 17,  /* "window_s":86400, */
 	BACKEND_BYTES = 31, /* as in model_view_plane_vip_bytes() */
-};
-
-struct member {
-	struct addr address;
-	uint32_t weight;
-};
-
-struct set {
-	int64_t since_ms;
-	uint32_t count;
-	struct member *members; /* owned */
 };
 
 struct past {
@@ -33,7 +41,7 @@ struct past {
 	uint32_t set_count;
 	uint32_t table_size; /* of all sets: with another one all rows are new */
 	bool seen;	     /* in the configuration, by the walk under way */
-	struct set sets[HISTORY_SETS_MAX + 1];
+	struct history_set sets[HISTORY_SETS_MAX + 1];
 };
 
 struct history {
@@ -78,10 +86,18 @@ history_destroy(struct history *history)
 	free(history);
 }
 
+/* No row of any plane moves for longer: the window in ticks is a sixteenth more at most, and a
+ * plane's timer a second late. */
+static int64_t
+window_ms(uint32_t window_s)
+{
+	return (int64_t)window_s * 17 / 16 * 1000 + 3000;
+}
+
 int64_t
 history_window_ms(const struct config_vip *vip)
 {
-	return (int64_t)vip->policy.window_s * 17 / 16 * 1000 + 3000;
+	return window_ms(vip->policy.window_s);
 }
 
 /* Where the VIP is, or where it belongs. */
@@ -103,12 +119,12 @@ past_place(const struct history *history, const struct addr_endpoint *endpoint)
 }
 
 static struct past *
-past_find(const struct history *history, const struct config_vip *vip)
+past_find(const struct history *history, const struct addr_endpoint *endpoint)
 {
-	uint32_t place = past_place(history, &vip->endpoint);
+	uint32_t place = past_place(history, endpoint);
 
 	if (place < history->count &&
-	    endpoint_compare(&history->pasts[place]->endpoint, &vip->endpoint) == 0)
+	    endpoint_compare(&history->pasts[place]->endpoint, endpoint) == 0)
 		return history->pasts[place];
 	return NULL;
 }
@@ -116,33 +132,34 @@ past_find(const struct history *history, const struct config_vip *vip)
 static int
 member_compare(const void *left, const void *right)
 {
-	return memcmp(&((const struct member *)left)->address,
-		      &((const struct member *)right)->address, sizeof(struct addr));
+	return memcmp(&((const struct history_member *)left)->address,
+		      &((const struct history_member *)right)->address, sizeof(struct addr));
 }
 
 /* false: no memory. */
 static bool
-set_make(const struct config_vip *vip, int64_t now_ms, struct set *ret_set)
+set_make(const struct config_vip *vip, int64_t now_ms, struct history_set *ret_set)
 {
-	struct member *members = calloc((size_t)vip->backend_count + 1, sizeof *members);
+	struct history_member *members = calloc((size_t)vip->backend_count + 1, sizeof *members);
 	uint32_t count = 0;
 
 	if (members == NULL)
 		return false;
 	for (uint32_t i = 0; i < vip->backend_count; i++) {
 		if (model_is_pushed(&vip->backends[i]))
-			members[count++] = (struct member){ vip->backends[i].address,
-							    model_weight(&vip->backends[i]) };
+			members[count++] =
+				(struct history_member){ vip->backends[i].address,
+							 model_weight(&vip->backends[i]) };
 	}
 	qsort(members, count, sizeof *members, member_compare);
-	*ret_set = (struct set){ now_ms, count, members };
+	*ret_set = (struct history_set){ now_ms, vip->policy.window_s, count, members };
 	return true;
 }
 
 static bool
-set_equal(const struct set *left, const struct set *right)
+set_equal(const struct history_set *left, const struct history_set *right)
 {
-	if (left->count != right->count)
+	if (left->count != right->count || left->window_s != right->window_s)
 		return false;
 	for (uint32_t i = 0; i < left->count; i++) {
 		if (member_compare(&left->members[i], &right->members[i]) != 0 ||
@@ -168,26 +185,26 @@ past_clear(struct past *past)
 		past_forget(past, past->set_count - 1);
 }
 
-/* What was over before the window began is no longer needed, but for the set it began with. */
-static void
-past_prune(struct past *past, int64_t begin_ms)
+/* When the set gave way at @p until_ms no row was moving any more. */
+static bool
+set_is_quiet(const struct history_set *set, int64_t until_ms)
 {
-	while (past->set_count > 1 && past->sets[1].since_ms < begin_ms)
-		past_forget(past, 0);
+	return set->window_s == 0 || until_ms - set->since_ms > window_ms(set->window_s);
 }
 
-/* Of the sets between the first and the present one, the one that served shortest. */
-static uint32_t
-past_shortest(const struct past *past)
+/* What is older than the newest set that was quiet at its end counts no more. */
+static void
+past_prune(struct past *past, int64_t now_ms)
 {
-	uint32_t shortest = 1;
+	int64_t until_ms = now_ms;
+	uint32_t first = past->set_count;
 
-	for (uint32_t i = 2; i + 1 < past->set_count; i++) {
-		if (past->sets[i + 1].since_ms - past->sets[i].since_ms <
-		    past->sets[shortest + 1].since_ms - past->sets[shortest].since_ms)
-			shortest = i;
+	while (first > 0 && !set_is_quiet(&past->sets[first - 1], until_ms))
+		until_ms = past->sets[--first].since_ms;
+	while (first > 1) {
+		past_forget(past, 0);
+		first--;
 	}
-	return shortest;
 }
 
 static uint64_t
@@ -202,24 +219,24 @@ past_backends(const struct past *past)
 
 /* Takes the set. */
 static void
-past_add(struct past *past, const struct set *set)
+past_add(struct past *past, const struct history_set *set)
 {
 	if (past->set_count > HISTORY_SETS_MAX)
-		past_forget(past, past_shortest(past));
+		past_forget(past, 0);
 	past->sets[past->set_count++] = *set;
 	while (past->set_count > 2 && past_backends(past) > HISTORY_BACKENDS_MAX)
-		past_forget(past, past_shortest(past));
+		past_forget(past, 0);
 }
 
 static struct past *
-past_insert(struct history *history, const struct config_vip *vip)
+past_insert(struct history *history, const struct addr_endpoint *endpoint)
 {
-	uint32_t place = past_place(history, &vip->endpoint);
+	uint32_t place = past_place(history, endpoint);
 	struct past *past = history->count < CONTROL_VIPS_MAX ? calloc(1, sizeof *past) : NULL;
 
 	if (past == NULL)
 		return NULL;
-	past->endpoint = vip->endpoint;
+	past->endpoint = *endpoint;
 	memmove(&history->pasts[place + 1], &history->pasts[place],
 		(history->count - place) * sizeof *history->pasts);
 	history->pasts[place] = past;
@@ -230,16 +247,17 @@ past_insert(struct history *history, const struct config_vip *vip)
 static void
 note_vip(struct history *history, const struct config_vip *vip, int64_t now_ms)
 {
-	struct past *past = past_find(history, vip);
-	struct set set;
+	struct past *past = past_find(history, &vip->endpoint);
+	struct history_set set;
 
 	if (past == NULL)
-		past = past_insert(history, vip);
+		past = past_insert(history, &vip->endpoint);
 	if (past == NULL)
 		return;
 	if (past->table_size != vip->table_size)
 		past_clear(past);
 	past->table_size = vip->table_size;
+	past_prune(past, now_ms);
 	if (!set_make(vip, now_ms, &set)) {
 		past_clear(past); /* a past with a hole would be a wrong one */
 		return;
@@ -248,7 +266,6 @@ note_vip(struct history *history, const struct config_vip *vip, int64_t now_ms)
 		free(set.members);
 	else
 		past_add(past, &set);
-	past_prune(past, now_ms - history_window_ms(vip));
 }
 
 /* Those of the configuration before make room first. */
@@ -258,7 +275,7 @@ forget_gone(struct history *history, const struct config *config)
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < config->vip_count; i++) {
-		struct past *past = past_find(history, &config->vips[i]);
+		struct past *past = past_find(history, &config->vips[i].endpoint);
 
 		if (past != NULL)
 			past->seen = true;
@@ -287,15 +304,55 @@ history_note(struct history *history, const struct config *config, int64_t now_m
 uint32_t
 history_count(const struct history *history, const struct config_vip *vip)
 {
-	const struct past *past = past_find(history, vip);
+	const struct past *past = past_find(history, &vip->endpoint);
 
 	return past != NULL && past->set_count > 0 ? past->set_count - 1 : 0;
+}
+
+/* --- over a restart --- */
+
+const struct history_set *
+history_sets(const struct history *history, const struct config_vip *vip, uint32_t *ret_count)
+{
+	const struct past *past = past_find(history, &vip->endpoint);
+
+	if (past == NULL || past->set_count == 0 || past->table_size != vip->table_size)
+		return NULL;
+	*ret_count = past->set_count;
+	return past->sets;
+}
+
+int
+history_take(struct history *history, const struct config_vip *vip, struct history_set *sets,
+	     uint32_t count)
+{
+	struct past *past = past_find(history, &vip->endpoint);
+
+	if (past == NULL)
+		past = past_insert(history, &vip->endpoint);
+	if (past == NULL)
+		return -ENOMEM;
+	past_clear(past);
+	past->table_size = vip->table_size;
+	for (uint32_t i = 0; i < count; i++) {
+		qsort(sets[i].members, sets[i].count, sizeof *sets[i].members, member_compare);
+		past_add(past, &sets[i]);
+		sets[i].members = NULL;
+	}
+	return 0;
+}
+
+void
+history_set_clear(struct history_set *set)
+{
+	free(set->members);
+	*set = (struct history_set){ 0 };
 }
 
 /* --- as JSON --- */
 
 static cJSON *
-member_json(const struct member *member)
+member_json(const struct history_member *member)
 {
 	char text[ADDR_TEXT_MAX];
 	cJSON *object = cJSON_CreateObject();
@@ -308,13 +365,16 @@ member_json(const struct member *member)
 	return NULL;
 }
 
+/* @p window_s of the VIP: what a set has where it does not say another one. */
 static cJSON *
-set_json(const struct set *set, int64_t now_ms)
+set_json(const struct history_set *set, uint32_t window_s, int64_t now_ms)
 {
 	cJSON *object = cJSON_CreateObject();
 	cJSON *members = cJSON_CreateArray();
 	bool fine = object != NULL && members != NULL &&
-		    json_add_u64(object, "age_ms", (uint64_t)(now_ms - set->since_ms));
+		    json_add_u64(object, "age_ms", (uint64_t)(now_ms - set->since_ms)) &&
+		    (set->window_s == window_s ||
+		     cJSON_AddNumberToObject(object, "window_s", set->window_s) != NULL);
 
 	for (uint32_t i = 0; fine && i < set->count; i++)
 		fine = model_view_put(members, NULL, member_json(&set->members[i]));
@@ -326,33 +386,14 @@ set_json(const struct set *set, int64_t now_ms)
 }
 
 static size_t
-set_bytes(const struct set *set)
+set_bytes(const struct history_set *set)
 {
 	char text[ADDR_TEXT_MAX];
-	size_t bytes = SET_BYTES;
+	size_t bytes = SET_BYTES + WINDOW_BYTES;
 
 	for (uint32_t i = 0; i < set->count; i++)
 		bytes += BACKEND_BYTES + strlen(addr_format(&set->members[i].address, text));
 	return bytes;
-}
-
-/* The first set to tell: of `end` sets the newest ones that fit, from the one before the window on.
- */
-static uint32_t
-first_to_tell(const struct past *past, uint32_t end, int64_t begin_ms, size_t bytes_max)
-{
-	uint32_t first = end;
-	size_t bytes = 0;
-
-	while (first > 0) {
-		bytes += set_bytes(&past->sets[first - 1]);
-		if (bytes > bytes_max)
-			break;
-		first--;
-		if (past->sets[first].since_ms < begin_ms)
-			break;
-	}
-	return first;
 }
 
 /* What is told of a VIP's past: sets first to end, not included. */
@@ -362,14 +403,36 @@ struct range {
 	int64_t since_ms; /* the present set serves */
 };
 
+/* The first set to tell: of those before @p range's end the newest ones that fit, from a quiet one
+ * on. */
+static uint32_t
+first_to_tell(const struct past *past, const struct range *range, size_t bytes_max)
+{
+	int64_t until_ms = range->since_ms;
+	uint32_t first = range->end;
+	size_t bytes = 0;
+
+	while (first > 0) {
+		const struct history_set *set = &past->sets[first - 1];
+
+		bytes += set_bytes(set);
+		if (bytes > bytes_max)
+			break;
+		first--;
+		if (set_is_quiet(set, until_ms))
+			break;
+		until_ms = set->since_ms;
+	}
+	return first;
+}
+
 /* @return 1 with something to tell; 0: nothing; -ENOMEM. */
 static int
 past_range(const struct past *past, const struct config_vip *vip, const struct history_limit *limit,
 	   struct range *ret_range)
 {
-	int64_t begin_ms = limit->now_ms - history_window_ms(vip);
 	struct range range = { .since_ms = limit->now_ms };
-	struct set present;
+	struct history_set present;
 
 	if (past == NULL || past->set_count == 0 || past->table_size != vip->table_size ||
 	    vip->policy.window_s == 0)
@@ -380,9 +443,9 @@ past_range(const struct past *past, const struct config_vip *vip, const struct h
 	if (set_equal(&past->sets[range.end - 1], &present))
 		range.since_ms = past->sets[--range.end].since_ms;
 	free(present.members);
-	if (range.since_ms < begin_ms || range.end == 0)
-		return 0; /* all rows are stable */
-	range.first = first_to_tell(past, range.end, begin_ms, limit->bytes_max);
+	if (limit->now_ms - range.since_ms > history_window_ms(vip) || range.end == 0)
+		return 0; /* no row is moving */
+	range.first = first_to_tell(past, &range, limit->bytes_max);
 	*ret_range = range;
 	return 1;
 }
@@ -391,7 +454,7 @@ bool
 history_put(const struct history *history, const struct config_vip *vip, cJSON *object,
 	    const struct history_limit *limit)
 {
-	const struct past *past = past_find(history, vip);
+	const struct past *past = past_find(history, &vip->endpoint);
 	struct range range = { 0 };
 	int r = past_range(past, vip, limit, &range);
 	cJSON *array;
@@ -403,7 +466,8 @@ history_put(const struct history *history, const struct config_vip *vip, cJSON *
 	fine = array != NULL &&
 	       json_add_u64(object, "age_ms", (uint64_t)(limit->now_ms - range.since_ms));
 	for (uint32_t i = range.first; fine && i < range.end; i++)
-		fine = model_view_put(array, NULL, set_json(&past->sets[i], limit->now_ms));
+		fine = model_view_put(
+			array, NULL, set_json(&past->sets[i], vip->policy.window_s, limit->now_ms));
 	return model_view_put(object, "history", array) && fine;
 }
 
@@ -411,7 +475,7 @@ size_t
 history_bytes(const struct history *history, const struct config_vip *vip,
 	      const struct history_limit *limit)
 {
-	const struct past *past = past_find(history, vip);
+	const struct past *past = past_find(history, &vip->endpoint);
 	struct range range = { 0 };
 	size_t bytes = 0;
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Which sets of backends each VIP had in the last window, and the one before: what a plane that
- * starts with nothing needs to track the flows that the others track (docs/formats.md 3).
+ * Which sets of backends each VIP had, as far back as it takes to make the rows of a plane that
+ * lived through them: what a plane that starts with nothing is given (docs/formats.md 3).
  *
- * In memory only. Times are milliseconds of the monotonic clock, given by the caller. No I/O. One
- * thread.
+ * Times are milliseconds of the monotonic clock, given by the caller. No I/O. One thread.
  */
 #ifndef CONTROL_HISTORY_H
 #define CONTROL_HISTORY_H
@@ -15,6 +14,22 @@
 #include "config.h"
 
 struct history;
+
+struct history_member {
+	struct addr address;
+	uint32_t weight;
+};
+
+/** What a VIP's planes were given at some time. */
+struct history_set {
+	int64_t since_ms;
+	uint32_t window_s; /**< that counts from then on; 0: rows follow at once */
+	uint32_t count;
+	struct history_member *members; /**< by address, each once; owned */
+};
+
+/** Frees the members. */
+void history_set_clear(struct history_set *set);
 
 /** Of one answer. */
 struct history_limit {
@@ -29,9 +44,10 @@ int history_create(struct history **ret_history);
 void history_destroy(struct history *history);
 
 /**
- * What serves from @p now_ms on. VIPs whose set is another than noted last get a new entry, VIPs
- * that are gone are forgotten, and so is what is older than a window. Without memory a VIP's past
- * is forgotten: planes that come new then track less.
+ * What serves from @p now_ms on. VIPs whose set or window is another than noted last get a new
+ * entry; with another table size their past begins anew, as their rows do. VIPs that are gone are
+ * forgotten, and so is what no replay needs. Without memory a VIP's past is forgotten: planes that
+ * come new then track less.
  */
 void history_note(struct history *history, const struct config *config, int64_t now_ms);
 
@@ -53,7 +69,24 @@ bool history_put(const struct history *history, const struct config_vip *vip, cJ
 size_t history_bytes(const struct history *history, const struct config_vip *vip,
 		     const struct history_limit *limit);
 
-/** How long a VIP's past counts, in ms: its window and a little more. */
+/**
+ * What is kept of a VIP, oldest first, the present set last; borrowed until the next note.
+ * @return NULL: nothing is, or nothing of a table of its size.
+ */
+const struct history_set *
+history_sets(const struct history *history, const struct config_vip *vip, uint32_t *ret_count);
+
+/**
+ * Put back what history_sets() told an earlier process: the past of @p vip is this from now on.
+ *
+ * @param sets oldest first, not before the one before it; of the first HISTORY_SETS_MAX + 1 the
+ *        members are taken.
+ * @return 0; -ENOMEM, none was taken.
+ */
+int history_take(struct history *history, const struct config_vip *vip, struct history_set *sets,
+		 uint32_t count);
+
+/** How long a row of the VIP can be moving, in ms: its window and a little more. */
 int64_t history_window_ms(const struct config_vip *vip);
 
 #endif

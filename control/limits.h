@@ -54,6 +54,13 @@ enum {
 	/* Backends of all its sets: what does not fit a line with the VIP is of no use. */
 	HISTORY_BACKENDS_MAX = CONTROL_VIP_BACKENDS_MAX,
 
+	/* state_file */
+	STATE_FILE_BYTES_MAX = 4 << 20,
+	STATE_SETS_BYTES_MAX = 2 << 20, /**< former sets are left out of a file beyond */
+	STATE_RETRY_MS = 30000,		/**< what could not be written is tried again */
+	STATE_CLOCK_SLACK_MS = 1000,	/**< the two clocks may drift apart so far unnoticed */
+	STATE_NOTES_MAX = 64,		/**< lines in the log about what was taken */
+
 	/* keeper */
 	KEEPER_TICK_MS = 1000,	/**< asks whether leaving backends are drained */
 	KEEPER_DROP_MAX = 256,	/**< backends dropped by one change */

@@ -16,6 +16,7 @@ model_create(struct config *config, struct model **ret_model)
 		return -ENOMEM;
 	}
 	model->config = config;
+	model->state_error = "";
 	if (history_create(&model->history) < 0) {
 		model_destroy(model);
 		return -ENOMEM;
@@ -54,6 +55,8 @@ model_adopt(struct model *model, struct config *config, int64_t now_ms)
 			model->ramp_count += backend->ramping;
 		}
 	}
+	if (model->adopted != NULL)
+		model->adopted(model->user);
 }
 
 void
@@ -71,6 +74,13 @@ bool
 model_is_pushed(const struct config_backend *backend)
 {
 	return backend->removal != CONFIG_REMOVED;
+}
+
+bool
+model_is_overlaid(const struct config_backend *backend)
+{
+	return backend->drained || backend->reweighted || backend->ramping || backend->unlisted ||
+	       backend->removal != CONFIG_STAYS;
 }
 
 uint32_t

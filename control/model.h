@@ -23,6 +23,11 @@ struct model {
 	struct history *history;	 /**< of the sets that served; owned */
 	uint32_t leaving_count;		 /**< backends on their way out, over all VIPs */
 	uint32_t ramp_count;		 /**< backends whose weight is on its way */
+	/** Not NULL: called at the end of each model_adopt(). */
+	void (*adopted)(void *user);
+	void *user;
+	const char *state_error; /**< why what was set would be lost by a restart; "" it is kept;
+				    borrowed */
 };
 
 enum model_edit_kind {
@@ -75,6 +80,9 @@ void model_was_served(struct model *model);
 
 /** Planes have it: it was not removed. */
 bool model_is_pushed(const struct config_backend *backend);
+
+/** Something was set of it while running, or no file has it. */
+bool model_is_overlaid(const struct config_backend *backend);
 
 /** The weight a plane gets. */
 uint32_t model_weight(const struct config_backend *backend);

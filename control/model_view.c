@@ -191,13 +191,6 @@ overlay_json(const struct config_vip *vip, const struct config_backend *backend)
 			cJSON_AddStringToObject(object, "state", model_removal(backend)));
 }
 
-static bool
-is_overlaid(const struct config_backend *backend)
-{
-	return backend->drained || backend->reweighted || backend->ramping || backend->unlisted ||
-	       backend->removal != CONFIG_STAYS;
-}
-
 cJSON *
 model_view_overlay(const struct config *config)
 {
@@ -208,7 +201,7 @@ model_view_overlay(const struct config *config)
 		const struct config_vip *vip = &config->vips[i];
 
 		for (uint32_t j = 0; fine && j < vip->backend_count; j++) {
-			if (is_overlaid(&vip->backends[j]))
+			if (model_is_overlaid(&vip->backends[j]))
 				fine = model_view_put(array, NULL,
 						      overlay_json(vip, &vip->backends[j]));
 		}

@@ -109,27 +109,14 @@ take_tables(struct plane_fixture *fixture, const struct plane_fixture_spec *spec
 {
 	struct plane_tables *tables = &fixture->tables;
 	struct plane_tables_size size = plane_tables_size(&spec->limits);
+	struct fl_key key;
 
 	fixture->size = size;
-	*tables = (struct plane_tables){
-		.config = take(1, sizeof *tables->config),
-		.vip_buckets = take(size.vip_bucket_count, sizeof *tables->vip_buckets),
-		.vips = take(size.vip_count, sizeof *tables->vips),
-		.backends = take(size.backend_count, sizeof *tables->backends),
-		.owners = take(size.owners_count, sizeof *tables->owners),
-		.rows = take(size.row_count, sizeof *tables->rows),
-		.ports = take(FL_PORTS_MAX, sizeof *tables->ports),
-		.fragments = take(size.fragment_bucket_count, sizeof *tables->fragments),
-		.flows = take(size.flow_bucket_count, sizeof *tables->flows),
-		.clock = take(1, sizeof *tables->clock),
-		.vip_ledger = take(size.vip_count, sizeof *tables->vip_ledger),
-		.backend_ledger = take(size.backend_count, sizeof *tables->backend_ledger),
-		.generation = take(1, sizeof *tables->generation),
-	};
-	parse_key(spec->key, &tables->config->key);
-	tables->config->vip_bucket_mask = size.vip_bucket_count - 1;
-	tables->config->fragment_bucket_mask = size.fragment_bucket_count - 1;
-	tables->config->flow_bucket_mask = size.flow_bucket_count - 1;
+#define TAKE(member, count) tables->member = take(count, sizeof *tables->member);
+	PLANE_TABLES(TAKE)
+#undef TAKE
+	parse_key(spec->key, &key);
+	plane_tables_set_config(tables, &spec->limits, &key);
 }
 
 static void
@@ -262,17 +249,7 @@ plane_fixture_close(struct plane_fixture *fixture)
 {
 	state_close(&fixture->state);
 	nexthops_destroy(fixture->nexthops);
-	free(fixture->tables.config);
-	free(fixture->tables.vip_buckets);
-	free(fixture->tables.vips);
-	free(fixture->tables.backends);
-	free(fixture->tables.owners);
-	free(fixture->tables.rows);
-	free(fixture->tables.ports);
-	free(fixture->tables.fragments);
-	free(fixture->tables.flows);
-	free(fixture->tables.clock);
-	free(fixture->tables.vip_ledger);
-	free(fixture->tables.backend_ledger);
-	free(fixture->tables.generation);
+#define FREE(member, count) free(fixture->tables.member);
+	PLANE_TABLES(FREE)
+#undef FREE
 }

@@ -59,7 +59,9 @@ const struct cli_command cli_commands[] = {
 	  "  fairlead flow explain --vip web --src 203.0.113.9:51515\n"
 	  "  fairlead flow explain --vip nets --src 203.0.113.9:51515 --destination "
 	  "192.0.2.7:8080\n",
-	  0, CLI_OPTION_VIP | CLI_OPTION_SRC | CLI_OPTION_DESTINATION | CLI_OPTION_PLANE,
+	  0,
+	  CLI_OPTION_VIP | CLI_OPTION_SRC | CLI_OPTION_DESTINATION | CLI_OPTION_SYN |
+		  CLI_OPTION_PLANE,
 	  CLI_OPTION_VIP | CLI_OPTION_SRC, command_flow_explain },
 	{ "version", NULL, "", "versions of this program and the daemon", "  fairlead version\n", 0,
 	  0, 0, command_version },

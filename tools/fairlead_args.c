@@ -27,6 +27,7 @@ struct option {
 		OPTION_PLANE,
 		OPTION_YES,
 		OPTION_NOW,
+		OPTION_SYN,
 		OPTION_WAIT,
 		OPTION_IDLE,
 		OPTION_OVER,
@@ -42,6 +43,7 @@ static const struct option options[] = {
 	{ "--src", OPTION_SRC, CLI_OPTION_SRC, "A:P", "the client's ADDRESS:PORT" },
 	{ "--destination", OPTION_DESTINATION, CLI_OPTION_DESTINATION, "A:P",
 	  "where it goes, in the VIP (its first address and port)" },
+	{ "--syn", OPTION_SYN, CLI_OPTION_SYN, NULL, "a packet that begins a connection" },
 	{ "--plane", OPTION_PLANE, CLI_OPTION_PLANE, "NAME",
 	  "ask this plane (the first that is there)" },
 	{ "--wait", OPTION_WAIT, CLI_OPTION_WAIT, "[TIME]",
@@ -90,6 +92,12 @@ set_color(struct cli *cli, const char *when)
 		return out_fail(cli, EX_USAGE, "usage", "",
 				"--color takes auto, always or never, not \"%s\"", when);
 	return 0;
+}
+
+bool
+args_given(const struct cli *cli, enum cli_option option)
+{
+	return (cli->options_given & option) != 0;
 }
 
 bool
@@ -198,6 +206,7 @@ option_apply(struct cli *cli, const struct option *option, const char *value)
 		break;
 	case OPTION_YES:
 	case OPTION_NOW:
+	case OPTION_SYN:
 		break;
 	case OPTION_WAIT:
 		return value != NULL ? set_duration(cli, option->name, value, &cli->wait_s) : 0;

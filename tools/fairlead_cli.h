@@ -46,6 +46,7 @@ enum cli_option {
 	CLI_OPTION_IDLE = 1 << 7,
 	CLI_OPTION_OVER = 1 << 8,
 	CLI_OPTION_NOW = 1 << 9,
+	CLI_OPTION_SYN = 1 << 10,
 };
 
 struct cli;
@@ -102,6 +103,9 @@ int args_read(struct cli *cli, int argc, char **argv);
 /** Find the command of the words, check its arguments and options. @return 0 or EX_USAGE, said why.
  */
 int args_find_command(struct cli *cli);
+
+/** Was the option on the command line? */
+bool args_given(const struct cli *cli, enum cli_option option);
 
 /** A number of digits alone, 0 to @p max. @return false: @p text is none. */
 bool args_number(const char *text, int64_t max, int64_t *ret_number);

@@ -5,12 +5,6 @@
 #include "config.h"
 #include "fairlead_cli.h"
 
-static bool
-is_given(const struct cli *cli, enum cli_option option)
-{
-	return (cli->options_given & option) != 0;
-}
-
 /* --- printing --- */
 
 static void
@@ -70,7 +64,7 @@ edit_send(struct cli *cli, const char *method, cJSON *params, cJSON **ret_answer
 {
 	(void)cJSON_AddStringToObject(params, "backend", cli->arguments[0]);
 	add_vip(cli, params);
-	if (is_given(cli, CLI_OPTION_YES))
+	if (args_given(cli, CLI_OPTION_YES))
 		(void)cJSON_AddTrueToObject(params, "force");
 	return client_call(cli, method, params, ret_answer);
 }
@@ -110,9 +104,9 @@ edit_and_wait(struct cli *cli, const char *method, enum wait_for what)
 int
 command_backend_drain(struct cli *cli)
 {
-	if (is_given(cli, CLI_OPTION_WAIT))
+	if (args_given(cli, CLI_OPTION_WAIT))
 		return edit_and_wait(cli, "backend.drain", WAIT_DRAINED);
-	if (is_given(cli, CLI_OPTION_IDLE))
+	if (args_given(cli, CLI_OPTION_IDLE))
 		return out_fail(cli, EX_USAGE, "usage", "add --wait",
 				"--idle says when --wait ends, which is not given");
 	return edit(cli, "backend.drain", cJSON_CreateObject());
@@ -136,7 +130,7 @@ command_backend_weight(struct cli *cli)
 				CONTROL_WEIGHT_MAX, text);
 	params = cJSON_CreateObject();
 	(void)cJSON_AddNumberToObject(params, "weight", (double)weight);
-	if (is_given(cli, CLI_OPTION_OVER))
+	if (args_given(cli, CLI_OPTION_OVER))
 		(void)cJSON_AddNumberToObject(params, "over_s", (double)cli->over_s);
 	return edit(cli, "backend.weight", params);
 }
@@ -180,14 +174,14 @@ command_backend_remove(struct cli *cli)
 	cJSON *params;
 	int r;
 
-	if (is_given(cli, CLI_OPTION_NOW) && is_given(cli, CLI_OPTION_WAIT))
+	if (args_given(cli, CLI_OPTION_NOW) && args_given(cli, CLI_OPTION_WAIT))
 		return out_fail(cli, EX_USAGE, "usage", "take one of them",
 				"--now leaves nothing to --wait for");
-	if (is_given(cli, CLI_OPTION_WAIT))
+	if (args_given(cli, CLI_OPTION_WAIT))
 		return edit_and_wait(cli, "backend.remove", WAIT_REMOVED);
-	if (!is_given(cli, CLI_OPTION_NOW))
+	if (!args_given(cli, CLI_OPTION_NOW))
 		return edit(cli, "backend.remove", cJSON_CreateObject());
-	r = is_given(cli, CLI_OPTION_YES) ? 0 : cut_refuse(cli);
+	r = args_given(cli, CLI_OPTION_YES) ? 0 : cut_refuse(cli);
 	if (r != 0)
 		return r;
 	params = cJSON_CreateObject();

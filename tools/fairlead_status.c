@@ -8,12 +8,15 @@ static void
 status_print_head(const struct cli *cli, const cJSON *answer)
 {
 	const char *state = json_get_string(answer, "state", "");
+	const char *state_error = json_get_string(answer, "state_error", "");
 
 	out_print("state       ");
 	out_state(cli, state, strcmp(state, "serving") == 0);
 	out_print("\nversion     %s\n", json_get_string(answer, "version", ""));
 	out_print("generation  %lld\n", (long long)json_get_integer(answer, "generation", 0));
 	out_print("config      %s\n", json_get_string(answer, "config_file", ""));
+	if (state_error[0] != '\0')
+		out_print("not kept    %s\n", state_error);
 	out_print("vips        %lld\n", (long long)json_get_integer(answer, "vips", 0));
 	out_print("backends    %lld\n\n", (long long)json_get_integer(answer, "backends", 0));
 }
@@ -130,6 +133,8 @@ command_flow_explain(struct cli *cli)
 	(void)cJSON_AddStringToObject(params, "source", cli->src);
 	if (cli->destination != NULL)
 		(void)cJSON_AddStringToObject(params, "destination", cli->destination);
+	if (args_given(cli, CLI_OPTION_SYN))
+		(void)cJSON_AddTrueToObject(params, "syn");
 	if (cli->plane != NULL)
 		(void)cJSON_AddStringToObject(params, "plane", cli->plane);
 	r = client_call(cli, "flow.explain", params, &answer);

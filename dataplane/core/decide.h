@@ -158,7 +158,7 @@ fl_admit_echo_forward(const struct fl_view *view, struct fl_packet *packet,
 	if (decision->vip == NULL)
 		return FL_DROP_NO_BACKEND; /* retired a moment ago */
 	packet->to.rest = fl_vip_rest(0, packet->ip_proto);
-	return decision->vip->service.flags & FL_VIP_TO_HOST ? FL_PASS_NO_BACKEND : FL_FORWARD;
+	return FL_FORWARD;
 }
 
 /** A packet without ports, for an address that some VIP has. */
@@ -214,12 +214,10 @@ fl_admit(const struct fl_view *view, struct fl_packet *packet, struct fl_decisio
 		return fl_admit_portless(view, packet, decision->vip, decision);
 	if (FL_UNLIKELY(packet->on_vip != FL_FORWARD))
 		return (enum fl_verdict)packet->on_vip;
-	if (FL_LIKELY(decision->vip->service.flags == 0))
-		return FL_FORWARD;
-	if (packet->shape == FL_SHAPE_FIRST &&
-	    (decision->vip->service.flags & FL_VIP_FRAGMENTS_DROP))
+	if (FL_UNLIKELY(packet->shape == FL_SHAPE_FIRST) &&
+	    decision->vip->service.flags & FL_VIP_FRAGMENTS_DROP)
 		return FL_DROP_FRAGMENT;
-	return decision->vip->service.flags & FL_VIP_TO_HOST ? FL_PASS_NO_BACKEND : FL_FORWARD;
+	return FL_FORWARD;
 }
 
 /* --- choose: which backend? --- */
@@ -244,13 +242,21 @@ fl_choose_fragment(const struct fl_view *view, const struct fl_packet *packet,
 		return FL_DROP_FRAGMENT_ORDER;
 	/* the slot may have another owner by now */
 	backend = view->access->backend(view->user, decision->slot);
-	if (backend == NULL || !(fl_link_flags(FL_READ_ONCE(backend->link)) & FL_LINK_LIVE))
+	if (!fl_backend_is_live(backend))
 		return FL_DROP_FRAGMENT_ORDER;
 	decision->record = FL_READ_ONCE(backend->vip);
 	decision->vip = view->access->vip(view->user, decision->record);
 	if (decision->vip == NULL || !fl_has_destination(decision->vip, packet))
 		return FL_DROP_FRAGMENT_ORDER;
 	return FL_FORWARD;
+}
+
+/** The verdict about a packet that is nobody's. */
+FL_INLINE enum fl_verdict
+fl_no_backend(const struct fl_decision *decision)
+{
+	return decision->vip->service.flags & FL_VIP_TO_HOST ? FL_PASS_NO_BACKEND
+							     : FL_DROP_NO_BACKEND;
 }
 
 /** The slot by the flow's row and the flow table. */
@@ -266,7 +272,7 @@ fl_choose_tracked(const struct fl_view *view, const struct fl_packet *packet,
 		verdict = view->access->track(view->user, packet, &flow);
 	}
 	decision->slot = flow.slot;
-	return verdict;
+	return FL_UNLIKELY(verdict == FL_DROP_NO_BACKEND) ? fl_no_backend(decision) : verdict;
 }
 
 /**
@@ -295,7 +301,7 @@ fl_choose(const struct fl_view *view, const struct fl_packet *packet, struct fl_
 	if (FL_UNLIKELY(owner >= service->slot_count)) {
 		if (owner == FL_OWNER_LOOK)
 			return fl_choose_tracked(view, packet, decision);
-		return owner == FL_ROW_NONE ? FL_DROP_NO_BACKEND : FL_DROP_BUG;
+		return owner == FL_ROW_NONE ? fl_no_backend(decision) : FL_DROP_BUG;
 	}
 	decision->slot = service->slot_base + owner;
 	return FL_FORWARD;

@@ -60,7 +60,7 @@ struct fl_window {
 
 enum fl_vip_flag {
 	FL_VIP_FRAGMENTS_DROP = 1,
-	FL_VIP_TO_HOST = 2, /**< no backend has a weight, and packets then are the host's */
+	FL_VIP_TO_HOST = 2, /**< a packet that is no backend's is the host's */
 };
 
 enum fl_vip_echo { FL_ECHO_ANSWER = 0, FL_ECHO_FORWARD = 1, FL_ECHO_HOST = 2 };
@@ -280,6 +280,13 @@ FL_INLINE uint8_t
 fl_link_flags(uint64_t link)
 {
 	return (uint8_t)(link >> 56);
+}
+
+/** Is the slot in use? @param backend NULL: there is no such slot. */
+FL_INLINE bool
+fl_backend_is_live(const struct fl_backend *backend)
+{
+	return backend != NULL && (fl_link_flags(FL_READ_ONCE(backend->link)) & FL_LINK_LIVE);
 }
 
 FL_INLINE uint64_t

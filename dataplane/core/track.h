@@ -116,9 +116,7 @@ struct fl_track {
 FL_INLINE bool
 fl_track_is_live(const struct fl_slot_access *access, void *user, uint32_t slot)
 {
-	const struct fl_backend *backend = access->backend(user, slot);
-
-	return backend != NULL && fl_link_flags(FL_READ_ONCE(backend->link)) & FL_LINK_LIVE;
+	return fl_backend_is_live(access->backend(user, slot));
 }
 
 /** What is known of an entry: idle ticks in the low 24 bits, unit_shift in the highest four, and
@@ -146,7 +144,7 @@ fl_entry_facts(const struct fl_slot_access *access, void *user, uint64_t word, u
 	const struct fl_vip *vip;
 	uint32_t facts, age;
 
-	if (backend == NULL || !(fl_link_flags(FL_READ_ONCE(backend->link)) & FL_LINK_LIVE))
+	if (!fl_backend_is_live(backend))
 		return FL_ENTRY_DEAD;
 	vip = access->vip(user, FL_READ_ONCE(backend->vip));
 	if (vip == NULL)

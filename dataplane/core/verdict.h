@@ -27,7 +27,8 @@
 	X(FL_PASS_ICMP, "pass_icmp",                                                               \
 	  "ICMP for a VIP's address that is the host's: neighbour discovery, echo with icmp_echo " \
 	  "host")                                                                                  \
-	X(FL_PASS_NO_BACKEND, "pass_no_backend", "the VIP has no backend and no_backend host")     \
+	X(FL_PASS_NO_BACKEND, "pass_no_backend",                                                   \
+	  "the VIP has no backend for the flow, and no_backend host")                              \
 	X(FL_DROP_TRUNCATED, "drop_truncated", "the packet ends inside a header")                  \
 	X(FL_DROP_BAD_HEADER, "drop_bad_header",                                                   \
 	  "wrong IP version, header length or address family")                                     \
@@ -55,7 +56,7 @@
 	  "ICMP error whose quoted packet is not one that the VIP sent, or too short to tell")     \
 	X(FL_DROP_NO_BACKEND, "drop_no_backend", "the VIP has no backend for the flow")            \
 	X(FL_DROP_ROW_RACE, "drop_row_race",                                                       \
-	  "its row changed twice while the packet was decided: the client repeats it")             \
+	  "its row or its flow's entry changed twice meanwhile: the client repeats it")            \
 	X(FL_DROP_UNREACHABLE, "drop_unreachable", "the backend's next hop is not known")          \
 	X(FL_DROP_TTL, "drop_ttl", "the TTL or hop limit would reach 0")                           \
 	X(FL_DROP_TOO_BIG, "drop_too_big",                                                         \

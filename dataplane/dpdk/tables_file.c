@@ -350,7 +350,7 @@ begin(struct tables_file *file, const struct config *config, const struct fl_key
 	tables_memory_lay_out(file->memory, limits, &tables);
 	if (!file->is_adopted)
 		tables_memory_begin(file->memory, limits);
-	tables_memory_set_config(&tables, limits, key);
+	plane_tables_set_config(&tables, limits, key);
 	tables_memory_set_devices(file->memory, &tables, devices, config->port_count);
 	clear_ledgers(&tables, limits);
 	tables_memory_finish(file->memory);

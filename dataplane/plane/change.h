@@ -18,6 +18,13 @@
 
 enum change_kind { CHANGE_ADDED, CHANGE_CHANGED, CHANGE_REMOVED, CHANGE_SAME };
 
+/** Where the VIP's next incarnation is. */
+enum change_place {
+	CHANGE_ANEW,	    /**< it has rows and slots of its own, if there is one */
+	CHANGE_MOVES_SLOTS, /**< in the old one's rows; in other slots, of the same indexes */
+	CHANGE_IN_PLACE,    /**< in the old one's rows and slots */
+};
+
 /** What becomes of one VIP that the change names (or, when it is full, does not name). */
 struct change_item {
 	enum change_kind kind;
@@ -25,10 +32,10 @@ struct change_item {
 	struct state_vip *old;	     /**< NULL when added */
 	struct state_vip *new;	     /**< NULL when removed or the same */
 	uint32_t next_index;	     /**< of `new` in the next set */
-	bool in_place;		     /**< new has the rows of old */
-	bool moves_slots;	     /**< in place, but with other slots, of the same indexes */
-	bool has_rows;		     /**< reserved for new, to be given back when dropped */
+	enum change_place place;
+	bool has_rows; /**< reserved for new, to be given back when dropped */
 	bool has_slots;
+	bool is_tight;	       /**< new got fewer slots than change_slots_roomy() */
 	bool is_repair;	       /**< what is wanted is what old has, but old is adopted */
 	uint16_t *owners;      /**< of new's rows: slot indexes */
 	uint64_t *words;       /**< of new's rows by its history, see replay.h; NULL: all stable */
@@ -113,12 +120,13 @@ change_item_of(const struct change *change, uint32_t i, const struct change_item
 /** Make item->new with its backends and their slot indexes. @return 0; -ENOMEM; -EINVAL. */
 int change_plan_vip(struct change *change, struct change_item *item, struct json_errors *errors);
 
-/** Has the new VIP none of the old one's slots? */
-bool change_has_new_slots(const struct change_item *item);
-
 /** Slot indexes that a new range must have for the VIP: one above the highest that is in use, those
  * of backends that leave too. */
 uint32_t change_slots_least(const struct change_item *item);
+
+/** Slots that a new range should have: with room for as many backends again and
+ * STATE_SPARE_SLOTS, so that changes fit in place. */
+uint32_t change_slots_roomy(const struct change_item *item);
 
 /** Find out which records the next set needs: puts and drops. Their ranges are taken. @return 0;
  * -EINVAL. */

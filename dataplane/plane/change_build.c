@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "change.h"
-#include "digest.h"
 #include "replay.h"
 #include "rows.h"
 
@@ -35,16 +34,10 @@ take_backends(struct state *state, const struct want_vip *want, struct state_vip
 	return 0;
 }
 
-bool
-change_has_new_slots(const struct change_item *item)
-{
-	return !item->in_place || item->moves_slots;
-}
-
 uint32_t
 change_slots_least(const struct change_item *item)
 {
-	const struct state_vip *old = item->in_place ? item->old : NULL;
+	const struct state_vip *old = item->place != CHANGE_ANEW ? item->old : NULL;
 	uint32_t least = 1;
 
 	for (uint32_t i = 0; i < item->new->backend_count; i++)
@@ -143,26 +136,14 @@ assign_slots_in_place(struct state *state, const struct state_vip *old, struct s
 static int
 build_rows(struct change *change, struct change_item *item, struct json_errors *errors)
 {
-	struct state *state = change->state;
-	struct state_vip *vip = item->new;
-	struct state_scratch *scratch = state->scratch;
-	struct maglev_request request = { .backends = scratch->backends,
-					  .backend_count = vip->backend_count,
-					  .row_count = vip->row_count };
+	const struct state_vip *vip = item->new;
 	struct want_place place;
 	int r;
 
 	item->owners = malloc(vip->row_count * sizeof item->owners[0]);
 	if (item->owners == NULL)
 		return -ENOMEM;
-	request.rows = item->owners;
-	for (uint32_t i = 0; i < vip->backend_count; i++)
-		scratch->backends[i] = (struct maglev_backend){
-			.address = vip->backends[i].address,
-			.index = vip->backends[i].slot_index,
-			.weight = vip->backends[i].weight,
-		};
-	r = maglev_build(state->maglev, &request);
+	r = state_build_owners(change->state, vip, item->owners);
 	if (r == 0)
 		return 0;
 	/* what can be wrong with a request was checked: this is a bug, and must not become a wrong
@@ -203,26 +184,6 @@ count_rows(struct state *state, struct change_item *item)
 		counts[item->owners[row]]++;
 	for (uint32_t i = 0; i < vip->backend_count; i++)
 		vip->backends[i].rows = counts[vip->backends[i].slot_index];
-}
-
-static uint64_t
-rows_digest(struct state *state, const struct change_item *item)
-{
-	const struct state_vip *vip = item->new;
-	uint64_t *identities = state->scratch->identities;
-
-	for (uint32_t i = 0; i < vip->backend_count; i++)
-		identities[vip->backends[i].slot_index] = digest_address(&vip->backends[i].address);
-	return digest_vip(&(struct digest_table){
-		.key = &vip->key,
-		.port_last = vip->endpoint.port_last,
-		.policy = state_policy_byte(&vip->policy),
-		.window_s = vip->policy.window_s,
-		.hold_s = vip->policy.hold_s,
-		.row_count = vip->row_count,
-		.owners = item->owners,
-		.identities = identities,
-	});
 }
 
 /* --- what moves --- */
@@ -297,7 +258,7 @@ count_cut(const struct state *state, const struct change_item *item)
 	for (uint32_t i = 0; i < old->backend_count; i++) {
 		const struct state_backend *backend = &old->backends[i];
 
-		if (new == NULL || !item->in_place ||
+		if (new == NULL || item->place == CHANGE_ANEW ||
 		    state_find_backend(new, &backend->address) == NULL)
 			flows += rows_flows(state->row_times, old->slot_base + backend->slot_index);
 	}
@@ -337,8 +298,7 @@ change_plan_vip(struct change *change, struct change_item *item, struct json_err
 	r = take_backends(state, want, vip);
 	if (r < 0)
 		return r;
-	item->in_place = item->old != NULL && keeps_rows(item->old, want);
-	if (!item->in_place) {
+	if (item->old == NULL || !keeps_rows(item->old, want)) {
 		for (uint32_t i = 0; i < vip->backend_count; i++)
 			vip->backends[i].slot_index = (uint16_t)i;
 		return 0;
@@ -347,8 +307,8 @@ change_plan_vip(struct change *change, struct change_item *item, struct json_err
 	if (r < 0)
 		return r;
 	vip->row_base = item->old->row_base;
-	item->moves_slots = !fits_slots(item->old, want);
-	if (!item->moves_slots) {
+	item->place = fits_slots(item->old, want) ? CHANGE_IN_PLACE : CHANGE_MOVES_SLOTS;
+	if (item->place == CHANGE_IN_PLACE) {
 		vip->slot_base = item->old->slot_base;
 		vip->slot_count = item->old->slot_count;
 	}
@@ -360,6 +320,7 @@ int
 change_fill_vip(struct change *change, struct change_item *item, struct json_errors *errors)
 {
 	struct state *state = change->state;
+	struct digest_table table;
 	int r;
 
 	if (item->kind == CHANGE_REMOVED) {
@@ -374,7 +335,8 @@ change_fill_vip(struct change *change, struct change_item *item, struct json_err
 	if (r < 0)
 		return r;
 	count_rows(state, item);
-	item->new->digest = rows_digest(state, item);
+	table = state_digest_table(state, item->new, item->owners);
+	item->new->digest = digest_vip(&table);
 	count_changes(state, item);
 	return 0;
 }

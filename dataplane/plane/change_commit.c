@@ -7,8 +7,7 @@
  *  2. new slots, rows and records are written where no packet looks yet; new prefix lengths. A VIP
  *     that keeps its rows but not its slots has in the new ones, meanwhile, the backends that leave
  *     too;
- *  3. the rows of VIPs that stay where they are and whose packets are the host's; then the VIP
- *     buckets publish VIPs, pages, addresses; every packet core passes; they retire pages,
+ *  3. the VIP buckets publish VIPs, pages, addresses; every packet core passes; they retire pages,
  *     addresses, VIPs, one word each;
  *  4. VIPs whose rows stay where they are: slots name their VIP's present record; the changed rows,
  *     one word each, by the rules for owners that are dead where a backend leaves (rows.h);
@@ -17,7 +16,7 @@
  *  6. what leaves is dead: LIVE goes from its link words. That flows found it until now cuts none
  *     that would not be cut. The engine forgets the removed records, prefix lengths go;
  *  7. every packet core passes again: nobody writes an entry any more that names a dead slot, or
- * one of a range that its VIP has left;
+ *     one of a range that its VIP has left;
  *  8. where there may be such entries, the flow table is gone through: those that name dead slots
  *     are cleared, those of a range that was left name the new one; and every packet core passes
  *     once more, with none of them in hand;
@@ -128,7 +127,7 @@ carry_slot_counters(const struct change *change, const struct change_item *item)
 	const struct state_vip *old = item->old, *new = item->new;
 	struct plane_tables *tables = change->state->tables;
 
-	for (uint32_t i = 0; change_has_new_slots(item) && i < new->backend_count; i++) {
+	for (uint32_t i = 0; item->place != CHANGE_IN_PLACE && i < new->backend_count; i++) {
 		const struct state_backend *before =
 			state_find_backend(old, &new->backends[i].address);
 
@@ -244,9 +243,9 @@ write_unseen(struct change *change)
 			start_vip_counter(change, item);
 			start_flow_counter(change, item->new);
 		}
-		if (!item->in_place) {
+		if (item->place == CHANGE_ANEW) {
 			write_incarnation(change, item);
-		} else if (item->moves_slots) {
+		} else if (item->place == CHANGE_MOVES_SLOTS) {
 			write_new_slots(change, item);
 			write_leaving_slots(change, item);
 		} else {
@@ -266,21 +265,6 @@ write_rows(const struct change *change, const struct change_item *item)
 	const struct rows_order order = { item->old, item->new, item->owners };
 
 	rows_apply(change->state->row_times, &order);
-}
-
-/** While packets do not come to the rows, and before they do. */
-static void
-write_rows_of_hosts(const struct change *change)
-{
-	const struct plane_tables *tables = change->state->tables;
-
-	for (uint32_t i = 0; i < change->item_count; i++) {
-		const struct change_item *item = &change->items[i];
-
-		if (item->new != NULL && item->in_place &&
-		    (tables->vips[item->old->record].service.flags & FL_VIP_TO_HOST))
-			write_rows(change, item);
-	}
 }
 
 static void
@@ -304,12 +288,16 @@ write_in_place(const struct change *change, const struct change_item *item)
 /* --- after every packet core has passed --- */
 
 static void
+set_dead(const struct change *change, uint32_t slot)
+{
+	__atomic_store_n(&change->state->tables->backends[slot].link, 0, __ATOMIC_RELAXED);
+}
+
+static void
 clear_slot(const struct change *change, const struct state_vip *vip, struct state_backend *backend)
 {
-	uint32_t slot = vip->slot_base + backend->slot_index;
-
-	nexthop_detach(&backend->user);
-	__atomic_store_n(&change->state->tables->backends[slot].link, 0, __ATOMIC_RELAXED);
+	nexthop_detach(&backend->user); /* or it would write the link again */
+	set_dead(change, vip->slot_base + backend->slot_index);
 }
 
 /** What leaves is dead. Of a VIP that left its slots only what is in the new ones: flows may still
@@ -322,14 +310,10 @@ clear_dead(const struct change *change, const struct change_item *item)
 	for (uint32_t i = 0; i < old->backend_count; i++) {
 		struct state_backend *backend = &old->backends[i];
 
-		if (item->in_place && !leaves(item, backend))
+		if (item->place != CHANGE_ANEW && !leaves(item, backend))
 			continue;
-		if (item->moves_slots)
-			__atomic_store_n(
-				&change->state->tables
-					 ->backends[item->new->slot_base + backend->slot_index]
-					 .link,
-				0, __ATOMIC_RELAXED);
+		if (item->place == CHANGE_MOVES_SLOTS)
+			set_dead(change, item->new->slot_base + backend->slot_index);
 		else
 			clear_slot(change, old, backend);
 	}
@@ -371,17 +355,17 @@ plan_purge(const struct change *change, const struct change_item *item)
 
 	if (old->policy.window_s == 0)
 		return false;
-	if (item->moves_slots)
+	if (item->place == CHANGE_MOVES_SLOTS)
 		rows_move(change->state->row_times,
 			  &(struct rows_move){ .from_base = old->slot_base,
 					       .from_count = old->slot_count,
 					       .to_base = new->slot_base,
 					       .from = state_window(&old->policy),
 					       .to = state_window(&new->policy) });
-	for (uint32_t i = 0; !change_has_new_slots(item) && i < old->backend_count; i++)
+	for (uint32_t i = 0; item->place == CHANGE_IN_PLACE && i < old->backend_count; i++)
 		if (leaves(item, &old->backends[i]))
 			return true;
-	return change_has_new_slots(item);
+	return item->place != CHANGE_IN_PLACE;
 }
 
 static void
@@ -405,12 +389,12 @@ release_slots(const struct change *change, const struct change_item *item)
 	struct state *state = change->state;
 	struct state_vip *old = item->old;
 
-	if (item->moves_slots) { /* entries named them until a moment ago */
+	if (item->place == CHANGE_MOVES_SLOTS) { /* entries named them until a moment ago */
 		carry_slot_counters(change, item);
 		for (uint32_t i = 0; i < old->backend_count; i++)
 			clear_slot(change, old, &old->backends[i]);
 	}
-	if (change_has_new_slots(item)) {
+	if (item->place != CHANGE_IN_PLACE) {
 		rows_forget(state->row_times, old->slot_base, old->slot_count);
 		ranges_give(state->slots, old->slot_base, old->slot_count);
 		return;
@@ -433,7 +417,7 @@ release_old(struct change *change)
 		if (!is_retired(item))
 			continue;
 		release_slots(change, item);
-		if (!item->in_place)
+		if (item->place == CHANGE_ANEW)
 			ranges_give(state->rows, item->old->row_base, item->old->row_count);
 	}
 	for (uint32_t i = 0; i < change->drop_count; i++)
@@ -454,7 +438,8 @@ hand_over(struct change *change)
 		struct change_item *item = &change->items[i];
 
 		if (item->new != NULL)
-			rows_served(state->row_times, item->new, item->in_place ? item->old : NULL);
+			rows_served(state->row_times, item->new,
+				    item->place != CHANGE_ANEW ? item->old : NULL);
 		if (is_retired(item))
 			state_vip_destroy(state, item->old);
 		free(item->owners);
@@ -474,7 +459,7 @@ wake_rows(const struct change *change)
 	for (uint32_t i = 0; i < change->item_count; i++) {
 		const struct change_item *item = &change->items[i];
 
-		if (item->new != NULL && (item->in_place || item->words != NULL) &&
+		if (item->new != NULL && (item->place != CHANGE_ANEW || item->words != NULL) &&
 		    item->new->policy.window_s > 0)
 			rows_wake(change->state->row_times);
 	}
@@ -496,10 +481,9 @@ change_commit(struct change *change)
 		return r;
 	write_unseen(change);
 	wake_rows(change);
-	write_rows_of_hosts(change);
 	vips_apply(change->state->vips, engine->synchronize, engine->user);
 	for (uint32_t i = 0; i < change->item_count; i++)
-		if (change->items[i].new != NULL && change->items[i].in_place)
+		if (change->items[i].new != NULL && change->items[i].place != CHANGE_ANEW)
 			write_in_place(change, &change->items[i]);
 	synchronize(change);
 	retire(change);

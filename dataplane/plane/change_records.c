@@ -75,15 +75,6 @@ keep_or_put(struct change *change, const struct fl_vip *content, uint32_t old)
 
 /* --- VIPs --- */
 
-static bool
-has_weight(const struct state_vip *vip)
-{
-	for (uint32_t i = 0; i < vip->backend_count; i++)
-		if (vip->backends[i].weight > 0)
-			return true;
-	return false;
-}
-
 static void
 put_vip(struct change *change, struct change_item *item)
 {
@@ -102,9 +93,9 @@ put_vip(struct change *change, struct change_item *item)
 	service->hold_s = vip->policy.hold_s;
 	if (vip->policy.fragments == VIP_FRAGMENTS_DROP)
 		service->flags |= FL_VIP_FRAGMENTS_DROP;
-	if (vip->policy.no_backend == VIP_NO_BACKEND_HOST && !has_weight(vip))
+	if (vip->policy.no_backend == VIP_NO_BACKEND_HOST)
 		service->flags |= FL_VIP_TO_HOST;
-	if (item->in_place && is_content(change, item->old->record, &content))
+	if (item->place == CHANGE_IN_PLACE && is_content(change, item->old->record, &content))
 		vip->record = item->old->record;
 	else
 		vip->record = put(change, &content);

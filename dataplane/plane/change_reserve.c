@@ -15,9 +15,8 @@ struct need {
 	uint64_t slots; /* at the least */
 };
 
-/** With room for changes in place. */
-static uint32_t
-slots_roomy(const struct change_item *item)
+uint32_t
+change_slots_roomy(const struct change_item *item)
 {
 	uint32_t slots = (2 * item->new->backend_count + STATE_SPARE_SLOTS + 7) / 8 * 8;
 	uint32_t least = change_slots_least(item);
@@ -76,7 +75,7 @@ static int
 take_slots(struct state *state, struct change_item *item, uint64_t least_after)
 {
 	struct state_vip *vip = item->new;
-	uint32_t roomy = slots_roomy(item);
+	uint32_t roomy = change_slots_roomy(item);
 	int r = -ENOSPC;
 
 	vip->slot_count = roomy;
@@ -87,6 +86,7 @@ take_slots(struct state *state, struct change_item *item, uint64_t least_after)
 		r = ranges_take(state->slots, vip->slot_count, &vip->slot_base);
 	}
 	item->has_slots = r == 0;
+	item->is_tight = vip->slot_count < roomy;
 	return r;
 }
 
@@ -101,14 +101,14 @@ take_ranges(struct change *change, const struct need *need, struct json_errors *
 		struct change_item *item = &change->items[i];
 		struct state_vip *vip = item->new;
 
-		if (vip == NULL || !change_has_new_slots(item))
+		if (vip == NULL || item->place == CHANGE_IN_PLACE)
 			continue;
-		if (!item->in_place &&
+		if (item->place == CHANGE_ANEW &&
 		    ranges_take(state->rows, vip->row_count, &vip->row_base) < 0) {
 			add_pieces_error("rows", limits->rows, vip->row_count, errors);
 			return -EINVAL;
 		}
-		item->has_rows = !item->in_place;
+		item->has_rows = item->place == CHANGE_ANEW;
 		least_after -= change_slots_least(item);
 		if (take_slots(state, item, least_after) < 0) {
 			add_pieces_error("backends", limits->backends, change_slots_least(item),
@@ -175,9 +175,9 @@ change_reserve(struct change *change, struct json_errors *errors)
 	for (uint32_t i = 0; i < change->item_count; i++) {
 		const struct change_item *item = &change->items[i];
 
-		if (item->new == NULL || !change_has_new_slots(item))
+		if (item->new == NULL || item->place == CHANGE_IN_PLACE)
 			continue;
-		need.rows += item->in_place ? 0 : item->new->row_count;
+		need.rows += item->place == CHANGE_ANEW ? item->new->row_count : 0;
 		need.slots += change_slots_least(item);
 	}
 	r = check_limits(change, &need, errors);

@@ -77,6 +77,9 @@ write_frame(uint8_t *frame, const struct explain_packet *packet)
 	ports = (struct fl_wire_ports *)write_ip(frame + FL_ETHERNET_BYTES, packet);
 	ports->src = fl_to_be16(packet->source_port);
 	ports->dst = fl_to_be16(packet->destination_port);
+	if (packet->protocol == FL_IPPROTO_TCP)
+		((uint8_t *)ports)[FL_TCP_FLAGS_OFFSET + 1] =
+			packet->is_syn ? FL_TCP_SYN : FL_TCP_ACK;
 	return bytes;
 }
 
@@ -103,10 +106,12 @@ explain_parse(struct explanation *explanation)
 	char text[STEP_TEXT_BYTES];
 	cJSON *step;
 
-	snprintf(text, sizeof text, "%s/%s, %u bytes", family, protocol, packet->bytes);
+	snprintf(text, sizeof text, "%s/%s%s, %u bytes", family, protocol,
+		 packet->is_syn ? " SYN" : "", packet->bytes);
 	step = add_step(explanation, "parse", text);
 	return step != NULL && plane_put_text(step, "family", family) &&
 	       plane_put_text(step, "protocol", protocol) &&
+	       cJSON_AddBoolToObject(step, "syn", packet->is_syn) != NULL &&
 	       json_add_u64(step, "bytes", packet->bytes);
 }
 
@@ -199,7 +204,7 @@ explain_backend(struct explanation *explanation)
 
 	if (explanation->walk.verdict == FL_PASS_NO_BACKEND)
 		return add_step(explanation, "backend",
-				"no backend has a weight: the packet is the host's") != NULL;
+				"no backend owns the row: the packet is the host's") != NULL;
 	if (backend == NULL)
 		return add_step(explanation, "backend", "no backend owns the row") != NULL;
 	snprintf(text, sizeof text, "%s, weight %u", addr_format(&backend->address, address),
@@ -294,7 +299,7 @@ ends_at_vip(const struct explanation *explanation)
 {
 	enum fl_verdict verdict = explanation->walk.verdict;
 
-	return explanation->vip == NULL || verdict == FL_PASS_NO_BACKEND ||
+	return explanation->vip == NULL ||
 	       (verdict != FL_FORWARD && verdict == explanation->walk.packet.on_vip);
 }
 
@@ -307,8 +312,6 @@ explain_steps(struct explanation *explanation)
 
 	if (walk->parsed && (explanation->vip != NULL || walk->verdict == FL_PASS_NO_VIP))
 		fine = fine && explain_vip(explanation);
-	if (walk->verdict == FL_PASS_NO_BACKEND)
-		fine = fine && explain_backend(explanation);
 	if (ends_at_vip(explanation))
 		return fine;
 	fine = fine && explain_row(explanation) && explain_backend(explanation);

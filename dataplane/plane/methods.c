@@ -198,8 +198,9 @@ put_item(cJSON *vips, const struct change_item *item)
 
 /** What is allowed, but most likely not meant. @return the sentence's length; 0: nothing. */
 static int
-warn(const struct state_vip *vip, char *text, size_t size)
+warn_of_rows(const struct change *change, const struct change_item *item, char *text, size_t size)
 {
+	const struct state_vip *vip = item->new;
 	char endpoint[ADDR_ENDPOINT_TEXT_MAX];
 	uint32_t rows = 0;
 
@@ -219,25 +220,45 @@ warn(const struct state_vip *vip, char *text, size_t size)
 	return 0;
 }
 
+static int
+warn_of_slots(const struct change *change, const struct change_item *item, char *text, size_t size)
+{
+	uint32_t least = change_slots_least(item);
+	char endpoint[ADDR_ENDPOINT_TEXT_MAX];
+
+	if (!item->is_tight)
+		return 0;
+	return snprintf(text, size,
+			"VIP %s has %u spare slots instead of %u: more backends than that will "
+			"need a range of slots of their own, or be refused; raise limits.backends "
+			"in the plane's configuration, which is %u",
+			addr_endpoint_format(&item->new->endpoint, endpoint),
+			item->new->slot_count - least, change_slots_roomy(item) - least,
+			change->state->options->limits.backends);
+}
+
 static bool
 put_warnings(const struct change *change, cJSON *result)
 {
+	static int (*const warners[])(const struct change *, const struct change_item *, char *,
+				      size_t) = { warn_of_rows, warn_of_slots };
+	enum { WARNERS = sizeof warners / sizeof warners[0] };
 	cJSON *warnings = cJSON_CreateArray();
 	bool fine = plane_put(result, "warnings", warnings);
 	uint32_t count = 0;
-	char text[256];
+	char text[384];
 
-	for (uint32_t i = 0; fine && i < change->item_count; i++) {
-		const struct state_vip *vip = change->items[i].new;
+	for (uint32_t i = 0; fine && i < WARNERS * change->item_count; i++) {
+		const struct change_item *item = &change->items[i / WARNERS];
 
-		if (vip == NULL || warn(vip, text, sizeof text) == 0)
+		if (item->new == NULL || warners[i % WARNERS](change, item, text, sizeof text) == 0)
 			continue;
 		if (count++ < PLANE_WARNINGS_MAX)
 			fine = plane_put(warnings, NULL, cJSON_CreateString(text));
 	}
 	if (count <= PLANE_WARNINGS_MAX)
 		return fine;
-	snprintf(text, sizeof text, "%u more VIPs have warnings", count - PLANE_WARNINGS_MAX);
+	snprintf(text, sizeof text, "and %u more warnings", count - PLANE_WARNINGS_MAX);
 	return fine && plane_put(warnings, NULL, cJSON_CreateString(text));
 }
 
@@ -484,6 +505,7 @@ static const struct json_field explain_fields[] = {
 	{ .name = "destination_port", .kind = JSON_KIND_INTEGER, .required = true, .max = 65535 },
 	{ .name = "protocol", .kind = JSON_KIND_STRING, .required = true, .max = 16 },
 	{ .name = "bytes", .kind = JSON_KIND_INTEGER, .max = PLANE_EXPLAIN_BYTES_MAX },
+	{ .name = "syn", .kind = JSON_KIND_BOOLEAN },
 	{ 0 },
 };
 
@@ -516,6 +538,11 @@ read_packet(const struct request *request, struct explain_packet *packet)
 	if (packet->protocol == 0)
 		json_error_add(errors, &path, "invalid_value", NULL,
 			       "\"%s\" is not a protocol: it must be \"tcp\" or \"udp\"", protocol);
+	packet->is_syn = json_get_boolean(params, "syn", false);
+	path.name = "syn";
+	if (errors->count == 0 && packet->is_syn && packet->protocol != FL_IPPROTO_TCP)
+		json_error_add(errors, &path, "invalid_value", NULL,
+			       "only a TCP packet can be a SYN: leave \"syn\" out");
 	path.name = "source";
 	if (errors->count == 0 &&
 	    addr_is_ipv4(&packet->source) != addr_is_ipv4(&packet->destination))

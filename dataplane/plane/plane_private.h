@@ -67,6 +67,7 @@ struct explain_packet {
 	struct addr destination; /**< of the same family */
 	uint16_t destination_port;
 	uint8_t protocol;
+	bool is_syn;	/**< TCP: it begins the flow */
 	uint32_t bytes; /**< layer 3; at least explain_bytes_min() */
 };
 uint32_t explain_bytes_min(const struct explain_packet *packet);

@@ -127,10 +127,14 @@ is_live(uint32_t owner)
 	return owner != FL_ROW_NONE && owner != DEAD;
 }
 
-/** The set is committed. */
+/** The set is committed, with a window of its own: where that is another, rows that are not stable
+ * begin theirs again, as in rows_apply(). */
 static void
-commit(struct replay *replay)
+commit(struct replay *replay, const struct fl_window *window)
 {
+	bool begins_again = window->row_ticks != replay->window.row_ticks && window->row_ticks > 0;
+
+	replay->window = *window;
 	for (uint32_t i = 0; i < replay->vip->row_count; i++) {
 		uint64_t row = replay->rows[i];
 		const struct fl_row_now now = { .window = &replay->window,
@@ -138,8 +142,20 @@ commit(struct replay *replay)
 						.cur_is_live = is_live(fl_row_cur(row)),
 						.prev_is_live = is_live(fl_row_prev(row)) };
 
-		replay->rows[i] = fl_row_change(row, replay->state->owners[i], &now);
+		row = fl_row_change(row, replay->state->owners[i], &now);
+		if (begins_again && fl_row_state(row) != FL_ROW_STABLE)
+			row = fl_row_until(row, now.tick + window->row_ticks);
+		replay->rows[i] = row;
 	}
+}
+
+static struct fl_window
+set_window(const struct want_vip *want, const struct want_set *set)
+{
+	struct vip_policy policy = want->policy;
+
+	policy.window_s = set->window_s;
+	return state_window(&policy);
 }
 
 static uint64_t
@@ -152,15 +168,15 @@ int
 replay_rows(struct state *state, const struct want_vip *want, const struct state_vip *vip,
 	    uint64_t *ret_rows)
 {
-	const struct want_set present = { want->age_ms, want->backend_count, want->backends };
+	const struct want_set present = { want->age_ms, want->policy.window_s, want->backend_count,
+					  want->backends };
 	const uint64_t now = state->tables->clock->tick;
-	struct replay replay = {
-		.state = state, .vip = vip, .window = state_window(&want->policy), .rows = ret_rows
-	};
+	struct replay replay = { .state = state, .vip = vip, .rows = ret_rows };
 	const struct want_set *before = NULL;
 
 	for (uint32_t i = 0; i <= want->history_count; i++) {
 		const struct want_set *set = i < want->history_count ? &want->history[i] : &present;
+		const struct fl_window window = set_window(want, set);
 
 		if (build_owners(&replay, set) < 0)
 			return -EINVAL;
@@ -168,10 +184,11 @@ replay_rows(struct state *state, const struct want_vip *want, const struct state
 			for (uint32_t row = 0; row < vip->row_count; row++)
 				ret_rows[row] = fl_row_stable(state->owners[row]);
 			replay.tick = now - ticks_of(set->age_ms);
+			replay.window = window;
 		} else {
 			advance(&replay, now - ticks_of(set->age_ms));
 			rename_to_set(&replay, before, set);
-			commit(&replay);
+			commit(&replay, &window);
 		}
 		before = set;
 	}

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "../core/track.h"
-#include "digest.h"
 #include "rows.h"
 
 _Static_assert(ROWS_PASS_TICKS + 2 * ROWS_ADVANCE_MAX <= FL_FLOW_SWEEP_UNITS,
@@ -16,7 +15,7 @@ _Static_assert(ROWS_PASS_TICKS + 2 * ROWS_ADVANCE_MAX <= FL_FLOW_SWEEP_UNITS,
 /** Of one slot. */
 struct slot_count {
 	uint32_t flows;
-	uint32_t used; /* tick of the last use of any, its low half */
+	uint32_t used; /* tick of the last use of any, the latest it can have been; its low half */
 };
 
 struct rows {
@@ -29,6 +28,8 @@ struct rows {
 	struct slot_count *next; /* of the one under way */
 	uint32_t bucket;	 /* where that is */
 	uint64_t passes;	 /* sweeps that are through */
+	uint64_t begun_tick;	 /* when the one under way began */
+	uint64_t seen_tick;	 /* when the last that is through did; 0: none is */
 	uint64_t found;		 /* entries in the one under way */
 	bool is_empty;		 /* nobody can have an entry: nothing to sweep */
 	bool may_be_last;	 /* no row could move since this sweep began */
@@ -244,8 +245,11 @@ static void
 count_entry(struct rows *rows, uint64_t word, uint32_t look)
 {
 	struct slot_count *count = &rows->next[fl_flow_slot(word)];
-	uint32_t used = (uint32_t)tick_now(rows) - (look & FL_ENTRY_IDLE_MASK);
+	uint32_t now = (uint32_t)tick_now(rows);
+	uint32_t used = now - (look & FL_ENTRY_IDLE_MASK);
 
+	used |= (1u << (look >> FL_ENTRY_UNIT_BIT)) - 1; /* a stamp tells the unit */
+	used = (int32_t)(used - now) > 0 ? now : used;
 	if (count->flows++ == 0 || (int32_t)(used - count->used) > 0)
 		count->used = used;
 }
@@ -281,6 +285,7 @@ finish_pass(struct rows *rows)
 	rows->next = counts;
 	memset(counts, 0, rows->size.backend_count * sizeof counts[0]);
 	rows->passes++;
+	rows->seen_tick = rows->begun_tick;
 	rows->bucket = 0;
 	rows->is_empty = rows->found == 0 && rows->may_be_last && !has_unstable(rows);
 }
@@ -311,9 +316,11 @@ sweep(struct rows *rows, uint32_t ticks)
 
 	if (rows->is_empty) {
 		rows->passes++; /* nothing would be found */
+		rows->seen_tick = tick_now(rows);
 		return;
 	}
 	if (rows->bucket == 0) {
+		rows->begun_tick = tick_now(rows);
 		rows->found = 0;
 		rows->may_be_last = !has_unstable(rows);
 	}
@@ -575,18 +582,10 @@ rows_adopted(struct rows *rows)
 static uint64_t
 digest_rows(const struct rows *rows, const struct state_vip *vip)
 {
-	struct state *state = rows->state;
-	const struct digest_table table = {
-		.key = &vip->key,
-		.row_count = vip->row_count,
-		.owners = state->owners,
-		.identities = state->scratch->identities,
-	};
+	const struct state *state = rows->state;
+	const struct digest_table table = state_digest_table(state, vip, state->owners);
 	uint64_t cur, prev;
 
-	for (uint32_t i = 0; i < vip->backend_count; i++)
-		state->scratch->identities[vip->backends[i].slot_index] =
-			digest_address(&vip->backends[i].address);
 	for (uint32_t i = 0; i < vip->row_count; i++)
 		state->owners[i] = (uint16_t)fl_row_cur(rows->tables->rows[vip->row_base + i].word);
 	cur = digest_vip(&table);
@@ -630,22 +629,36 @@ rows_flows(const struct rows *rows, uint32_t slot)
 	return rows->last[slot].flows;
 }
 
+/** Ticks of silence when the last sweep that is through began: every flow that was used until then
+ * has been seen by it. Ones that begin later it may have missed. */
+static uint64_t
+idle_ticks(const struct rows *rows, const struct state_backend *backend,
+	   const struct slot_count *count)
+{
+	uint64_t now = tick_now(rows), since = now - rows->seen_tick, silent = UINT64_MAX;
+
+	if (backend->rows_leaving > 0)
+		silent = backend->leaving_ticks;
+	if (count->flows > 0 && (uint32_t)now - count->used < silent)
+		silent = (uint32_t)now - count->used;
+	return silent > since ? silent - since : 0;
+}
+
 struct rows_backend
 rows_look(const struct rows *rows, const struct state_vip *vip, const struct state_backend *backend)
 {
 	const struct slot_count *count = &rows->last[vip->slot_base + backend->slot_index];
-	struct rows_backend look = { .flows = count->flows, .idle_ms = ROWS_IDLE_NEVER };
-	uint64_t idle = UINT64_MAX;
+	struct rows_backend look = { .flows = count->flows };
+	bool is_held = backend->rows_leaving > 0 || count->flows > 0;
+	uint64_t idle_ms;
 
 	look.is_drained =
 		backend->free_from != 0 && rows->passes >= backend->free_from && count->flows == 0;
-	if (backend->rows > 0)
-		idle = 0;
-	if (backend->rows_leaving > 0 && backend->leaving_ticks < idle)
-		idle = backend->leaving_ticks;
-	if (count->flows > 0 && (uint32_t)tick_now(rows) - count->used < idle)
-		idle = (uint32_t)tick_now(rows) - count->used;
-	if (idle < UINT64_MAX && rows_ms(idle) < ROWS_IDLE_NEVER)
-		look.idle_ms = (uint32_t)rows_ms(idle);
+	if (look.is_drained) {
+		look.idle_ms = ROWS_IDLE_NEVER;
+	} else if (backend->rows == 0 && is_held) {
+		idle_ms = rows_ms(idle_ticks(rows, backend, count));
+		look.idle_ms = idle_ms < ROWS_IDLE_NEVER ? (uint32_t)idle_ms : ROWS_IDLE_NEVER - 1;
+	}
 	return look;
 }

@@ -115,7 +115,7 @@ uint32_t rows_flows(const struct rows *rows, uint32_t slot);
 /** What holds a backend. */
 struct rows_backend {
 	uint32_t flows;
-	uint32_t idle_ms;
+	uint32_t idle_ms; /**< of silence, at least, when the last sweep began */
 	bool is_drained;
 };
 struct rows_backend rows_look(const struct rows *rows, const struct state_vip *vip,

@@ -400,6 +400,41 @@ state_slot(const struct state *state, const struct state_vip *vip,
 	return slot;
 }
 
+/* --- tables --- */
+
+int
+state_build_owners(const struct state *state, const struct state_vip *vip, uint16_t *ret_owners)
+{
+	struct maglev_backend *backends = state->scratch->backends;
+	const struct maglev_request request = { .backends = backends,
+						.backend_count = vip->backend_count,
+						.row_count = vip->row_count,
+						.rows = ret_owners };
+
+	for (uint32_t i = 0; i < vip->backend_count; i++)
+		backends[i] = (struct maglev_backend){ .address = vip->backends[i].address,
+						       .index = vip->backends[i].slot_index,
+						       .weight = vip->backends[i].weight };
+	return maglev_build(state->maglev, &request);
+}
+
+struct digest_table
+state_digest_table(const struct state *state, const struct state_vip *vip, const uint16_t *owners)
+{
+	uint64_t *identities = state->scratch->identities;
+
+	for (uint32_t i = 0; i < vip->backend_count; i++)
+		identities[vip->backends[i].slot_index] = digest_address(&vip->backends[i].address);
+	return (struct digest_table){ .key = &vip->key,
+				      .port_last = vip->endpoint.port_last,
+				      .policy = state_policy_byte(&vip->policy),
+				      .window_s = vip->policy.window_s,
+				      .hold_s = vip->policy.hold_s,
+				      .row_count = vip->row_count,
+				      .owners = owners,
+				      .identities = identities };
+}
+
 /* --- counters --- */
 
 static struct fl_counter

@@ -15,6 +15,7 @@
 #ifndef PLANE_STATE_H
 #define PLANE_STATE_H
 
+#include "digest.h"
 #include "endpoint.h"
 #include "maglev.h"
 #include "nexthop.h"
@@ -190,6 +191,17 @@ struct fl_window state_window(const struct vip_policy *policy);
 /** The record of a backend's slot: template, VIP record and weight; link 0. */
 struct fl_backend state_slot(const struct state *state, const struct state_vip *vip,
 			     const struct state_backend *backend);
+
+/**
+ * The VIP's Maglev table, of its backends by slot index.
+ * @param ret_owners vip->row_count of them. @return as maglev_build().
+ */
+int
+state_build_owners(const struct state *state, const struct state_vip *vip, uint16_t *ret_owners);
+
+/** The VIP with these owners, for digest_vip(). The identities stand in the scratch memory. */
+struct digest_table
+state_digest_table(const struct state *state, const struct state_vip *vip, const uint16_t *owners);
 
 /** What an identity has counted until now. */
 struct fl_counter state_vip_count(const struct state *state, const struct state_vip *vip);

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "../core/window.h"
-#include "digest.h"
 #include "state_adopt.h"
 
 /* --- rows --- */
@@ -54,22 +53,11 @@ row_is_good(const struct state_vip *vip, uint64_t row)
 static void
 build_owners(struct row_repair *repair)
 {
-	struct state *state = repair->adoption->state;
+	const struct state *state = repair->adoption->state;
 	const struct state_vip *vip = repair->vip;
-	struct state_scratch *scratch = state->scratch;
-	const struct maglev_request request = { .backends = scratch->backends,
-						.backend_count = vip->backend_count,
-						.row_count = vip->row_count,
-						.rows = state->owners };
 
-	for (uint32_t i = 0; i < vip->backend_count; i++)
-		scratch->backends[i] = (struct maglev_backend){
-			.address = vip->backends[i].address,
-			.index = vip->backends[i].slot_index,
-			.weight = vip->backends[i].weight,
-		};
 	/* old and new backends together may be too many for the table */
-	if (maglev_build(state->maglev, &request) < 0)
+	if (state_build_owners(state, vip, state->owners) < 0)
 		memset(state->owners, 0xff, vip->row_count * sizeof state->owners[0]);
 	repair->has_owners = true;
 }
@@ -146,14 +134,7 @@ count_rows(const struct adoption *adoption, struct state_vip *vip)
 {
 	struct state *state = adoption->state;
 	struct state_scratch *scratch = state->scratch;
-	const struct digest_table table = { .key = &vip->key,
-					    .port_last = vip->endpoint.port_last,
-					    .policy = state_policy_byte(&vip->policy),
-					    .window_s = vip->policy.window_s,
-					    .hold_s = vip->policy.hold_s,
-					    .row_count = vip->row_count,
-					    .owners = state->owners,
-					    .identities = scratch->identities };
+	const struct digest_table table = state_digest_table(state, vip, state->owners);
 
 	memset(scratch->counts, 0, sizeof scratch->counts);
 	for (uint32_t i = 0; i < vip->row_count; i++) {
@@ -166,7 +147,6 @@ count_rows(const struct adoption *adoption, struct state_vip *vip)
 		struct state_backend *backend = &vip->backends[i];
 
 		backend->rows = scratch->counts[backend->slot_index];
-		scratch->identities[backend->slot_index] = digest_address(&backend->address);
 		vip->is_outdated = vip->is_outdated || !template_is_present(state, vip, backend);
 	}
 	vip->digest = vip->is_outdated ? ~digest_vip(&table) : digest_vip(&table);

@@ -38,6 +38,23 @@ plane_tables_size(const struct plane_limits *limits)
 	return size;
 }
 
+#define ONE(member, count) +1
+_Static_assert(sizeof(struct plane_tables) == (0 PLANE_TABLES(ONE)) * sizeof(void *),
+	       "every table is listed");
+#undef ONE
+
+void
+plane_tables_set_config(const struct plane_tables *tables, const struct plane_limits *limits,
+			const struct fl_key *key)
+{
+	struct plane_tables_size size = plane_tables_size(limits);
+
+	tables->config->key = *key;
+	tables->config->vip_bucket_mask = size.vip_bucket_count - 1;
+	tables->config->fragment_bucket_mask = size.fragment_bucket_count - 1;
+	tables->config->flow_bucket_mask = size.flow_bucket_count - 1;
+}
+
 uint32_t
 plane_vip_find(const struct plane_tables *tables, const struct fl_vip_key *key)
 {

@@ -5,7 +5,8 @@
  * them.
  *
  * The memory is the engine's (huge pages, or maps shared with the kernel): zeroed, taken at start,
- * of the sizes that plane_tables_size() says. Only the plane's thread writes; packet cores read.
+ * of the sizes that plane_tables_size() says. The plane's thread writes all of it; packet cores
+ * write fragments, flows, and how long rows still move or settle.
  */
 #ifndef PLANE_TABLES_H
 #define PLANE_TABLES_H
@@ -62,6 +63,27 @@ struct plane_tables_size {
 	uint32_t flow_bucket_count;
 };
 struct plane_tables_size plane_tables_size(const struct plane_limits *limits);
+
+/** T(member of struct plane_tables, number of elements) for each table; the numbers are of a `size`
+ * in scope. In the order in which tables_memory.h lays them out. */
+#define PLANE_TABLES(T)                          \
+	T(backends, size.backend_count)          \
+	T(config, 1)                             \
+	T(vip_buckets, size.vip_bucket_count)    \
+	T(vips, size.vip_count)                  \
+	T(owners, size.owners_count)             \
+	T(rows, size.row_count)                  \
+	T(ports, FL_PORTS_MAX)                   \
+	T(fragments, size.fragment_bucket_count) \
+	T(flows, size.flow_bucket_count)         \
+	T(clock, 1)                              \
+	T(vip_ledger, size.vip_count)            \
+	T(backend_ledger, size.backend_count)    \
+	T(generation, 1)
+
+/** What plane_create() leaves to the engine: key and masks. */
+void plane_tables_set_config(const struct plane_tables *tables, const struct plane_limits *limits,
+			     const struct fl_key *key);
 
 /** The owner that stands for a row whose word is @p row. */
 static inline uint16_t
@@ -129,8 +151,8 @@ struct plane_walk {
 
 /**
  * Decide about one frame, by the core's functions, as a packet core does: what explain answers and
- * what the tests hold the planes against. Fragments leave their traces in the table; everything
- * else is without side effect.
+ * what the tests hold the planes against. It writes what a packet core writes (fragments, flows, a
+ * row's time, run->core and run->flow_counters); with run->is_watching no table.
  *
  * @param run size set by plane_tables_size(); core for events and the rate limit.
  * @param frame at its Ethernet header, frame_bytes readable.

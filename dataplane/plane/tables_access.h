@@ -236,8 +236,9 @@ plane_track(void *user, const struct fl_packet *packet, struct fl_track_flow *fl
 {
 	const struct plane_run *run = user;
 
-	flow->segment |=
-		run->is_watching ? (uint32_t)FL_SEGMENT_WATCH : fl_segment(&run->frame, packet);
+	flow->segment |= fl_segment(&run->frame, packet);
+	if (run->is_watching)
+		flow->segment |= FL_SEGMENT_WATCH;
 	return fl_track(&plane_track_access, user, flow);
 }
 

@@ -29,20 +29,9 @@ lay_out(uintptr_t next, const struct plane_limits *limits, struct plane_tables *
 	struct plane_tables_size size = plane_tables_size(limits);
 
 	next += lines(sizeof(struct tables_memory));
-	/* statements: the order is part of the layout, and initializers have none */
-	tables->backends = take(&next, size.backend_count, sizeof *tables->backends);
-	tables->config = take(&next, 1, sizeof *tables->config);
-	tables->vip_buckets = take(&next, size.vip_bucket_count, sizeof *tables->vip_buckets);
-	tables->vips = take(&next, size.vip_count, sizeof *tables->vips);
-	tables->owners = take(&next, size.owners_count, sizeof *tables->owners);
-	tables->rows = take(&next, size.row_count, sizeof *tables->rows);
-	tables->ports = take(&next, FL_PORTS_MAX, sizeof *tables->ports);
-	tables->fragments = take(&next, size.fragment_bucket_count, sizeof *tables->fragments);
-	tables->flows = take(&next, size.flow_bucket_count, sizeof *tables->flows);
-	tables->clock = take(&next, 1, sizeof *tables->clock);
-	tables->vip_ledger = take(&next, size.vip_count, sizeof *tables->vip_ledger);
-	tables->backend_ledger = take(&next, size.backend_count, sizeof *tables->backend_ledger);
-	tables->generation = take(&next, 1, sizeof *tables->generation);
+#define TAKE(member, count) tables->member = take(&next, count, sizeof *tables->member);
+	PLANE_TABLES(TAKE)
+#undef TAKE
 	return next;
 }
 
@@ -65,13 +54,11 @@ tables_memory_lay_out(void *memory, const struct plane_limits *limits,
 static uint32_t
 record_bytes(void)
 {
-	return (uint32_t)(sizeof(struct tables_memory) + sizeof(struct fl_config) +
-			  sizeof(struct fl_vip_bucket) + sizeof(struct fl_vip) +
-			  sizeof(struct fl_backend) + sizeof(struct fl_owners) +
-			  sizeof(struct fl_row) + sizeof(struct fl_port) +
-			  sizeof(struct fl_fragments) + sizeof(struct fl_flows) +
-			  sizeof(struct fl_clock) + 2 * sizeof(struct plane_ledger) +
-			  sizeof(uint64_t));
+	const struct plane_tables *tables = NULL;
+
+#define BYTES(member, count) +sizeof *tables->member
+	return (uint32_t)(sizeof(struct tables_memory) PLANE_TABLES(BYTES));
+#undef BYTES
 }
 
 enum tables_memory_state
@@ -130,18 +117,6 @@ void
 tables_memory_finish(struct tables_memory *memory)
 {
 	__atomic_store_n(&memory->is_whole, 1, __ATOMIC_RELEASE);
-}
-
-void
-tables_memory_set_config(const struct plane_tables *tables, const struct plane_limits *limits,
-			 const struct fl_key *key)
-{
-	struct plane_tables_size size = plane_tables_size(limits);
-
-	tables->config->key = *key;
-	tables->config->vip_bucket_mask = size.vip_bucket_count - 1;
-	tables->config->fragment_bucket_mask = size.fragment_bucket_count - 1;
-	tables->config->flow_bucket_mask = size.flow_bucket_count - 1;
 }
 
 void

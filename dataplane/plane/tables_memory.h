@@ -62,10 +62,6 @@ tables_memory_other_limit(const struct tables_memory *head, const struct plane_l
 void tables_memory_begin(struct tables_memory *memory, const struct plane_limits *limits);
 void tables_memory_finish(struct tables_memory *memory);
 
-/** What plane_create() leaves to the engine: key and masks. */
-void tables_memory_set_config(const struct plane_tables *tables, const struct plane_limits *limits,
-			      const struct fl_key *key);
-
 /**
  * Ports have these devices from now on, by number; "" and beyond @p count: none. Links that lead to
  * a port of another device become unreachable, until the plane asked the kernel; slots stay live.

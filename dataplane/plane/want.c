@@ -44,6 +44,7 @@ static const struct json_field vip_fields[] = {
 
 static const struct json_field set_fields[] = {
 	{ .name = "age_ms", .kind = JSON_KIND_INTEGER, .required = true, .max = JSON_INTEGER_MAX },
+	{ .name = "window_s", .kind = JSON_KIND_INTEGER, .max = WANT_WINDOW_S_MAX },
 	{ .name = "backends",
 	  .kind = JSON_KIND_ARRAY,
 	  .required = true,
@@ -248,6 +249,7 @@ read_set(struct reading *reading, const cJSON *object, const struct json_path *p
 		return 0;
 	vip->history_count++; /* want_clear() has it from here on */
 	set->age_ms = (uint64_t)json_get_integer(object, "age_ms", 0);
+	set->window_s = (uint32_t)json_get_integer(object, "window_s", vip->policy.window_s);
 	reading->needs_source = false;
 	r = read_backends(reading, object, path, set);
 	if (r < 0)

@@ -27,7 +27,8 @@ struct want_backend {
 
 /** The backends that a VIP had from some time on. */
 struct want_set {
-	uint64_t age_ms; /**< how long ago they were committed */
+	uint64_t age_ms;   /**< how long ago they were committed */
+	uint32_t window_s; /**< that counted then */
 	uint32_t backend_count;
 	struct want_backend *backends; /**< by address, each once */
 };

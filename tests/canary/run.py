@@ -93,6 +93,8 @@ FAULTS = [
      "if (fl_is_own_source(view->config, &packet->src))", "if (false)", BOTH),
     ("own l2dsr frame not recognised", "decide.h",
      "if (packet->src_mac == (decision->port_word & FL_MAC_MASK))", "if (false)", BOTH),
+    ("nobody's, and dropped where it is the host's", "decide.h", "return decision->vip->service.flags & FL_VIP_TO_HOST ? FL_PASS_NO_BACKEND",
+     "return false ? FL_PASS_NO_BACKEND", BOTH),
     ("touch omitted", "track.h", "if (touched != track->entry && !fl_track_swap(track, track->entry, touched))", "if (false)", BOTH),
     ("open entry evicted", "track.h",
      "if (age >= window->evict_units && fl_flow_state(word) != FL_FLOW_OPEN)", "if (age >= window->evict_units)", BOTH),

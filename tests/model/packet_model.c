@@ -285,13 +285,11 @@ flow_hash(const uint8_t key[16], const struct flow *flow)
 	return model_siphash13(key, bytes, sizeof bytes);
 }
 
-static bool
-vip_has_weight(const struct model_vip *vip)
+/* The verdict about a packet that is nobody's. */
+static const char *
+nobody(const struct model_vip *vip)
 {
-	for (uint32_t i = 0; i < vip->backend_count; i++)
-		if (vip->backends[i].weight != 0)
-			return true;
-	return false;
+	return vip->no_backend == MODEL_NO_BACKEND_HOST ? "pass_no_backend" : "drop_no_backend";
 }
 
 /* Whatever becomes of the packet in step 8, row and entries are written by then. */
@@ -301,7 +299,7 @@ decide_tracked(struct work *work, struct model_row *row)
 	struct model_target target = model_track(work->state, &work->packet, row, work->result);
 
 	if (target.backend == MODEL_NONE)
-		return "drop_no_backend";
+		return nobody(&work->state->vips[work->result->vip]);
 	work->result->vip = target.vip;
 	work->result->backend = target.backend;
 	if (!work->state->vips[target.vip].backends[target.backend].reachable)
@@ -317,15 +315,13 @@ decide_backend(struct work *work)
 	struct model_row *remembering;
 	uint32_t owner;
 
-	if (!vip_has_weight(vip) && vip->no_backend == MODEL_NO_BACKEND_HOST)
-		return "pass_no_backend";
 	work->result->flow_hash = flow_hash(work->state->key, &work->packet.flow);
 	remembering = model_find_row(work->state, work->result->vip, work->result->flow_hash);
 	if (remembering != NULL)
 		return decide_tracked(work, remembering);
 	owner = vip->rows[model_row_of(vip, work->result->flow_hash)];
 	if (owner == MODEL_NONE)
-		return "drop_no_backend";
+		return nobody(vip);
 	if (owner >= vip->backend_count)
 		return "drop_bug";
 	if (!vip->backends[owner].live)

@@ -22,7 +22,7 @@ CORE = HERE.parents[1] / "dataplane" / "core"
 JOBS = 2
 SECONDS_MAX = 60  # of one compiler or explorer run
 LINES_MAX = 5  # of a compiler's complaint
-SOURCES = ("rows_world.c", "rows_code.c", "rows_explore.c")
+SOURCES = ("rows_world.c", "rows_plane.c", "rows_code.c", "rows_explore.c")
 CFLAGS = ["-std=gnu11", "-O2", "-D_GNU_SOURCE", "-w"]
 SMALL = ["--flows", "1", "--window", "3", "--hold", "0"]
 HOLD = ["--flows", "1", "--window", "5", "--hold", "3"]
@@ -51,7 +51,7 @@ BUGS = [
     ("R1: a lost swap is not decided again", SMALL, [], [
         ("track.h", "if (!fl_track_prolong(track, 0))\n\t\treturn FL_TRACK_RETRY;", "if (!fl_track_prolong(track, 0))\n\t\treturn slot;")]),
     ("E0: an entry of a dead slot counts", SMALL, [], [
-        ("track.h", "if (backend == NULL || !(fl_link_flags(FL_READ_ONCE(backend->link)) & FL_LINK_LIVE))\n\t\treturn FL_ENTRY_DEAD;",
+        ("track.h", "if (!fl_backend_is_live(backend))\n\t\treturn FL_ENTRY_DEAD;",
          "if (backend == NULL)\n\t\treturn FL_ENTRY_DEAD;")]),
     ("E0: a dead slot's entry sends to cur", SMALL, [], [
         ("track.h", "uint32_t owner = fl_track_owners(track).def;",

@@ -10,13 +10,12 @@
 
 enum {
 	NOBODY = ROWS_BACKENDS,
-	OWNERS = ROWS_BACKENDS + 1,
 	LEFT_MAX = 63, /* ticks to a row's `until` */
 };
 
 /** What is left of an identity when names do not matter: they are given in the order of use. */
 struct rows_names {
-	uint8_t name[OWNERS];
+	uint8_t name[ROWS_OWNERS];
 	uint8_t count;
 };
 
@@ -70,12 +69,12 @@ encode_plane(const struct rows_world *world, struct rows_names *names)
 	int32_t left = fl_row_state(row) == FL_ROW_STABLE ? 0 : fl_row_left(row, world->tick);
 
 	code = fl_row_state(row);
-	code = code * OWNERS + rename_slot(names, fl_row_cur(row));
-	code = code * OWNERS + rename_slot(names, fl_row_prev(row));
+	code = code * ROWS_OWNERS + rename_slot(names, fl_row_cur(row));
+	code = code * ROWS_OWNERS + rename_slot(names, fl_row_prev(row));
 	code = code * (LEFT_MAX + 1) + (left > 0 ? (uint32_t)left : 0);
 	code = code * rows_unit_ticks() + (world->tick & (rows_unit_ticks() - 1));
-	code = code * 3 + world->step;
-	return code * OWNERS +
+	code = code * ROWS_STEPS + world->step;
+	return code * ROWS_OWNERS +
 	       (world->step == ROWS_IDLE ? (uint32_t)NOBODY : rename_slot(names, world->dead));
 }
 
@@ -158,12 +157,12 @@ rows_decode(uint64_t code, struct rows_world *world)
 		flows[i] = code % flow_codes();
 		code /= flow_codes();
 	}
-	world->dead = (uint8_t)take(&code, OWNERS);
-	world->step = (uint8_t)take(&code, 3);
+	world->dead = (uint8_t)take(&code, ROWS_OWNERS);
+	world->step = (uint8_t)take(&code, ROWS_STEPS);
 	world->tick = ROWS_TICK + take(&code, rows_unit_ticks());
 	left = take(&code, LEFT_MAX + 1);
-	prev = take(&code, OWNERS);
-	cur = take(&code, OWNERS);
+	prev = take(&code, ROWS_OWNERS);
+	cur = take(&code, ROWS_OWNERS);
 	world->row.word = fl_row_word((enum fl_row_state)code, cur == NOBODY ? FL_ROW_NONE : cur,
 				      prev == NOBODY ? FL_ROW_NONE : prev,
 				      code == FL_ROW_STABLE ? 0 : world->tick + left);

@@ -5,11 +5,12 @@
  * few ticks. A state's number is what makes it different for what follows, so time has no end.
  *
  *     rows_explore [--flows N] [--window TICKS] [--hold TICKS] [--unit SHIFT] [--none]
- *                  [--depth EVENTS] [--plain]
+ *                  [--udp] [--depth EVENTS] [--plain]
  *
- * Without sizes: those that tools/check explores. --none: the row may also have no owner. --depth:
- * at most so many events. --plain: nothing happens in the middle of a packet. It ends with
- * "rows explored: ..."; a connection that breaks ends it at once, with all that led there, exit 1.
+ * Without sizes: those that tools/check explores. --none: the row may also have no owner. --udp:
+ * flows without SYNs. --depth: at most so many events. --plain: nothing happens in the middle of a
+ * packet. It ends with "rows explored: ..."; a connection that breaks ends it at once, with all
+ * that led there, exit 1.
  */
 #include "rows_world.h"
 
@@ -25,6 +26,7 @@ enum { STATES_MAX = 1 << 27, EVENTS_MAX = 4096, TRACE_MAX = 256 };
 static const char *const kind_names[] = {
 	[ROWS_TICK_ON] = "tick",     [ROWS_TIMER] = "timer",
 	[ROWS_CHANGE] = "change to", [ROWS_DEATH] = "death of",
+	[ROWS_LEAVE] = "leaving of", [ROWS_CUT] = "dead is who left",
 	[ROWS_BURY] = "purge",	     [ROWS_UP] = "up",
 	[ROWS_SWEEP] = "sweep word", [ROWS_EVICT] = "a stranger takes a place",
 	[ROWS_PACKET] = "packet",    [ROWS_JUMP] = "clock jumps",
@@ -130,6 +132,8 @@ add_plane_events(bool is_inner)
 		{ ROWS_TIMER, 1, true },
 		{ ROWS_CHANGE, ROWS_BACKENDS + 1, true },
 		{ ROWS_DEATH, ROWS_BACKENDS, true },
+		{ ROWS_LEAVE, ROWS_BACKENDS * ROWS_OWNERS, true },
+		{ ROWS_CUT, 1, true },
 		{ ROWS_EVICT, 1, true },
 		{ ROWS_SWEEP, ROWS_FLOWS_MAX, true },
 		{ ROWS_TICK_ON, 1, false },
@@ -149,11 +153,15 @@ add_plane_events(bool is_inner)
 static void
 make_events(void)
 {
+	bool is_udp = explorer.sizes.is_udp;
+	uint8_t first = is_udp ? ROWS_SEND_ACK : 0;
+	uint8_t last = is_udp ? ROWS_SEND_ACK : ROWS_SENDS - 1;
+
 	explorer.event_count = explorer.inner_count = 0;
 	for (int is_inner = 0; is_inner <= 1; is_inner++) {
 		add_plane_events(is_inner);
 		for (uint8_t flow = 0; flow < explorer.sizes.flows; flow++)
-			for (uint8_t packet = 0; packet < ROWS_SENDS; packet++)
+			for (uint8_t packet = first; packet <= last; packet++)
 				add_event((struct rows_event){ .kind = ROWS_PACKET,
 							       .arg = packet,
 							       .flow = flow },
@@ -173,13 +181,24 @@ may_be_inside(const struct rows_event *outer, const struct rows_event *inner)
 /* --- the way to a state --- */
 
 static void
+print_plane_event(uint32_t kind, uint32_t arg)
+{
+	bool has_arg =
+		kind == ROWS_CHANGE || kind == ROWS_DEATH || kind == ROWS_UP || kind == ROWS_SWEEP;
+
+	printf("%s", kind_names[kind]);
+	if (has_arg)
+		printf(" %u", arg);
+	if (kind == ROWS_LEAVE)
+		printf(" %u, change to %u", arg / ROWS_OWNERS, arg % ROWS_OWNERS);
+}
+
+static void
 print_event(const struct rows_event *event, const struct rows_result *result)
 {
 	if (event->kind != ROWS_PACKET) {
-		printf("  %s", kind_names[event->kind]);
-		if (event->kind >= ROWS_CHANGE && event->kind != ROWS_BURY &&
-		    event->kind != ROWS_EVICT && event->kind != ROWS_JUMP)
-			printf(" %u", event->arg);
+		printf("  ");
+		print_plane_event(event->kind, event->arg);
 		printf("\n");
 		return;
 	}
@@ -190,7 +209,7 @@ print_event(const struct rows_event *event, const struct rows_result *result)
 		if (event->inner_kind == ROWS_PACKET)
 			printf("flow %u: %s", event->inner_flow, packet_names[event->inner_arg]);
 		else
-			printf("%s %u", kind_names[event->inner_kind], event->inner_arg);
+			print_plane_event(event->inner_kind, event->inner_arg);
 	}
 	if (result->verdict == FL_FORWARD)
 		printf(" -> backend %u\n", result->slot);
@@ -391,11 +410,13 @@ explore(void)
 			depth_end = states.count;
 		}
 	}
-	printf("rows: %u flows, window %u, hold %u, unit %u: %u states, depth %u, %lu transitions, "
-	       "%.1f s\n",
-	       explorer.sizes.flows, explorer.sizes.window_ticks, explorer.sizes.hold_ticks,
-	       1u << explorer.sizes.unit_shift, states.count, depth, explorer.transitions - before,
-	       now_s() - started);
+	printf("rows: %u flows%s, window %u, hold %u, unit %u%s: %u states, %s %u, %lu "
+	       "transitions, %.1f s\n",
+	       explorer.sizes.flows, explorer.sizes.is_udp ? " without SYNs" : "",
+	       explorer.sizes.window_ticks, explorer.sizes.hold_ticks,
+	       1u << explorer.sizes.unit_shift, explorer.is_plain ? ", plain" : "", states.count,
+	       depth == explorer.depth_max ? "all to depth" : "all, depth", depth,
+	       explorer.transitions - before, now_s() - started);
 	return true;
 }
 
@@ -404,11 +425,15 @@ explore(void)
 static const struct {
 	struct rows_sizes sizes;
 	bool is_plain;
+	uint32_t depth_max; /* 0: to the end */
 } checked[] = {
-	{ { .flows = 1, .window_ticks = 5, .hold_ticks = 3, .unit_shift = 0 }, false },
-	{ { .flows = 1, .window_ticks = 3, .hold_ticks = 0, .has_none = true }, false },
-	{ { .flows = 1, .window_ticks = 5, .hold_ticks = 2, .unit_shift = 1 }, false },
-	{ { .flows = 2, .window_ticks = 3, .hold_ticks = 2, .unit_shift = 0 }, true },
+	{ { .flows = 1, .window_ticks = 5, .hold_ticks = 3 }, false, 0 },
+	{ { .flows = 1, .window_ticks = 3, .hold_ticks = 0, .has_none = true }, false, 0 },
+	{ { .flows = 1, .window_ticks = 5, .hold_ticks = 2, .unit_shift = 1 }, false, 0 },
+	{ { .flows = 2, .window_ticks = 3, .hold_ticks = 2 }, true, 0 },
+	{ { .flows = 2, .window_ticks = 2, .hold_ticks = 0 }, false, 6 },
+	{ { .flows = 1, .window_ticks = 5, .unit_shift = 1, .is_udp = true }, false, 0 },
+	{ { .flows = 2, .window_ticks = 3, .is_udp = true }, false, 0 },
 };
 
 static bool
@@ -417,7 +442,7 @@ read_options(int argc, char **argv)
 	static const struct option options[] = {
 		{ "flows", 1, NULL, 'f' }, { "window", 1, NULL, 'w' }, { "hold", 1, NULL, 'h' },
 		{ "unit", 1, NULL, 'u' },  { "depth", 1, NULL, 'd' },  { "none", 0, NULL, 'n' },
-		{ "plain", 0, NULL, 'p' }, { NULL, 0, NULL, 0 },
+		{ "plain", 0, NULL, 'p' }, { "udp", 0, NULL, 'o' },    { NULL, 0, NULL, 0 },
 	};
 	bool has_sizes = false;
 	int option;
@@ -441,6 +466,7 @@ read_options(int argc, char **argv)
 		if (option == 'd')
 			explorer.depth_max = value;
 		explorer.sizes.has_none |= option == 'n';
+		explorer.sizes.is_udp |= option == 'o';
 		explorer.is_plain |= option == 'p';
 	}
 	if (explorer.sizes.flows < 1 || explorer.sizes.flows > ROWS_FLOWS_MAX ||
@@ -461,6 +487,8 @@ main(int argc, char **argv)
 		if (!has_sizes) {
 			explorer.sizes = checked[i].sizes;
 			explorer.is_plain = checked[i].is_plain;
+			explorer.depth_max =
+				checked[i].depth_max == 0 ? UINT32_MAX : checked[i].depth_max;
 		}
 		is_sound = explore();
 		count += states.count;

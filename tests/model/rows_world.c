@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "rows_world.h"
+#include "rows_parts.h"
 
 #include <string.h>
 
@@ -13,36 +13,15 @@
 #ifndef ROWS_PLANT_HOLD
 #define ROWS_PLANT_HOLD 0 /* ticks that the hold is longer */
 #endif
-#ifndef ROWS_PLANT_NO_PURGE
-#define ROWS_PLANT_NO_PURGE false
-#endif
-#ifndef ROWS_PLANT_JUMP
-#define ROWS_PLANT_JUMP false
-#endif
 
 enum {
 	STRANGER = 63,		       /* flow number of the entries that fill a full table */
 	STRANGER_SLOT = ROWS_BACKENDS, /* lives for ever, owns no row */
-	NOBODY = ROWS_BACKENDS,	       /* owner as an argument: FL_ROW_NONE */
 };
 
 struct rows_sizes rows_explored;
 static struct fl_vip vip = { .service = { .row_count = 1, .slot_count = ROWS_BACKENDS } };
 static const struct fl_config config;
-
-/** A packet, or a stranger's, under way. */
-struct rows_run {
-	struct rows_world *world;
-	const struct rows_event *event;
-	bool is_beside;	 /**< it comes in the middle of another packet of its flow */
-	bool has_beside; /**< it has one in its middle */
-	uint8_t hooks;
-	bool saw_clock, saw_room;
-	bool is_excluded; /**< it does what nothing is promised for */
-	bool is_broken;	  /**< by the inner event */
-	bool was_closing; /**< its flow's entry, before */
-	uint8_t lived;	  /**< backends, before */
-};
 
 static void do_inner(struct rows_run *run);
 static bool is_excluded(const struct rows_run *run);
@@ -87,8 +66,8 @@ get_is_live(void *user, uint32_t slot)
 	return fl_track_is_live(&slot_access, user, slot);
 }
 
-static uint32_t
-get_facts(void *user, uint64_t word, uint64_t tick)
+uint32_t
+rows_facts(void *user, uint64_t word, uint64_t tick)
 {
 	return fl_entry_facts(&slot_access, user, word, tick);
 }
@@ -101,7 +80,7 @@ get_flows(void *user, uint32_t bucket)
 	return &run->world->flows;
 }
 
-static const struct fl_flow_access flow_access = { .flows = get_flows, .facts = get_facts };
+static const struct fl_flow_access flow_access = { .flows = get_flows, .facts = rows_facts };
 
 static uint64_t
 find_flow(void *user, uint32_t bucket, uint64_t fp, uint64_t tick)
@@ -127,8 +106,8 @@ rows_fill_strangers(struct rows_world *world)
 		world->flows.word[i] = stranger(world->tick);
 }
 
-static uint64_t
-find_victim(void *user, uint32_t bucket, uint64_t tick)
+uint64_t
+rows_victim(void *user, uint32_t bucket, uint64_t tick)
 {
 	const struct fl_flow_place place = { .tick = tick, .bucket = bucket };
 	struct rows_run *run = user;
@@ -215,150 +194,13 @@ count(void *user, uint32_t record, enum fl_flow_event event)
 #define TRACK_ACCESS(outer)                                                                        \
 	{                                                                                          \
 		.config = get_config, .vip = get_vip, .row = get_row, .tick = get_tick##outer,     \
-		.is_live = get_is_live, .facts = get_facts, .find = find_flow,                      \
-		.victim = find_victim, .swap_row = swap_row##outer, .swap_flow = swap_flow##outer, \
+		.is_live = get_is_live, .facts = rows_facts, .find = find_flow,                    \
+		.victim = rows_victim, .swap_row = swap_row##outer, .swap_flow = swap_flow##outer, \
 		.count = count,                                                                    \
 	}
 
 static const struct fl_track_access inner_access = TRACK_ACCESS();
 static const struct fl_track_access outer_access = TRACK_ACCESS(_outer);
-
-/* --- the plane --- */
-
-static bool
-change_row(struct rows_world *world, uint32_t arg)
-{
-	uint32_t owner = arg == NOBODY ? FL_ROW_NONE : arg;
-	struct fl_row_now now = { .window = &rows_explored.window,
-				  .tick = world->tick,
-				  .cur_is_live = rows_lives(world, fl_row_cur(world->row.word)),
-				  .prev_is_live = rows_lives(world, fl_row_prev(world->row.word)) };
-	uint64_t word;
-
-	if (world->step == ROWS_PURGE ||
-	    (arg == NOBODY ? world->live != 0 && !rows_explored.has_none : !rows_lives(world, arg)))
-		return false;
-	word = fl_row_change(world->row.word, owner, &now);
-	if (world->step == ROWS_IDLE && word == world->row.word)
-		return false;
-	world->row.word = word;
-	if (world->step == ROWS_REWRITE)
-		world->step = ROWS_PURGE;
-	return true;
-}
-
-static bool
-kill_backend(struct rows_world *world, uint32_t slot)
-{
-	if (world->step != ROWS_IDLE || !rows_lives(world, slot) ||
-	    (world->live == 1u << slot && !rows_explored.has_none))
-		return false;
-	world->live &= (uint8_t) ~(1u << slot);
-	world->step = ROWS_REWRITE;
-	world->dead = (uint8_t)slot;
-	for (uint32_t i = 0; i < rows_explored.flows; i++)
-		if (world->flow[i].owner == slot)
-			world->flow[i] = (struct rows_flow){ .phase = ROWS_NONE };
-	return true;
-}
-
-static bool
-bury(struct rows_world *world)
-{
-	if (world->step != ROWS_PURGE)
-		return false;
-	for (uint32_t i = 0; i < rows_explored.flows && !ROWS_PLANT_NO_PURGE; i++)
-		if (fl_flow_slot(world->flows.word[i]) == world->dead)
-			world->flows.word[i] = 0;
-	world->step = ROWS_IDLE;
-	return true;
-}
-
-static void
-give_up(struct rows_flow *flow)
-{
-	*flow = (struct rows_flow){ .phase = ROWS_NONE };
-}
-
-/** Time goes by. Who was silent for longer than a window while the row was not stable is not
- * followed any more. */
-static bool
-tick_on(struct rows_world *world)
-{
-	world->tick++;
-	rows_fill_strangers(world);
-	for (uint32_t i = 0; i < rows_explored.flows; i++) {
-		struct rows_flow *flow = &world->flow[i];
-
-		if (flow->phase == ROWS_NONE)
-			continue;
-		if (flow->silent < rows_explored.silent_max)
-			flow->silent++;
-		else if (fl_row_state(world->row.word) != FL_ROW_STABLE)
-			give_up(flow);
-	}
-	return true;
-}
-
-static bool
-sweep(struct rows_world *world, uint32_t i)
-{
-	struct rows_run run = { .world = world };
-	uint64_t word = world->flows.word[i];
-
-	if (word == 0 || get_facts(&run, word, world->tick) & FL_ENTRY_LIVE)
-		return false;
-	world->flows.word[i] = 0;
-	return true;
-}
-
-/** A stranger takes a place, and leaves. */
-static bool
-evict(struct rows_world *world)
-{
-	static const struct rows_event full = { .is_full = true };
-	struct rows_run run = { .world = world, .event = &full };
-	uint64_t victim = find_victim(&run, 0, world->tick);
-
-	return victim != FL_FLOW_NO_VICTIM && fl_flow_swap(&world->flows, victim, 0);
-}
-
-static bool
-do_plane(struct rows_world *world, uint32_t kind, uint32_t arg)
-{
-	uint64_t word = world->row.word;
-
-	switch ((enum rows_kind)kind) {
-	case ROWS_TICK_ON:
-		return tick_on(world);
-	case ROWS_TIMER:
-		if (world->step == ROWS_IDLE)
-			world->row.word = fl_row_timer(word, &rows_explored.window, world->tick);
-		return world->row.word != word;
-	case ROWS_CHANGE:
-		return change_row(world, arg);
-	case ROWS_DEATH:
-		return kill_backend(world, arg);
-	case ROWS_BURY:
-		return bury(world);
-	case ROWS_UP:
-		if (world->step != ROWS_IDLE || rows_lives(world, arg))
-			return false;
-		world->live |= (uint8_t)(1u << arg);
-		return true;
-	case ROWS_SWEEP:
-		return sweep(world, arg);
-	case ROWS_EVICT:
-		return evict(world);
-	case ROWS_JUMP:
-		world->tick += ROWS_PLANT_JUMP ? rows_explored.window.row_ticks : 0;
-		rows_fill_strangers(world);
-		return ROWS_PLANT_JUMP;
-	case ROWS_PACKET:
-		break;
-	}
-	return false;
-}
 
 /* --- packets --- */
 
@@ -391,7 +233,7 @@ is_excluded(const struct rows_run *run)
 		    (int32_t)(rows_explored.window.row_ticks - rows_explored.hold_ticks))
 		return false;
 	word = find_flow(&look, 0, fl_flow_fp(rows_flow_hash(run->event->flow)), tick);
-	if (word == 0 || !(get_facts(&look, word, tick) & FL_ENTRY_LIVE))
+	if (word == 0 || !(rows_facts(&look, word, tick) & FL_ENTRY_LIVE))
 		return true; /* it sent nothing since the change, or the table was full */
 	return fl_flow_state(word) == FL_FLOW_CLOSING &&
 	       fl_flow_age(word, &rows_explored.window, tick) >= closed;
@@ -422,6 +264,9 @@ may_send(const struct rows_run *run)
 	/* the clock is read once the packet is there: not before what it follows */
 	if (run->event->is_late && flow->phase != ROWS_NONE && flow->silent == 0)
 		return false;
+	/* a flow's packets come to one queue: the first two are not on two cores at once */
+	if (rows_explored.is_udp && flow->phase == ROWS_NONE && is_inside(run->event))
+		return false;
 	if (run->event->arg != ROWS_SEND_AGAIN || flow->phase == ROWS_OPEN)
 		return true;
 	/* who gives up waiting for an answer has no other packet under way */
@@ -446,6 +291,16 @@ judge_syn(struct rows_flow *flow, const struct rows_event *event, uint32_t slot)
 	return true;
 }
 
+/** Of UDP. @return false: the connection is broken. */
+static bool
+judge_first(struct rows_flow *flow, const struct rows_run *run, const struct rows_result *result)
+{
+	if (result->verdict != FL_FORWARD)
+		return true;
+	*flow = (struct rows_flow){ .phase = ROWS_OPEN, .owner = result->slot };
+	return run->accepted >> result->slot & 1;
+}
+
 /** @return false: the connection is broken. */
 static bool
 judge(const struct rows_run *run, const struct rows_result *result)
@@ -455,15 +310,15 @@ judge(const struct rows_run *run, const struct rows_result *result)
 	bool is_syn = segments[event->arg] & FL_SEGMENT_SYN;
 
 	if (is_syn && event->arg == ROWS_SEND_SYN)
-		give_up(flow);
+		rows_give_up(flow);
 	if (result->verdict == FL_DROP_ROW_RACE)
 		return true; /* it is sent again */
-	if (is_syn && result->verdict == FL_FORWARD && !(run->lived >> result->slot & 1))
+	if (is_syn && result->verdict == FL_FORWARD && !(run->accepted >> result->slot & 1))
 		return false;
 	if (is_syn)
 		return result->verdict != FL_FORWARD || judge_syn(flow, event, result->slot);
 	if (flow->phase == ROWS_NONE)
-		return true;
+		return !rows_explored.is_udp || judge_first(flow, run, result);
 	if (result->verdict != FL_FORWARD || result->slot != flow->owner)
 		return false;
 	if (event->arg == ROWS_SEND_RST) { /* anybody's */
@@ -493,6 +348,25 @@ is_closing(const struct rows_run *run)
 	return false;
 }
 
+/** Who might accept a new flow: of one that was taken away, only what an entry leads there, and
+ * that for a moment. */
+static uint8_t
+find_accepting(const struct rows_run *run)
+{
+	const struct rows_world *world = run->world;
+	uint64_t fp = fl_flow_fp(rows_flow_hash(run->event->flow));
+
+	if (world->step != ROWS_LEFT)
+		return world->live;
+	for (uint32_t i = 0; i < rows_explored.flows; i++) {
+		uint64_t word = world->flows.word[i];
+
+		if ((word & FL_FLOW_FP_MASK) == fp && fl_flow_slot(word) == world->dead)
+			return world->live;
+	}
+	return world->live & (uint8_t) ~(1u << world->dead);
+}
+
 /** What became of the packet. */
 static struct rows_result
 end_packet(struct rows_run *run, const struct fl_track_flow *flow, enum fl_verdict verdict)
@@ -512,8 +386,9 @@ end_packet(struct rows_run *run, const struct fl_track_flow *flow, enum fl_verdi
 	result.is_broken = run->is_broken || !judge(run, &result);
 	if (run->event->arg == ROWS_SEND_SYN && own->phase == ROWS_SYN)
 		own->is_ending = run->was_closing || is_closing(run); /* the old one's end */
-	if (!rows_lives(run->world, own->owner))
-		give_up(own); /* it died while the packet was under way */
+	if (!rows_lives(run->world, own->owner) ||
+	    (run->world->step == ROWS_LEFT && own->owner == run->world->dead))
+		rows_give_up(own); /* it died, or was taken away, while the packet was under way */
 	return result;
 }
 
@@ -524,41 +399,35 @@ begin_packet(const struct rows_event *event)
 				       .segment = segments[event->arg] };
 }
 
-/** A packet that nothing comes between. */
-static struct rows_result
-do_packet_inner(struct rows_run *run)
+FL_INLINE struct rows_result
+do_packet(struct rows_run *run, const struct fl_track_access *access)
 {
 	struct fl_track_flow flow = begin_packet(run->event);
 	enum fl_verdict verdict;
 
 	run->was_closing = is_closing(run);
-	run->lived = run->world->live;
+	run->accepted = find_accepting(run);
 	if (!may_send(run) || is_excluded(run))
 		return (struct rows_result){ .is_possible = false };
-	verdict = fl_track(&inner_access, run, &flow);
+	verdict = fl_track(access, run, &flow);
 	if (verdict == FL_TRACK_AGAIN) {
 		flow.segment |= FL_SEGMENT_LAST;
-		verdict = fl_track(&inner_access, run, &flow);
+		verdict = fl_track(access, run, &flow);
 	}
 	return end_packet(run, &flow, verdict);
+}
+
+/** A packet that nothing comes between. */
+static struct rows_result
+do_packet_inner(struct rows_run *run)
+{
+	return do_packet(run, &inner_access);
 }
 
 static struct rows_result
 do_packet_outer(struct rows_run *run)
 {
-	struct fl_track_flow flow = begin_packet(run->event);
-	enum fl_verdict verdict;
-
-	run->was_closing = is_closing(run);
-	run->lived = run->world->live;
-	if (!may_send(run) || is_excluded(run))
-		return (struct rows_result){ .is_possible = false };
-	verdict = fl_track(&outer_access, run, &flow);
-	if (verdict == FL_TRACK_AGAIN) {
-		flow.segment |= FL_SEGMENT_LAST;
-		verdict = fl_track(&outer_access, run, &flow);
-	}
-	return end_packet(run, &flow, verdict);
+	return do_packet(run, &outer_access);
 }
 
 /* --- any event --- */
@@ -582,7 +451,7 @@ forgive_evicted(struct rows_world *world, const struct fl_flows *before)
 				((world->flows.word[k] ^ before->word[i]) & FL_FLOW_FP_MASK) == 0;
 		if (!is_there && (flow->phase == ROWS_SYN || flow->is_ending) &&
 		    flow->silent >= idle)
-			give_up(flow);
+			rows_give_up(flow);
 	}
 }
 
@@ -620,7 +489,7 @@ do_inner(struct rows_run *run)
 		is_possible = result.is_possible;
 		run->is_broken |= result.is_broken;
 	} else {
-		is_possible = do_plane(run->world, event.kind, event.arg);
+		is_possible = rows_do_plane(run->world, event.kind, event.arg);
 	}
 	if (event.kind != ROWS_SWEEP && event.kind != ROWS_BURY)
 		forgive_evicted(run->world, &before);
@@ -637,7 +506,7 @@ rows_do(struct rows_world *world, const struct rows_event *event)
 	if (event->kind == ROWS_PACKET)
 		result = do_packet_outer(&run);
 	else
-		result.is_possible = do_plane(world, event->kind, event->arg);
+		result.is_possible = rows_do_plane(world, event->kind, event->arg);
 	if (!result.is_possible)
 		return result;
 	if (event->kind != ROWS_SWEEP && event->kind != ROWS_BURY)
@@ -653,7 +522,7 @@ rows_begin(struct rows_world *world)
 	world->row.word = fl_row_stable(0);
 	world->tick = ROWS_TICK;
 	world->live = (1 << ROWS_BACKENDS) - 1;
-	world->dead = NOBODY;
+	world->dead = ROWS_BACKENDS;
 	rows_fill_strangers(world);
 }
 

@@ -17,6 +17,7 @@
 
 enum {
 	ROWS_BACKENDS = 3,
+	ROWS_OWNERS = ROWS_BACKENDS + 1, /**< the last: nobody */
 	ROWS_FLOWS_MAX = 3,
 	ROWS_TICK = 4096, /**< a multiple of every unit: now, but for less than a unit */
 	ROWS_HOOKS_MAX = 12,
@@ -36,8 +37,11 @@ struct rows_flow {
 	bool is_ending; /**< a FIN or RST was seen, and no payload since */
 };
 
-/** Steps of a backend's death: DEAD, rewrite rows, (all cores pass,) purge. */
-enum rows_step { ROWS_IDLE = 0, ROWS_REWRITE = 1, ROWS_PURGE = 2 };
+/**
+ * Steps of a backend's end; all cores pass before each but the first. One that is found dead: DEAD,
+ * rewrite rows, purge. One that a commit takes away: rewrite rows as if it were DEAD, DEAD, purge.
+ */
+enum rows_step { ROWS_IDLE = 0, ROWS_REWRITE = 1, ROWS_PURGE = 2, ROWS_LEFT = 3, ROWS_STEPS };
 
 struct rows_world {
 	struct fl_row row;
@@ -45,7 +49,7 @@ struct rows_world {
 	uint64_t tick;
 	uint8_t live; /**< bit per backend */
 	uint8_t step; /**< enum rows_step */
-	uint8_t dead; /**< who is being buried, unless ROWS_IDLE */
+	uint8_t dead; /**< whose end it is, unless ROWS_IDLE */
 	struct rows_flow flow[ROWS_FLOWS_MAX];
 };
 
@@ -58,6 +62,7 @@ struct rows_sizes {
 	uint32_t silent_max; /**< Wt - 1: the longest silence that two readings of a clock can show
 				of one of the window */
 	bool has_none;	     /**< the row may also be nobody's */
+	bool is_udp;	     /**< flows have no SYN: they begin with any packet, and do not end */
 	struct fl_window window;
 };
 
@@ -66,6 +71,8 @@ enum rows_kind {
 	ROWS_TIMER,
 	ROWS_CHANGE, /**< arg: the owner */
 	ROWS_DEATH,  /**< arg: backend */
+	ROWS_LEAVE,  /**< arg: who, times ROWS_OWNERS, and the row's owner then */
+	ROWS_CUT,    /**< who left is DEAD */
 	ROWS_BURY,   /**< purge */
 	ROWS_UP,     /**< arg: backend */
 	ROWS_SWEEP,  /**< arg: word */
@@ -132,7 +139,7 @@ rows_lives(const struct rows_world *world, uint32_t owner)
 /** Words that no flow here may have: entries in use, of flows that nobody follows. */
 void rows_fill_strangers(struct rows_world *world);
 
-/** @param sizes flows, window_ticks, hold_ticks, unit_shift; gets the others. */
+/** @param sizes gets silent_max and window. */
 void rows_open(struct rows_sizes *sizes);
 
 /** At first: STABLE, everybody lives, no flow. */

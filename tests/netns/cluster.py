@@ -144,7 +144,7 @@ class Cluster(Lab):
 
     def start_control(self):
         process = self.popen("lb", [program("fairleadd"), "--config", self.config_file,
-                                    "--socket", self.control_socket, "--user", USER,
+                                    "--socket", self.control_socket, "--user", USER, "--state-dir", self.dir / "state",
                                     "--group", GROUP], log="fairleadd.log")
         wait_until(lambda: self.fairlead("status", check=False).returncode == 0, 10,
                    "fairleadd answering")

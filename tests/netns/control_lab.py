@@ -63,6 +63,7 @@ class Control:
         self.dir.chmod(0o755)
         self.socket = self.dir / "control.sock"
         self.file = self.dir / "fairlead.json"
+        self.state = self.dir / "state"  # made by the daemon
         self.planes = {}
         self.daemon = None
 
@@ -99,7 +100,8 @@ class Control:
         if config is not None or not self.file.exists():
             self.write(config or self.config())
         user = ["--user", "nobody", "--group", "nogroup"] if os.geteuid() == 0 else []
-        self.daemon = Daemon(["--config", str(self.file), "--socket", str(self.socket), *user, *extra])
+        self.daemon = Daemon(["--config", str(self.file), "--socket", str(self.socket), "--state-dir", str(self.state),
+                              *user, *extra])
         if ready:
             self.daemon.wait_log("control socket")
         return self.daemon

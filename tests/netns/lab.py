@@ -191,6 +191,14 @@ def wait_until(predicate, seconds, what):
         time.sleep(0.02)
 
 
+class RpcError(AssertionError):
+    """A call was refused; `error` is what the answer says."""
+
+    def __init__(self, method, error):
+        super().__init__(f"{method}: {error}")
+        self.error = error
+
+
 class Rpc:
     """A JSON-RPC 2.0 client on a Unix socket, for tests that speak to a plane or the control daemon directly."""
 
@@ -219,19 +227,28 @@ class Rpc:
         text = self.lines.readline()
         return json.loads(text) if text else None
 
+    def ask_all(self, *calls):
+        """The whole answer objects of (method, params)..., which are sent in one piece."""
+        first, lines, answers = self.id + 1, b"", {}
+        for method, params in calls:
+            self.id += 1
+            request = {"jsonrpc": "2.0", "id": self.id, "method": method, "params": params}
+            lines += json.dumps(request).encode() + b"\n"
+        self.send(lines)
+        while len(answers) < len(calls):
+            answer = self.line()
+            assert answer is not None, f"{', '.join(method for method, _ in calls)}: the connection was closed"
+            if answer.get("id", 0) >= first:
+                answers[answer["id"]] = answer
+        return [answers[i] for i in sorted(answers)]
+
     def ask(self, method, **params):
         """The whole answer object, result or error."""
-        self.id += 1
-        request = {"jsonrpc": "2.0", "id": self.id, "method": method, "params": params}
-        self.send(json.dumps(request).encode() + b"\n")
-        while True:
-            answer = self.line()
-            assert answer is not None, f"{method}: the connection was closed"
-            if answer.get("id") == self.id:
-                return answer
+        return self.ask_all((method, params))[0]
 
     def call(self, method, **params):
-        """The result; an AssertionError when it was refused."""
+        """The result; RpcError when it was refused."""
         answer = self.ask(method, **params)
-        assert "result" in answer, f"{method}: {answer.get('error')}"
+        if "result" not in answer:
+            raise RpcError(method, answer.get("error"))
         return answer["result"]

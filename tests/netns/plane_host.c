@@ -232,7 +232,7 @@ take_tables(struct host *host)
 	if (!host->options.adopt)
 		tables_memory_begin(host->memory, limits);
 	tables_memory_lay_out(host->memory, limits, &host->tables);
-	tables_memory_set_config(&host->tables, limits, &(struct fl_key){ { 1, 2 } });
+	plane_tables_set_config(&host->tables, limits, &(struct fl_key){ { 1, 2 } });
 	tables_memory_finish(host->memory);
 }
 

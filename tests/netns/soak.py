@@ -6,7 +6,8 @@ Connections through two balancers while everything around them changes; tools/so
 
 Every event is of a kind below, in an order that the seed makes; all kinds come equally often but those that cannot be at that
 moment. A connection is broken when its client says so (ledger_drive.c). It may be so only where the backend that it belongs to was
-killed while it was open, or, before any backend answered it, while a killed one was still served.
+killed while it was open; or, before any backend answered it, where a host says at once that nobody is there (refused, reset, closed)
+while rows still led to a killed one.
 
 Prints lines of figures; exit 0: as it should be.
 """
@@ -39,9 +40,13 @@ SOURCES = 8                # client addresses of each family
 BLOCKS_S_MIN = 2000
 EVENT_PAUSE_S = 0.4, 1.6
 DEAD_S = 4                 # a killed backend comes back after this at least
+GONE_S = 1                 # what a killed backend's host said may come so late
+AT_ONCE = {"refused", "reset", "closed"}  # what it says: one that was accepted, but whose first block was under way, is closed
+ALL_KINDS_S = 90           # a run as long has each kind of event
 SAID_MAX = 20              # of what broke
 FLOOD_S = 8                # of each phase
 FLOOD_RSS_KB_MAX = 1024    # that the planes may grow by
+FLOOD_RATIO_MIN = 0.5      # of the blocks a second without it
 FLOWS = 16384              # that a plane can track: what the soak needs, and less than a flood's
 NOT_NOW = {"busy", "plane_unavailable", "generation_conflict", "generation_out_of_order"}
 PLANES = {"plane0": ("lb", DPDK, LB4, LB6), "plane1": ("lb2", XDP, SECOND4, SECOND6)}
@@ -106,18 +111,7 @@ class Control:
         """All requests in one piece; their answers."""
         if self.rpc is None:
             self.rpc = Rpc(self.site.control_socket, timeout=30)
-        lines, first = b"", self.rpc.id + 1
-        for method, params in calls:
-            self.rpc.id += 1
-            lines += json.dumps({"jsonrpc": "2.0", "id": self.rpc.id, "method": method, "params": params}).encode() + b"\n"
-        self.rpc.send(lines)
-        answers = {}
-        while len(answers) < len(calls):
-            answer = self.rpc.line()
-            assert answer is not None, "fairleadd closed the connection"
-            if answer.get("id", 0) >= first:
-                answers[answer["id"]] = answer
-        return [answers[i] for i in sorted(answers)]
+        return self.rpc.ask_all(*calls)
 
     def change(self, *calls):
         """Make these changes, again while a plane is on its way; AssertionError where one is refused."""
@@ -290,9 +284,10 @@ class Soak:
         return True
 
     def kill_backend(self):
-        """Its server is killed, and a health check that sees it at once takes it away."""
+        """Its server is killed, and a health check that sees it at once takes it away. Not while a plane is away, which would go on
+        sending there."""
         i = self.spare()
-        if i is None or self.dead:
+        if i is None or self.dead or not self.in_sync():
             return False
         self.dead[i] = time.monotonic()
         self.site.stop(self.servers[i], signal.SIGKILL)
@@ -336,7 +331,7 @@ class Soak:
         at, opened = broken["at"], broken["at"] - broken["age_ms"] / 1000 - 0.05
         if broken["backend"]:
             return any(name == broken["backend"] and opened <= killed <= at for name, killed, _ in self.deaths)
-        return any(killed <= at and opened <= gone for _, killed, gone in self.deaths)
+        return broken["broken"] in AT_ONCE and any(killed <= at <= gone + GONE_S for _, killed, gone in self.deaths)
 
     def unexpected(self):
         return [broken for broken in self.clients.broken if not self.excused(broken)]
@@ -380,6 +375,9 @@ def soak(site, words):
         wrong.append(f"under {BLOCKS_S_MIN} blocks a second: the run says nothing")
     if events < words.seconds / 2:
         wrong.append("less than an event in 2 s: the run says nothing")
+    missing = [kind for kind in sorted(run.kinds()) if run.events[kind] == 0]
+    if missing and words.seconds >= ALL_KINDS_S and not words.only:
+        wrong.append(f"no event {', '.join(missing)}: the run says nothing about it")
     return wrong
 
 
@@ -412,14 +410,21 @@ def dropped(run):
 
 
 def memory(run):
-    """Of both planes: resident kB, and tracked flows."""
-    kilobytes = flows = 0
-    for name, process in run.planes.items():
+    """Of both planes: resident kB."""
+    kilobytes = 0
+    for process in run.planes.values():
         with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
             kilobytes += next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+    return kilobytes
+
+
+def counted(run, member):
+    """Of each plane: a member of plane.stats, the sum of all VIPs."""
+    counts = []
+    for name in PLANES:
         with Rpc(run.site.dir / f"{name}.sock") as rpc:
-            flows += sum(served["flows"] for served in rpc.call("plane.stats")["vips"])
-    return kilobytes, flows
+            counts.append(sum(served[member] for served in rpc.call("plane.stats")["vips"]))
+    return counts
 
 
 def goodput(run):
@@ -430,28 +435,35 @@ def goodput(run):
     return (after["blocks"] - before["blocks"]) / (after["seconds"] - before["seconds"])
 
 
-def flood_phase(run, name, seed):
-    quiet, kilobytes, came = goodput(run), memory(run)[0], dropped(run)
-    if name == "rows just changed":
-        run.reload()
+def flood_phase(run, seed, moves):
+    """@param moves: rows change just before; a backend is drained."""
+    quiet, kilobytes, came = goodput(run), memory(run), dropped(run)
+    if moves:
+        assert run.drain()
+    moving = counted(run, "rows_moving")
     flood = Flood(run.site, seed)
-    during, flows = goodput(run), memory(run)[1]
+    during, flows = goodput(run), counted(run, "flows")
     said = flood.end()
     run.clients.settle()
-    grown, came = memory(run)[0] - kilobytes, dropped(run) - came
+    grown, came = memory(run) - kilobytes, dropped(run) - came
+    ratio, name = during / quiet, "rows just changed" if moves else "stable rows"
     print(f"flood, {name}: syn_s={said['sent'] / said['seconds']:.0f} at_backends={came} of={said['sent']} "
-          f"blocks_s={quiet:.0f} blocks_s_during={during:.0f} ratio={during / quiet:.2f} flows={flows} flows_max={len(PLANES) * FLOWS} "
-          f"rss_grown_kb={grown} broken_unexpected={len(run.unexpected())}", flush=True)
+          f"blocks_s={quiet:.0f} blocks_s_during={during:.0f} ratio={ratio:.2f} rows_moving={sum(moving)} flows={sum(flows)} "
+          f"flows_max={len(PLANES) * FLOWS} rss_grown_kb={grown} broken_unexpected={len(run.unexpected())}", flush=True)
     wrong = [] if came > 0 else ["the backends saw no SYN of the flood"]
-    if grown > FLOOD_RSS_KB_MAX or flows > len(PLANES) * FLOWS:
-        wrong.append(f"memory grew by {grown} kB, to {flows} flows")
+    if grown > FLOOD_RSS_KB_MAX or sum(flows) > len(PLANES) * FLOWS:
+        wrong.append(f"memory grew by {grown} kB, to {sum(flows)} flows")
+    if ratio < FLOOD_RATIO_MIN:
+        wrong.append(f"established connections had {ratio:.2f} of their blocks a second, less than {FLOOD_RATIO_MIN}")
+    if moves != (min(moving) > 0) or moves != (max(moving) > 0) or (moves and min(flows) == 0):
+        wrong.append(f"{name}: {moving} rows moving, {flows} flows tracked, of {', '.join(PLANES)}")
     return wrong
 
 
 def flood(site, words):
     run = Soak(site, words.seed)
     started = time.monotonic()
-    wrong = [what for i, name in enumerate(("stable rows", "rows just changed")) for what in flood_phase(run, name, words.seed + i)]
+    wrong = [what for moves in (False, True) for what in flood_phase(run, words.seed + moves, moves)]
     if run.unexpected():
         say_broken(run, started)
     return [*wrong, "connections broke"] if run.unexpected() else wrong

@@ -52,7 +52,7 @@ def test_too_few_files(control):
     control.plane(start=False)
     control.write(control.config())
     done = subprocess.run(["prlimit", "--nofile=16:16", program("fairleadd"), "--config", control.file, "--socket",
-                           control.socket], capture_output=True, text=True, timeout=10, check=False)
+                           control.socket, "--state-dir", control.state], capture_output=True, text=True, timeout=10, check=False)
     assert done.returncode == 69 and "at most 16 files may be open, and fairleadd needs " in done.stderr
     assert "LimitNOFILE=" in done.stderr and not control.socket.exists()
 
@@ -133,8 +133,8 @@ def test_closed_standard_files_of_the_daemon(control):
     control.plane()
     control.write(control.config())
     user = "--user nobody --group nogroup" if os.geteuid() == 0 else ""
-    process = subprocess.Popen(["sh", "-c", f'exec "$0" --config "$1" --socket "$2" {user} <&- >&- 2>&-',
-                                program("fairleadd"), control.file, control.socket])
+    process = subprocess.Popen(["sh", "-c", f'exec "$0" --config "$1" --socket "$2" --state-dir "$3" {user} <&- >&- 2>&-',
+                                program("fairleadd"), control.file, control.socket, control.state])
     try:
         wait_until(lambda: control.cli("status")[0] == 0, 10, "answering")
         for number in (0, 1, 2):

@@ -5,6 +5,7 @@ Method: tools/soak: seeded events under 2000 connections of numbered blocks, who
 whose rows change at once, which has to break some; a flood of random sources on stable rows and on rows just changed.
 """
 
+import re
 import subprocess
 
 from lab import TOP
@@ -21,14 +22,19 @@ def soak(capsys, *options):
     return done.stdout
 
 
+def unexpected(said):
+    """Connections that broke, of each line that says so."""
+    return [int(count) for count in re.findall(r" broken_unexpected=(\d+)\b", said)]
+
+
 def test_soak_breaks_no_connection(capsys):
-    assert " broken_unexpected=0 " in soak(capsys, "--seconds", str(SECONDS))
+    assert unexpected(soak(capsys, "--seconds", str(SECONDS))) == [0]
 
 
 def test_soak_sees_a_plain_table(capsys):
     said = soak(capsys, "--plain", "--seconds", str(PLAIN_SECONDS), "--only", "add,drain,undrain,remove,weight")
-    assert " broken_unexpected=0 " not in said
+    assert len(unexpected(said)) == 1 and unexpected(said)[0] > 0
 
 
 def test_soak_under_a_flood(capsys):
-    assert soak(capsys, "--flood").count(" broken_unexpected=0\n") == 2
+    assert unexpected(soak(capsys, "--flood")) == [0, 0]

@@ -145,11 +145,11 @@ static const char *const case_vips[] = {
 	"{'address':'3fff:1:1:1:1::/80','port':'any','protocol':'tcp','table_size':251,'backends':[{'address':'2001:db8:1:1::65','weight':100}]}",
 	"{'address':'3fff:1:1:1:1::/80','port':8443,'protocol':'tcp','table_size':251,'backends':[{'address':'2001:db8:1:1::66','weight':100}]}",
 	"{'address':'3fff:1:1:1:1:1:1:0','port':443,'protocol':'tcp','table_size':251,'backends':[{'address':'2001:db8:1:1::67','weight':100}]}",
-	"{'address':'192.0.2.60','port':80,'protocol':'tcp','table_size':251,'window_s':5,'hold_s':3,'mode':'ipip','icmp_echo':'answer','backends':[{'address':'10.1.1.21','weight':100},{'address':'10.1.1.22','weight':100},{'address':'10.1.1.23','weight':100},{'address':'10.1.1.24','weight':100}]}",
-	"{'address':'192.0.2.61','port':80,'protocol':'tcp','table_size':251,'window_s':900,'hold_s':3,'mode':'ipip','icmp_echo':'answer','backends':[{'address':'10.1.1.21','weight':100},{'address':'10.1.1.22','weight':100},{'address':'10.1.1.23','weight':100},{'address':'10.1.1.24','weight':100}]}",
-	"{'address':'2001:db8:2::60','port':53,'protocol':'udp','table_size':251,'window_s':60,'hold_s':3,'mode':'ipip','icmp_echo':'answer','backends':[{'address':'10.1.1.21','weight':100},{'address':'10.1.1.22','weight':100},{'address':'10.1.1.23','weight':100},{'address':'10.1.1.24','weight':100}]}",
-	"{'address':'2001:db8:2::61','port':443,'protocol':'tcp','table_size':251,'window_s':900,'hold_s':0,'mode':'gue','icmp_echo':'answer','backends':[{'address':'10.1.1.21','weight':100},{'address':'10.1.1.22','weight':100},{'address':'10.1.1.23','weight':100},{'address':'10.1.1.24','weight':100}]}",
-	"{'address':'192.0.2.62','port':80,'protocol':'tcp','table_size':251,'window_s':86400,'hold_s':300,'mode':'ipip','icmp_echo':'forward','backends':[{'address':'10.1.1.21','weight':100},{'address':'10.1.1.22','weight':100},{'address':'10.1.1.23','weight':100},{'address':'10.1.1.24','weight':100}]}",
+	"{'address':'192.0.2.60','port':80,'protocol':'tcp','table_size':251,'window_s':5,'hold_s':3,'mode':'ipip','icmp_echo':'answer','no_backend':'drop','backends':[{'address':'10.1.1.21','weight':100},{'address':'10.1.1.22','weight':100},{'address':'10.1.1.23','weight':100},{'address':'10.1.1.24','weight':100}]}",
+	"{'address':'192.0.2.61','port':80,'protocol':'tcp','table_size':251,'window_s':900,'hold_s':3,'mode':'ipip','icmp_echo':'answer','no_backend':'drop','backends':[{'address':'10.1.1.21','weight':100},{'address':'10.1.1.22','weight':100},{'address':'10.1.1.23','weight':100},{'address':'10.1.1.24','weight':100}]}",
+	"{'address':'2001:db8:2::60','port':53,'protocol':'udp','table_size':251,'window_s':60,'hold_s':3,'mode':'ipip','icmp_echo':'answer','no_backend':'drop','backends':[{'address':'10.1.1.21','weight':100},{'address':'10.1.1.22','weight':100},{'address':'10.1.1.23','weight':100},{'address':'10.1.1.24','weight':100}]}",
+	"{'address':'2001:db8:2::61','port':443,'protocol':'tcp','table_size':251,'window_s':900,'hold_s':0,'mode':'gue','icmp_echo':'answer','no_backend':'host','backends':[{'address':'10.1.1.21','weight':100},{'address':'10.1.1.22','weight':100},{'address':'10.1.1.23','weight':100},{'address':'10.1.1.24','weight':100}]}",
+	"{'address':'192.0.2.62','port':80,'protocol':'tcp','table_size':251,'window_s':86400,'hold_s':300,'mode':'ipip','icmp_echo':'forward','no_backend':'drop','backends':[{'address':'10.1.1.21','weight':100},{'address':'10.1.1.22','weight':100},{'address':'10.1.1.23','weight':100},{'address':'10.1.1.24','weight':100}]}",
 };
 
 static const struct case_port case_ports[] = {
@@ -243,5 +243,5 @@ static const struct case_set case_sets[] = {
 	{ cases_rows_6, 113, 0, tracks_rows_6 },
 	{ cases_rows_7, 113, 0, tracks_rows_7 },
 	{ cases_rows_8, 113, 0, tracks_rows_8 },
-	{ cases_rows_9, 83, 0, tracks_rows_9 },
+	{ cases_rows_9, 89, 0, tracks_rows_9 },
 };

@@ -9,7 +9,7 @@ import collections
 from scapy.all import ICMP, IP, TCP, ICMPv6DestUnreach, IPv6, Raw, fragment
 
 from cases_table import C4, C6, flow, frame, ip_for, table, tcp, udp
-from cases_world import FLOWS, PATTERN, ROW_MODES, ROW_VIPS, ROW_WINDOWS, ROWS, flow_hash, row_of
+from cases_world import FLOWS, PATTERN, ROW_MODES, ROW_NO_BACKEND, ROW_VIPS, ROW_WINDOWS, ROWS, flow_hash, row_of
 
 STABLE, MOVING, SETTLING = range(3)
 FREE, SYN, OPEN, CLOSING = range(4)
@@ -35,6 +35,7 @@ def times_of(window_s, hold_s):
 
 TIMES = [times_of(*one) for one in ROW_WINDOWS]
 assert TIMES[0][:3] == (1, 82, 83) and TIMES[1][:3] == (128, 113, 14592)
+TO_HOST = ROW_NO_BACKEND.index("host")
 EVERY = (0, 1, 3)  # the VIPs that the rules of TCP are tried on
 
 
@@ -102,7 +103,7 @@ def case(name, found, packet, goes, after=SAME, at=None, left=SAME, failed=0, ev
     if verdict == "answer_too_big":
         table.too_big(name, given, 1480)
     elif verdict is not None or goes is None:
-        table.add(name, verdict or "drop_no_backend", given)
+        table.add(name, verdict or ("pass" if found.vip == TO_HOST else "drop") + "_no_backend", given)
     else:
         table.forward(name, given, PATTERN[goes], to, ROW_MODES[found.vip])
     table.track = None
@@ -127,6 +128,8 @@ def stable():
             case(f"stable, {name}: its entry is not read{how}", Found((STABLE, Y, NONE, 0), (X, OPEN, 0), looked_up=looked_up),
                  segment(0, flags, payload), Y)
         case(f"stable, nobody's{how}", Found((STABLE, NONE, NONE, 0), (X, OPEN, 0), looked_up=looked_up), segment(0, "S"), None)
+        case(f"stable, nobody's, so the host's{how}", Found((STABLE, NONE, NONE, 0), vip=TO_HOST, looked_up=looked_up),
+             segment(TO_HOST, "S"), None)
         case(f"stable, dead{how}", Found((STABLE, Y, NONE, 0), (X, OPEN, 0), dead=[Y], looked_up=looked_up), segment(0, "S"), None)
 
 
@@ -177,12 +180,14 @@ def new_syn():
     case("S4: held by a dead one", Found(moving(0, t.row), dead=[X]), segment(0, "S"), Y, (Y, SYN), at=0)
     case("S4: both are dead", Found(moving(0), dead=[X, Y]), segment(0, "S"), None)
     case("S4: held, both are dead", Found(moving(0, t.row), dead=[X, Y]), segment(0, "S"), None)
-    case("S4: nobody is new", Found(moving(0, cur=NONE)), segment(0, "S"), None)
+    for vip in (0, TO_HOST):
+        case("S4: nobody is new", Found(moving(vip, cur=NONE), vip=vip), segment(vip, "S"), None)
     case("S4: nobody is new, held", Found(moving(0, t.row, cur=NONE)), segment(0, "S"), X, (X, SYN), at=0)
     case("S4: nobody is new, held by a dead one", Found(moving(0, t.row, cur=NONE), dead=[X]), segment(0, "S"), None)
     case("S4 R1: full, default is dead", Found(moving(0, t.row), others=FULL, dead=[X]), segment(0, "S"), Y, failed=1)
     case("S4 R1: full, new is dead", Found(moving(0), others=FULL, dead=[Y]), segment(0, "S"), X, left=t.row, failed=1, extended=1)
-    case("S5: nobody's", Found(settling(0, cur=NONE)), segment(0, "S"), None)
+    for vip in (0, TO_HOST):
+        case("S5: nobody's", Found(settling(vip, cur=NONE), vip=vip), segment(vip, "S"), None)
     case("S5: dead", Found(settling(0), dead=[Y]), segment(0, "S"), None)
     case("S5: dead, its word too", Found(settling(0), (X, OPEN, 1), dead=[X, Y]), segment(0, "S"), None)
 
@@ -248,12 +253,13 @@ def unknown_other():
     case("P2: default is dead", Found(moving(0), dead=[X]), segment(0), Y, (Y, OPEN), at=0)
     case("P2: new is dead", Found(moving(0), dead=[Y]), segment(0), X, (X, OPEN), at=0)
     case("P2: both are dead", Found(moving(0), dead=[X, Y]), segment(0), None)
-    case("P2: nobody is new", Found(moving(0, cur=NONE)), segment(0), X, (X, OPEN), at=0)
     case("P2: nobody is new, default is dead", Found(moving(0, cur=NONE), dead=[X]), segment(0), None)
     case("P2 R1: full, default is dead", Found(moving(0), others=FULL, dead=[X]), segment(0), Y, left=TIMES[0].row, failed=1, extended=1)
     case("P3: RST, default is dead", Found(moving(0), dead=[X]), segment(0, "R"), Y)
     case("P3 settling: dead", Found(settling(0), dead=[Y]), segment(0), None)
-    case("P3 settling: nobody's", Found(settling(0, cur=NONE)), segment(0), None)
+    for vip in (0, TO_HOST):
+        case("P3 settling: nobody's", Found(settling(vip, cur=NONE), vip=vip), segment(vip), None)
+        case("P2: nobody is new", Found(moving(vip, cur=NONE), vip=vip), segment(vip), X, (X, OPEN), at=0)
 
 
 def no_entries():

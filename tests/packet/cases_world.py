@@ -51,6 +51,7 @@ ROW_VIPS = [(V4.format(60), 80, "tcp"), (V4.format(61), 80, "tcp"), (V6.format(6
             (V4.format(62), 80, "tcp")]
 ROW_WINDOWS = [(5, 3), (900, 3), (60, 3), (900, 0), (86400, 300)]
 ROW_MODES = ["ipip", "ipip", "ipip", "gue", "ipip"]
+ROW_NO_BACKEND = ["drop", "drop", "drop", "host", "drop"]
 ROWS = 251
 FLOWS = 4096  # places of the flow table
 PATTERN_VIPS = [(V4.format(20), 80, "tcp"), (V6.format(20), 53, "udp"), (V4.format(45), 80, "tcp"), *ROW_VIPS]
@@ -155,8 +156,9 @@ STATE = [
     *modes(37, "gue", (1, 37), (1, 37)),
     *modes(38, "l2dsr", (1, 39), (1, 39)),
     *tagging(), *narrow(), *kinds(), *nested(),
-    *(vip(*one, *PATTERN, rows=ROWS, window_s=window_s, hold_s=hold_s, mode=mode, icmp_echo="forward" if hold_s == 300 else "answer")
-      for one, (window_s, hold_s), mode in zip(ROW_VIPS, ROW_WINDOWS, ROW_MODES)),
+    *(vip(*one, *PATTERN, rows=ROWS, window_s=window_s, hold_s=hold_s, mode=mode, icmp_echo="forward" if hold_s == 300 else "answer",
+          no_backend=no_backend)
+      for one, (window_s, hold_s), mode, no_backend in zip(ROW_VIPS, ROW_WINDOWS, ROW_MODES, ROW_NO_BACKEND)),
 ]
 DEAD_VIP, BEYOND_VIP = (V4.format(18), 80, "tcp"), (V4.format(19), 80, "tcp")
 

@@ -55,14 +55,8 @@ fake_address_fault(const struct fake_plane *fake, const struct state_address *ad
 static inline uint8_t
 fake_flags(const struct state_vip *vip)
 {
-	bool has_weight = false;
-
-	for (uint32_t i = 0; i < vip->backend_count; i++)
-		has_weight = has_weight || vip->backends[i].weight > 0;
 	return (uint8_t)((vip->policy.fragments == VIP_FRAGMENTS_DROP ? FL_VIP_FRAGMENTS_DROP : 0) |
-			 (vip->policy.no_backend == VIP_NO_BACKEND_HOST && !has_weight
-				  ? FL_VIP_TO_HOST
-				  : 0));
+			 (vip->policy.no_backend == VIP_NO_BACKEND_HOST ? FL_VIP_TO_HOST : 0));
 }
 
 /** @return NULL; or what is wrong. */

@@ -195,28 +195,14 @@ fake_take(uint32_t count, size_t size)
 static inline void
 fake_take_tables(struct fake_plane *fake, const struct plane_limits *limits)
 {
+	const struct fl_key key = { { 0x0706050403020100, 0x0f0e0d0c0b0a0908 } };
 	struct plane_tables_size size = plane_tables_size(limits);
 
 	fake->size = size;
-	fake->tables = (struct plane_tables){
-		.config = fake_take(1, sizeof(struct fl_config)),
-		.vip_buckets = fake_take(size.vip_bucket_count, sizeof(struct fl_vip_bucket)),
-		.vips = fake_take(size.vip_count, sizeof(struct fl_vip)),
-		.backends = fake_take(size.backend_count, sizeof(struct fl_backend)),
-		.owners = fake_take(size.owners_count, sizeof(struct fl_owners)),
-		.rows = fake_take(size.row_count, sizeof(struct fl_row)),
-		.ports = fake_take(FL_PORTS_MAX, sizeof(struct fl_port)),
-		.fragments = fake_take(size.fragment_bucket_count, sizeof(struct fl_fragments)),
-		.flows = fake_take(size.flow_bucket_count, sizeof(struct fl_flows)),
-		.clock = fake_take(1, sizeof(struct fl_clock)),
-		.vip_ledger = fake_take(size.vip_count, sizeof(struct plane_ledger)),
-		.backend_ledger = fake_take(size.backend_count, sizeof(struct plane_ledger)),
-		.generation = fake_take(1, sizeof(uint64_t)),
-	};
-	fake->tables.config->key = (struct fl_key){ { 0x0706050403020100, 0x0f0e0d0c0b0a0908 } };
-	fake->tables.config->vip_bucket_mask = size.vip_bucket_count - 1;
-	fake->tables.config->fragment_bucket_mask = size.fragment_bucket_count - 1;
-	fake->tables.config->flow_bucket_mask = size.flow_bucket_count - 1;
+#define TAKE(member, count) fake->tables.member = fake_take(count, sizeof *fake->tables.member);
+	PLANE_TABLES(TAKE)
+#undef TAKE
+	plane_tables_set_config(&fake->tables, limits, &key);
 	fake->vip_counters = calloc(size.vip_count, sizeof(struct fl_counter));
 	fake->backend_counters = calloc(size.backend_count, sizeof(struct fl_counter));
 	fake_require(fake->vip_counters != NULL && fake->backend_counters != NULL, "no memory");
@@ -228,28 +214,18 @@ struct fake_part {
 	size_t size;
 };
 
-enum { FAKE_PARTS = 13 };
+#define NAME(member, count) FAKE_PART_##member,
+enum { PLANE_TABLES(NAME) FAKE_PARTS };
+#undef NAME
 
 static inline void
 fake_parts(const struct fake_plane *fake, struct fake_part ret_parts[FAKE_PARTS])
 {
 	const struct plane_tables *tables = &fake->tables;
-	const struct plane_tables_size *size = &fake->size;
-	const struct fake_part parts[FAKE_PARTS] = {
-		{ tables->config, sizeof *tables->config },
-		{ tables->vip_buckets, size->vip_bucket_count * sizeof *tables->vip_buckets },
-		{ tables->vips, size->vip_count * sizeof *tables->vips },
-		{ tables->backends, size->backend_count * sizeof *tables->backends },
-		{ tables->owners, size->owners_count * sizeof *tables->owners },
-		{ tables->rows, size->row_count * sizeof *tables->rows },
-		{ tables->ports, FL_PORTS_MAX * sizeof *tables->ports },
-		{ tables->fragments, size->fragment_bucket_count * sizeof *tables->fragments },
-		{ tables->flows, size->flow_bucket_count * sizeof *tables->flows },
-		{ tables->clock, sizeof *tables->clock },
-		{ tables->vip_ledger, size->vip_count * sizeof *tables->vip_ledger },
-		{ tables->backend_ledger, size->backend_count * sizeof *tables->backend_ledger },
-		{ tables->generation, sizeof *tables->generation },
-	};
+	const struct plane_tables_size size = fake->size;
+#define PART(member, count) { tables->member, (count) * sizeof *tables->member },
+	const struct fake_part parts[FAKE_PARTS] = { PLANE_TABLES(PART) };
+#undef PART
 
 	memcpy(ret_parts, parts, sizeof parts);
 }

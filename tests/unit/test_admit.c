@@ -364,11 +364,10 @@ START_TEST(test_admit_keeps_to_the_flags)
 			open_world();
 			spec.fragment = fragments[first];
 			world.vips[1].service.flags = (uint8_t)flags;
-			ck_assert_int_eq(decide_spec(&spec),
-					 first && flags & FL_VIP_FRAGMENTS_DROP ? FL_DROP_FRAGMENT
-					 : flags & FL_VIP_TO_HOST		? FL_PASS_NO_BACKEND
-										: FL_FORWARD);
-			/* a bad source is named before either */
+			ck_assert_int_eq(decide_spec(&spec), first && flags & FL_VIP_FRAGMENTS_DROP
+								     ? FL_DROP_FRAGMENT
+								     : FL_FORWARD);
+			/* a bad source is named before that */
 			spec.src = "127.0.0.1";
 			ck_assert_int_eq(decide_spec(&spec), FL_DROP_SOURCE_LOOPBACK);
 		}
@@ -496,8 +495,6 @@ START_TEST(test_admit_forwards_an_echo_as_a_flow)
 		ck_assert_uint_eq(walk.packet.to.rest, (uint64_t)(family ? 58 : 1) << 16);
 		ck_assert_uint_eq(walk.decision.hash,
 				  fl_flow_hash(&world.config.key, &walk.packet));
-		world.vips[1 + 2 * family].service.flags = FL_VIP_TO_HOST;
-		ck_assert_int_eq(decide(&frame), FL_PASS_NO_BACKEND);
 		world.vips[1 + 2 * family].service.flags = FL_VIP_FRAGMENTS_DROP;
 		ck_assert_int_eq(decide(&frame), FL_FORWARD);
 		set_echo(FL_ECHO_FORWARD, 81); /* the VIP is not there */

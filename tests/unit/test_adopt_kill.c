@@ -188,7 +188,7 @@ check_adoption(const struct fake_plane *shape, const struct fake_part parts[FAKE
 	static struct fake_plane adopted;
 	static uint32_t turn;
 	const struct expected *next = turn++ % 2 == 0 ? new : old;
-	uint64_t generation = *(const uint64_t *)parts[FAKE_PARTS - 1].bytes;
+	uint64_t generation = *(const uint64_t *)parts[FAKE_PART_generation].bytes;
 	const char *fault;
 
 	if (fake_adopt(&adopted, shape, parts, &failure) < 0)
@@ -215,7 +215,7 @@ check_adoption(const struct fake_plane *shape, const struct fake_part parts[FAKE
 
 static uint8_t *snapshot[FAKE_PARTS];
 
-enum { PART_OWNERS = 4, PART_ROWS = 5, PART_FLOWS = 8, ROW_STATES = 7 };
+enum { ROW_STATES = 7 };
 
 /** Did the tables change since the last look? @return bits of the parts that did. */
 static uint32_t
@@ -273,7 +273,8 @@ commit_step_by_step(const struct expected *old, const struct expected *new)
 		changed = take_snapshot(parts);
 		states += changed != 0;
 		/* one row, or entry, after the other is much alike: some of those */
-		if ((changed & ~(1u << PART_OWNERS | 1u << PART_ROWS | 1u << PART_FLOWS)) != 0 ||
+		if ((changed & ~(1u << FAKE_PART_owners | 1u << FAKE_PART_rows |
+				 1u << FAKE_PART_flows)) != 0 ||
 		    (changed != 0 && states % ROW_STATES == 0))
 			check_adoption(&victim, parts, old, new);
 		CHECK(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) == 0);

@@ -187,6 +187,38 @@ START_TEST(test_change_counts_what_moves)
 }
 END_TEST
 
+static const char *
+warning(const cJSON *prepared, int i)
+{
+	return cJSON_GetStringValue(cJSON_GetArrayItem(json_get(prepared, "warnings"), i));
+}
+
+START_TEST(test_change_tells_when_slots_are_scarce)
+{
+	cJSON *prepared;
+
+	/* 2 backends have 2 + 8 to spare, of 16 */
+	open_plane(FAKE_VIPS, 17, FAKE_ROWS);
+	prepared = apply("'vips':[" VIP(80, 251, BACKEND(1, 1) "," BACKEND(2, 1)) "]");
+	ck_assert_uint_eq(vip_at(0)->slot_count, 16);
+	ck_assert_int_eq(cJSON_GetArraySize(json_get(prepared, "warnings")), 0);
+	cJSON_Delete(prepared);
+	prepared = apply("'vips':[" VIP(81, 251, BACKEND(1, 0)) "]");
+	ck_assert_uint_eq(vip_at(1)->slot_count, 1);
+	ck_assert_int_eq(cJSON_GetArraySize(json_get(prepared, "warnings")), 2);
+	ck_assert_ptr_nonnull(strstr(warning(prepared, 0), "no backend with a weight above 0"));
+	ck_assert_ptr_nonnull(strstr(warning(prepared, 1),
+				     "VIP 192.0.2.1:81/tcp has 0 spare slots instead of 15"));
+	ck_assert_ptr_nonnull(strstr(warning(prepared, 1), "limits.backends"));
+	cJSON_Delete(prepared);
+	/* and once only: nothing of it is new now */
+	prepared = apply("'vips':[" VIP(81, 251, BACKEND(1, 1)) "]");
+	ck_assert_int_eq(cJSON_GetArraySize(json_get(prepared, "warnings")), 0);
+	cJSON_Delete(prepared);
+	fake_close(&fake);
+}
+END_TEST
+
 START_TEST(test_change_full_removes_what_it_does_not_name)
 {
 	cJSON *prepared;
@@ -344,6 +376,7 @@ main(void)
 				       test_change_counts_what_moves,
 				       test_change_full_removes_what_it_does_not_name,
 				       test_change_swaps_all_vips_at_the_limit,
+				       test_change_tells_when_slots_are_scarce,
 				       test_change_fails_whole_with_the_engine,
 				       test_change_counts_go_on_through_a_new_incarnation,
 				       test_change_counts_start_anew_in_a_used_slot,

@@ -104,18 +104,21 @@ START_TEST(test_decide_drops_what_nobody_owns)
 {
 	struct frame frame = flow(0, 1);
 
-	for (uint32_t look = 0; look < 2; look++)
+	for (uint32_t to = 0; to < 4; to++)
 		for (uint32_t cur = 0; cur <= 0xffff; cur++) {
+			uint32_t look = to % 2;
+			enum fl_verdict nobodys = to < 2 ? FL_DROP_NO_BACKEND : FL_PASS_NO_BACKEND;
+
 			open_world();
 			world_set_rows(&world, cur);
+			world.vips[1].service.flags = to < 2 ? 0 : FL_VIP_TO_HOST;
 			for (uint32_t i = 0; look == 1 && i < WORLD_ROWS; i++)
 				world.owners[i / 4].cur[i % 4] = FL_OWNER_LOOK;
 			/* a row that names what there is not names somebody dead */
 			CHECK(decide(&frame) ==
-			      (cur < 4 ? FL_FORWARD
-			       : cur == 0xffff || look == 1 || cur == FL_OWNER_LOOK
-				       ? FL_DROP_NO_BACKEND
-				       : FL_DROP_BUG));
+			      (cur < 4						    ? FL_FORWARD
+			       : cur == 0xffff || look == 1 || cur == FL_OWNER_LOOK ? nobodys
+										    : FL_DROP_BUG));
 			cur += cur > 10 && cur < 65500 ? 50 : 0;
 		}
 }

@@ -89,6 +89,63 @@ START_TEST(test_explain_each_step)
 }
 END_TEST
 
+START_TEST(test_explain_a_row_that_moves)
+{
+	struct fake_snapshot before;
+
+	open_plane();
+	for (uint32_t generation = 6; generation < 8; generation++) {
+		char text[512];
+
+		snprintf(text, sizeof text,
+			 "{'generation':%u,'vips':[{'address':'192.0.2.1','port':80,'protocol':"
+			 "'tcp','table_size':251,'window_s':5,'hold_s':0,'backends':[%s," BACKEND(
+				 2, 1) "]}]}",
+			 generation, generation == 6 ? BACKEND(1, 1) : BACKEND(1, 0));
+		ck_assert_ptr_nonnull(fake_call(&fake, "plane.prepare", text));
+		snprintf(text, sizeof text, "{'generation':%u}", generation);
+		ck_assert_ptr_nonnull(fake_call(&fake, "plane.commit", text));
+		fake_settle(&fake);
+	}
+	before = fake_snapshot(&fake);
+	/* backend 1 is leaving: its rows move */
+	for (uint32_t port = 1; port < 100; port++) {
+		char text[256];
+
+		snprintf(text, sizeof text,
+			 "{'source':'198.51.100.1','source_port':%u,'destination':'192.0.2.1',"
+			 "'destination_port':80,'protocol':'tcp'}",
+			 port);
+		ck_assert_ptr_nonnull(fake_call(&fake, "plane.explain", text));
+		if (strcmp(json_get_string(step("row"), "previous", ""), "10.0.0.1") != 0)
+			continue;
+		ck_assert_str_eq(json_get_string(step("backend"), "address", ""), "10.0.0.1");
+		ck_assert_str_eq(json_get_string(step("parse"), "text", ""), "ipv4/tcp, 40 bytes");
+		snprintf(text + strlen(text) - 1, sizeof text - strlen(text), ",'syn':true}");
+		ck_assert_ptr_nonnull(fake_call(&fake, "plane.explain", text));
+		ck_assert_str_eq(json_get_string(step("backend"), "address", ""), "10.0.0.2");
+		ck_assert_str_eq(json_get_string(step("parse"), "text", ""),
+				 "ipv4/tcp SYN, 40 bytes");
+		ck_assert(fake_is_as(&fake, before));
+		fake_close(&fake);
+		return;
+	}
+	ck_abort_msg("no flow whose row moves");
+}
+END_TEST
+
+START_TEST(test_explain_a_syn_is_tcps)
+{
+	open_plane();
+	ck_assert_ptr_null(fake_call(&fake, "plane.explain",
+				     "{'source':'198.51.100.1','source_port':1,'destination':"
+				     "'192.0.2.1','destination_port':80,'protocol':'udp',"
+				     "'syn':true}"));
+	ck_assert_str_eq(fake_error_path(&fake), "/params/syn");
+	fake_close(&fake);
+}
+END_TEST
+
 START_TEST(test_explain_what_is_lost)
 {
 	open_plane();
@@ -186,8 +243,8 @@ START_TEST(test_explain_kinds_and_modes)
 	/* the gateway is the only next hop, and the backend is not it */
 	ck_assert_str_eq(explain("2001:db8:5:6::1", 443), "drop_unreachable");
 	ck_assert_str_eq(explain("192.0.2.3", 80), "pass_no_backend");
-	ck_assert_ptr_null(step("row"));
-	ck_assert_ptr_nonnull(step("backend"));
+	ck_assert_str_eq(json_get_string(step("backend"), "text", ""),
+			 "no backend owns the row: the packet is the host's");
 
 	vip = cJSON_GetArrayItem(json_get(fake_call(&fake, "plane.stats", NULL), "vips"), 3);
 	ck_assert_str_eq(json_get_string(vip, "address", ""), "198.51.100.7");
@@ -224,9 +281,13 @@ END_TEST
 int
 main(void)
 {
-	const TTest *const tests[] = { test_explain_each_step, test_explain_what_is_lost,
+	const TTest *const tests[] = { test_explain_each_step,
+				       test_explain_a_row_that_moves,
+				       test_explain_a_syn_is_tcps,
+				       test_explain_what_is_lost,
 				       test_explain_kinds_and_modes,
-				       test_explain_l2dsr_needs_the_backend_on_the_link, NULL };
+				       test_explain_l2dsr_needs_the_backend_on_the_link,
+				       NULL };
 
 	return run_tests("explain", tests);
 }

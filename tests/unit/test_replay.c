@@ -25,7 +25,7 @@ static struct fake_plane lived, fresh;
 
 /** A set, and when it was committed, s. */
 struct set {
-	uint32_t at_s;
+	uint32_t at_s, window_s;
 	int32_t weight[HOSTS]; /* -1: not in it */
 };
 
@@ -60,9 +60,9 @@ put_backends(char *text, size_t size, const struct set *set)
 static uint32_t
 first_known(void)
 {
-	uint32_t window = window_s * 17 / 16 + 3, until_s = now_s, first = set_count - 1;
+	uint32_t until_s = now_s, first = set_count - 1;
 
-	while (first > 0 && until_s - sets[first].at_s <= window)
+	while (first > 0 && until_s - sets[first].at_s <= sets[first].window_s * 17 / 16 + 3)
 		until_s = sets[first--].at_s;
 	ck_assert_uint_lt(set_count - first, SETS_MAX);
 	return first;
@@ -82,9 +82,10 @@ push(struct fake_plane *fake, uint64_t generation, bool has_history)
 	used += put_backends(text + used, sizeof text - used, present);
 	used += (size_t)snprintf(text + used, sizeof text - used, "],'history':[");
 	for (uint32_t i = first_known(); has_history && i + 1 < set_count; i++) {
-		used += (size_t)snprintf(
-			text + used, sizeof text - used, "%s{'age_ms':%u,'backends':[",
-			text[used - 1] == '[' ? "" : ",", (now_s - sets[i].at_s) * 1000);
+		used += (size_t)snprintf(text + used, sizeof text - used,
+					 "%s{'age_ms':%u,'window_s':%u,'backends':[",
+					 text[used - 1] == '[' ? "" : ",",
+					 (now_s - sets[i].at_s) * 1000, sets[i].window_s);
 		used += put_backends(text + used, sizeof text - used, &sets[i]);
 		used += (size_t)snprintf(text + used, sizeof text - used, "]}");
 	}
@@ -174,6 +175,9 @@ next_set(void)
 	if (random_below(12) == 0) /* nobody is left with a weight */
 		for (uint32_t host = 0; host < HOSTS; host++)
 			set->weight[host] = set->weight[host] > 0 ? 0 : set->weight[host];
+	if (random_below(10) == 0)
+		window_s = 2 + random_below(40);
+	set->window_s = window_s;
 	set->at_s = now_s;
 	set_count++;
 }
@@ -274,7 +278,9 @@ static void
 replay_second(uint64_t age_ms, uint64_t ret_rows[251])
 {
 	struct want_backend first = { .weight = 1 }, both[2] = { { .weight = 1 }, { .weight = 1 } };
-	struct want_set before = { .age_ms = age_ms + 5, .backend_count = 1, .backends = &first };
+	struct want_set before = {
+		.age_ms = age_ms + 5, .window_s = 20, .backend_count = 1, .backends = &first
+	};
 	struct want_vip want = { .policy = { .window_s = 20, .hold_s = 3 },
 				 .age_ms = age_ms,
 				 .backend_count = 2,

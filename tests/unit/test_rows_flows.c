@@ -89,7 +89,8 @@ START_TEST(test_backend_is_drained_when_nothing_holds_it)
 	pass(ROWS_PASS_TICKS * 2); /* seen by a whole sweep */
 	ck_assert_uint_eq(backend(1)->rows_leaving, 0);
 	ck_assert_uint_eq(look(1).flows, 1);
-	ck_assert_uint_eq(look(1).idle_ms, rows_ms(tick() - last));
+	ck_assert_uint_le(look(1).idle_ms, rows_ms(tick() - last));
+	ck_assert_uint_gt(look(1).idle_ms, 0);
 	while (!look(1).is_drained && tick() < last + 1000) {
 		ck_assert_uint_le(tick() - last, WINDOW_TICKS + 2 * ROWS_PASS_TICKS);
 		pass(1);
@@ -98,6 +99,71 @@ START_TEST(test_backend_is_drained_when_nothing_holds_it)
 	ck_assert_uint_eq(look(1).idle_ms, ROWS_IDLE_NEVER);
 	apply(B(1, 1) "," B(2, 1));
 	ck_assert(!look(1).is_drained);
+	fake_close(&fake);
+}
+END_TEST
+
+/**
+ * A flow of a backend that is drained sends now and then, at any moment of an age unit: longer
+ * silence than there ever was is never told, and what there was is soon.
+ * @param unit ticks. @param silence between two packets, ticks.
+ */
+static void
+be_silent(const char *members, uint32_t unit, uint32_t silence)
+{
+	uint16_t flow;
+
+	open_plane(members);
+	apply(B(1, 1) "," B(2, 1));
+	ck_assert_uint_eq(1u << state_window(&vip()->policy).unit_shift, unit);
+	flow = flow_of(1, 1000);
+	pass(silence / 3);
+	apply(B(1, 0) "," B(2, 1));
+	for (uint32_t i = 0; i < 8; i++) {
+		ck_assert_uint_eq(send_packet(flow, ACK), 1);
+		for (uint32_t n = 0; n < silence; n++) {
+			pass(1);
+			ck_assert_uint_le(look(1).idle_ms, rows_ms(silence));
+		}
+	}
+	pass(unit + 2 * ROWS_PASS_TICKS);
+	ck_assert_uint_ge(look(1).idle_ms, rows_ms(silence));
+	fake_close(&fake);
+}
+
+START_TEST(test_no_longer_silence_is_told_than_there_was)
+{
+	for (uint32_t silence = 3; silence < 40; silence += 7)
+		be_silent("'window_s':5,'hold_s':0", 1, silence);
+	for (uint32_t silence = 100; silence < 140; silence += 9)
+		be_silent("'window_s':60,'hold_s':0", 16, silence);
+	for (uint32_t silence = 300; silence < 500; silence += 33)
+		be_silent("'window_s':900,'hold_s':3", 128, silence);
+	for (uint32_t silence = 480; silence < 1200; silence += 151)
+		be_silent("'window_s':3600,'hold_s':0", 512, silence);
+}
+END_TEST
+
+/** Entries that an earlier process left are not known before a sweep is through. */
+START_TEST(test_silence_is_not_told_before_the_first_sweep)
+{
+	struct state *state = &fake.plane.state;
+
+	open_plane("'window_s':60,'hold_s':0");
+	apply(B(1, 1) "," B(2, 1));
+	apply(B(1, 0) "," B(2, 1));
+	pass(500);
+	put_entry(FLOWS - 1, slot(1), 0); /* no packet core's: its stamp is any */
+	ck_assert_uint_gt(look(1).idle_ms, 0);
+	rows_destroy(state->row_times);
+	ck_assert_int_eq(rows_create(state, &state->row_times), 0);
+	rows_adopted(state->row_times);
+	for (uint32_t i = 0; i < ROWS_PASS_TICKS - 1; i++) {
+		ck_assert_uint_eq(look(1).idle_ms, 0);
+		pass(1);
+	}
+	pass(2 * ROWS_PASS_TICKS);
+	ck_assert_uint_gt(look(1).idle_ms, 0);
 	fake_close(&fake);
 }
 END_TEST
@@ -113,6 +179,7 @@ START_TEST(test_sweep_that_began_before_the_last_row_left_does_not_count)
 	put_entry(0, slot(1), 0);
 	for (uint32_t i = 0; i < ROWS_PASS_TICKS; i++) {
 		ck_assert(!look(1).is_drained);
+		ck_assert_uint_eq(look(1).idle_ms, 0); /* nothing is known of it */
 		pass(1);
 	}
 	fake_close(&fake);
@@ -300,7 +367,8 @@ START_TEST(test_stats_tell_what_moves)
 	one = cJSON_GetArrayItem(json_get(one, "backends"), 0);
 	ck_assert_int_eq(json_get_integer(one, "rows", -1), 0);
 	ck_assert_int_eq(json_get_integer(one, "rows_leaving", -1), rows_1);
-	ck_assert_int_eq(json_get_integer(one, "idle_ms", -1), 1000);
+	/* as it was when the last sweep began, with the first of the 16 ticks */
+	ck_assert_int_eq(json_get_integer(one, "idle_ms", -1), (int64_t)rows_ms(1));
 	ck_assert(cJSON_IsFalse(json_get(one, "drained")));
 	pass(3 * WINDOW_TICKS);
 	stats = fake_call(&fake, "plane.stats", NULL);
@@ -352,6 +420,8 @@ main(void)
 		test_sweeper_clears_what_counts_no_more,
 		test_entry_dies_though_no_process_ends_a_sweep,
 		test_backend_is_drained_when_nothing_holds_it,
+		test_no_longer_silence_is_told_than_there_was,
+		test_silence_is_not_told_before_the_first_sweep,
 		test_sweep_that_began_before_the_last_row_left_does_not_count,
 		test_slot_is_clean_before_it_is_another_backends,
 		test_slots_that_run_out_are_refused,

@@ -11,7 +11,9 @@
 #include "../../dataplane/plane/tables_memory.h"
 #include "run.h"
 
-enum { PARTS = 13 };
+#define ONE(member, count) +1
+enum { PARTS = 0 PLANE_TABLES(ONE) };
+#undef ONE
 
 struct part {
 	uint8_t *bytes;
@@ -23,26 +25,10 @@ parts_of(const struct plane_tables *tables, const struct plane_limits *limits,
 	 struct part ret_parts[PARTS])
 {
 	struct plane_tables_size size = plane_tables_size(limits);
-	const struct part parts[PARTS] = {
-		{ (uint8_t *)tables->config, sizeof *tables->config },
-		{ (uint8_t *)tables->vip_buckets,
-		  size.vip_bucket_count * sizeof *tables->vip_buckets },
-		{ (uint8_t *)tables->vips, size.vip_count * sizeof *tables->vips },
-		{ (uint8_t *)tables->backends, size.backend_count * sizeof *tables->backends },
-		{ (uint8_t *)tables->owners, size.owners_count * sizeof *tables->owners },
-		{ (uint8_t *)tables->rows, size.row_count * sizeof *tables->rows },
-		{ (uint8_t *)tables->ports, FL_PORTS_MAX * sizeof *tables->ports },
-		{ (uint8_t *)tables->fragments,
-		  size.fragment_bucket_count * sizeof *tables->fragments },
-		{ (uint8_t *)tables->flows, size.flow_bucket_count * sizeof *tables->flows },
-		{ (uint8_t *)tables->clock, sizeof *tables->clock },
-		{ (uint8_t *)tables->vip_ledger, size.vip_count * sizeof *tables->vip_ledger },
-		{ (uint8_t *)tables->backend_ledger,
-		  size.backend_count * sizeof *tables->backend_ledger },
-		{ (uint8_t *)tables->generation, sizeof *tables->generation },
-	};
+#define PART(member, count) { (uint8_t *)tables->member, (count) * sizeof *tables->member },
+	const struct part parts[PARTS] = { PLANE_TABLES(PART) };
+#undef PART
 
-	_Static_assert(sizeof *tables == PARTS * sizeof(void *), "every table is looked at");
 	memcpy(ret_parts, parts, sizeof parts);
 }
 
@@ -197,7 +183,7 @@ START_TEST(test_tables_memory_config_is_of_the_limits)
 	struct plane_tables tables;
 
 	tables_memory_lay_out(memory, limits, &tables);
-	tables_memory_set_config(&tables, limits, &key);
+	plane_tables_set_config(&tables, limits, &key);
 	ck_assert_mem_eq(&tables.config->key, &key, sizeof key);
 	ck_assert_uint_eq(tables.config->vip_bucket_mask, 63);
 	ck_assert_uint_eq(tables.config->fragment_bucket_mask, 8192 / 8 - 1);
