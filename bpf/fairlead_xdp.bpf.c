@@ -41,31 +41,15 @@ frame_length(struct xdp_md *ctx)
 #define STEPS_LOAD load_bytes
 #include "xdp_steps.h"
 
-#define TABLE(name, record)                        \
-	struct {                                   \
-		__uint(type, BPF_MAP_TYPE_ARRAY);  \
-		__uint(map_flags, BPF_F_MMAPABLE); \
-		__uint(max_entries, 1);            \
-		__type(key, uint32_t);             \
-		__type(value, record);             \
-	} name SEC(".maps")
-
-TABLE(config, struct xdp_config);
-TABLE(vip_buckets, struct fl_vip_bucket);
-TABLE(vips, struct fl_vip);
-TABLE(backends, struct fl_backend);
-TABLE(owners, struct fl_owners);
-TABLE(rows, struct fl_row);
-TABLE(ports, struct fl_port);
-TABLE(fragments, struct fl_fragments);
-TABLE(flows, struct fl_flows);
-TABLE(clock, struct fl_clock);
-TABLE(cores, struct fl_core);
-TABLE(vip_counters, struct fl_counter);
-TABLE(backend_counters, struct fl_counter);
-TABLE(flow_counters, struct fl_flow_counter);
-TABLE(vip_ledger, struct xdp_ledger);
-TABLE(backend_ledger, struct xdp_ledger);
+#define TABLE(name, shape, entries)                                   \
+	struct {                                                      \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                     \
+		__uint(map_flags, BPF_F_MMAPABLE);                    \
+		__uint(max_entries, 1); /* the process sets theirs */ \
+		__type(key, uint32_t);                                \
+		__type(value, shape);                                 \
+	} name SEC(".maps");
+XDP_TABLES(TABLE)
 
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
@@ -158,14 +142,14 @@ static const struct fl_vip_access vip_access = {
 __attribute__((noinline)) uint32_t
 store_fragment(uint32_t at, uint64_t word)
 {
-	uint32_t bucket = at / 8;
+	uint32_t bucket = at / FL_BUCKET_WORDS;
 	struct fl_fragments *entries = bpf_map_lookup_elem(&fragments, &bucket);
 
 	if (entries == NULL)
 		return 0;
 	FL_UNROLL
-	for (uint32_t i = 0; i < 8; i++)
-		if (at % 8 == i)
+	for (uint32_t i = 0; i < FL_BUCKET_WORDS; i++)
+		if (at % FL_BUCKET_WORDS == i)
 			FL_WRITE_ONCE(entries->word[i], word);
 	return 0;
 }

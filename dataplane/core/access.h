@@ -83,7 +83,7 @@ fl_vip_find(const struct fl_vip_access *access, void *user, const struct fl_vip_
 		if (bucket == NULL)
 			return NULL;
 		FL_UNROLL
-		for (uint32_t i = 0; i < 8; i++) {
+		for (uint32_t i = 0; i < FL_BUCKET_WORDS; i++) {
 			uint64_t word = FL_READ_ONCE(bucket->word[i]);
 			const struct fl_vip *vip;
 
@@ -105,7 +105,8 @@ fl_vip_find(const struct fl_vip_access *access, void *user, const struct fl_vip_
 struct fl_fragment_access {
 	const struct fl_config *(*config)(void *user);
 	const struct fl_fragments *(*bucket)(void *user, uint32_t index);
-	void (*store)(void *user, uint32_t at, uint64_t word); /**< at = 8 x bucket + place */
+	void (*store)(void *user, uint32_t at,
+		      uint64_t word); /**< at = FL_BUCKET_WORDS x bucket + place */
 	struct fl_core *(*core)(void *user);
 	uint64_t (*now_ns)(void *user);
 };
@@ -140,7 +141,7 @@ fl_fragment_remember(const struct fl_fragment_access *access, void *user,
 	if (bucket == NULL)
 		return;
 	place = fl_fragment_place(bucket, hash, now_ns, &is_alive);
-	access->store(user, 8 * index + place, fl_fragment_word(hash, slot, now_ns));
+	access->store(user, FL_BUCKET_WORDS * index + place, fl_fragment_word(hash, slot, now_ns));
 	core = access->core(user);
 	if (is_alive && core != NULL)
 		core->events[FL_EVENT_FRAGMENT_EVICTED]++;

@@ -112,7 +112,7 @@ FL_INLINE bool
 fl_flow_swap(struct fl_flows *flows, uint64_t expected, uint64_t desired)
 {
 	FL_UNROLL
-	for (uint32_t i = 0; i < 8; i++)
+	for (uint32_t i = 0; i < FL_BUCKET_WORDS; i++)
 		if (FL_READ_ONCE(flows->word[i]) == expected)
 			return FL_SWAP(flows->word[i], expected, desired);
 	return false;

@@ -58,7 +58,7 @@ fl_fragment_find(const struct fl_fragments *bucket, uint64_t hash, uint64_t now_
 	uint32_t slot = FL_FRAGMENT_NOT_FOUND;
 
 	FL_UNROLL
-	for (uint32_t i = 0; i < 8; i++) {
+	for (uint32_t i = 0; i < FL_BUCKET_WORDS; i++) {
 		uint64_t word = FL_READ_ONCE(bucket->word[i]);
 
 		if ((word & 0xfffffffu) == fl_fragment_fp(hash) &&
@@ -95,7 +95,7 @@ fl_fragment_place(const struct fl_fragments *bucket, uint64_t hash, uint64_t now
 	uint32_t best = 0; /* rank:29, 7 - place:3 of the highest rank */
 
 	FL_UNROLL
-	for (uint32_t i = 0; i < 8; i++) {
+	for (uint32_t i = 0; i < FL_BUCKET_WORDS; i++) {
 		uint32_t rank = fl_fragment_rank(FL_READ_ONCE(bucket->word[i]), hash, now_ns);
 
 		best = (rank << 3 | (7 - i)) > best ? rank << 3 | (7 - i) : best;

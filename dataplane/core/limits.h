@@ -26,9 +26,10 @@
 #define FL_VIP_RECORDS	 6u	    /**< struct fl_vip that a plane has for each; plane/tables.h */
 #define FL_ROWS_MIN	 251u	    /**< the smallest table */
 #define FL_ROWS_MAX	 (1u << 28) /**< of all VIPs */
-#define FL_FRAGMENTS_MIN 8u	    /**< one bucket */
+#define FL_BUCKET_WORDS	 8u	    /**< of VIPs, fragments, flows: one cache line */
+#define FL_FRAGMENTS_MIN FL_BUCKET_WORDS
 #define FL_FRAGMENTS_MAX (1u << 20)
-#define FL_FLOWS_MIN	 8u /**< one bucket */
+#define FL_FLOWS_MIN	 FL_BUCKET_WORDS
 #define FL_FLOWS_MAX	 (1u << 28)
 
 /** A window in ticks of 1/16 s at most: half of what `until` of a row can tell apart, and less. */

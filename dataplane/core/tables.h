@@ -111,7 +111,7 @@ struct fl_vip {
 
 /** Open addressing: word = tag:32, record index + 1:32; 0 is free. See vip.h. */
 struct fl_vip_bucket {
-	uint64_t word[8];
+	uint64_t word[FL_BUCKET_WORDS];
 };
 
 /** bits of struct fl_backend link */
@@ -159,7 +159,7 @@ struct fl_owners {
 /** Eight entries of the flow table: fp:34, slot:20, state:2, stamp:8 from the lowest bit; 0 is
  * free. See flow.h. */
 struct fl_flows {
-	uint64_t word[8];
+	uint64_t word[FL_BUCKET_WORDS];
 };
 
 /** The clock of rows and flows. Only the plane's timer advances it, so time in which nobody looks
@@ -189,7 +189,7 @@ struct fl_port {
 
 /** Where later fragments go: words of fragment.h. */
 struct fl_fragments {
-	uint64_t word[8];
+	uint64_t word[FL_BUCKET_WORDS];
 };
 
 struct fl_counter {

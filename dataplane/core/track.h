@@ -181,7 +181,7 @@ fl_track_first(const struct fl_flow_access *access, void *user, const struct fl_
 	bool is_live = false;
 
 	FL_UNROLL
-	for (uint32_t i = 0; i < 8; i++) {
+	for (uint32_t i = 0; i < FL_BUCKET_WORDS; i++) {
 		uint64_t word = FL_READ_ONCE(flows->word[i]);
 
 		if (!fl_flow_has(word, place->fp) || is_live || fl_flow_state(word) == FL_FLOW_FREE)
@@ -206,7 +206,7 @@ fl_track_find(const struct fl_flow_access *access, void *user, const struct fl_f
 	if (flows == NULL)
 		return 0;
 	FL_UNROLL
-	for (uint32_t i = 0; i < 8; i++) {
+	for (uint32_t i = 0; i < FL_BUCKET_WORDS; i++) {
 		uint64_t word = FL_READ_ONCE(flows->word[i]);
 		uint64_t has = fl_flow_has(word, place->fp);
 
@@ -247,7 +247,7 @@ fl_track_victim(const struct fl_flow_access *access, void *user, const struct fl
 	if (flows == NULL)
 		return victim;
 	FL_UNROLL
-	for (uint32_t i = 0; i < 8; i++) {
+	for (uint32_t i = 0; i < FL_BUCKET_WORDS; i++) {
 		uint64_t word = FL_READ_ONCE(flows->word[i]);
 		uint32_t rank = fl_track_rank(access, user, word, place->tick);
 

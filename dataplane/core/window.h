@@ -17,8 +17,11 @@ enum {
 	FL_TICKS_PER_S = 16,
 	FL_WINDOW_SLACK_TICKS =
 		2,		 /**< one for rounding, one for a core that reads the clock late */
+	FL_HOLD_SLACK_TICKS = 3, /**< as above, and one for the tick that the change came in */
 	FL_LIVE_UNITS_MAX = 120, /**< stamps have 256 */
+	FL_CLOSED_SLACK_UNITS = 2, /**< one for rounding, one for the unit that the FIN came in */
 	FL_EVICT_S = 64,
+	FL_EVICT_UNITS_MIN = 2, /**< one may be a moment */
 };
 
 /** @p a / @p b, rounded up. */
@@ -46,10 +49,10 @@ fl_window(uint32_t window_s, uint32_t hold_s)
 	window.live_units = (uint8_t)fl_div_up(ticks, unit);
 	window.row_ticks = (window.live_units + 1u) * unit;
 	if (hold_s > 0)
-		window.hold_ticks = (uint16_t)((hold < half ? hold : half) + 3);
-	window.closed_units = (uint8_t)(fl_div_up(window.hold_ticks, unit) + 2);
+		window.hold_ticks = (uint16_t)((hold < half ? hold : half) + FL_HOLD_SLACK_TICKS);
+	window.closed_units = (uint8_t)(fl_div_up(window.hold_ticks, unit) + FL_CLOSED_SLACK_UNITS);
 	evict = fl_div_up(FL_EVICT_S * FL_TICKS_PER_S, unit);
-	evict = evict < 2 ? 2 : evict;
+	evict = evict < FL_EVICT_UNITS_MIN ? FL_EVICT_UNITS_MIN : evict;
 	window.evict_units = (uint8_t)(evict < UINT8_MAX ? evict : UINT8_MAX); /* over L: never */
 	return window;
 }
