@@ -478,11 +478,12 @@ FL_INLINE uint32_t
 fl_track_watch(const struct fl_track *track)
 {
 	bool is_syn = track->flow->segment & FL_SEGMENT_SYN;
+	bool is_closed =
+		fl_flow_state(track->entry) == FL_FLOW_CLOSING && track->facts & FL_ENTRY_CLOSED;
+	bool is_new = is_syn && is_closed; /* S3 */
 	struct fl_track_owners owners;
 
-	if (track->facts & FL_ENTRY_LIVE &&
-	    !(is_syn && fl_flow_state(track->entry) == FL_FLOW_CLOSING &&
-	      track->facts & FL_ENTRY_CLOSED))
+	if (track->facts & FL_ENTRY_LIVE && !is_new)
 		return fl_flow_slot(track->entry);
 	owners = fl_track_owners(track);
 	return fl_track_slot(track, is_syn ? owners.new : owners.def);
