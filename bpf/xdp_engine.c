@@ -54,26 +54,15 @@ map_tables(struct xdp_engine *engine, const struct xdp_program *program, struct 
 {
 	struct plane_tables *tables = &engine->tables;
 
-	if ((tables->vip_buckets = map_memory(engine, program, "vip_buckets", failure)) == NULL ||
-	    (tables->vips = map_memory(engine, program, "vips", failure)) == NULL ||
-	    (tables->backends = map_memory(engine, program, "backends", failure)) == NULL ||
-	    (tables->owners = map_memory(engine, program, "owners", failure)) == NULL ||
-	    (tables->rows = map_memory(engine, program, "rows", failure)) == NULL ||
-	    (tables->ports = map_memory(engine, program, "ports", failure)) == NULL ||
-	    (tables->fragments = map_memory(engine, program, "fragments", failure)) == NULL ||
-	    (tables->flows = map_memory(engine, program, "flows", failure)) == NULL ||
-	    (tables->clock = map_memory(engine, program, "clock", failure)) == NULL ||
-	    (engine->flow_counters = map_memory(engine, program, "flow_counters", failure)) ==
-		    NULL ||
-	    (tables->vip_ledger = map_memory(engine, program, "vip_ledger", failure)) == NULL ||
-	    (tables->backend_ledger = map_memory(engine, program, "backend_ledger", failure)) ==
-		    NULL ||
-	    (engine->config = map_memory(engine, program, "config", failure)) == NULL ||
-	    (engine->cores = map_memory(engine, program, "cores", failure)) == NULL ||
-	    (engine->vip_counters = map_memory(engine, program, "vip_counters", failure)) == NULL ||
-	    (engine->backend_counters = map_memory(engine, program, "backend_counters", failure)) ==
-		    NULL)
+#define MAP(user, name) (((user)->name = map_memory(engine, program, #name, failure)) != NULL)
+	if (!(MAP(tables, vip_buckets) && MAP(tables, vips) && MAP(tables, backends) &&
+	      MAP(tables, owners) && MAP(tables, rows) && MAP(tables, ports) &&
+	      MAP(tables, fragments) && MAP(tables, flows) && MAP(tables, clock) &&
+	      MAP(tables, vip_ledger) && MAP(tables, backend_ledger) && MAP(engine, config) &&
+	      MAP(engine, cores) && MAP(engine, vip_counters) && MAP(engine, backend_counters) &&
+	      MAP(engine, flow_counters)))
 		return -1;
+#undef MAP
 	tables->config = &engine->config->core;
 	tables->generation = &engine->config->generation;
 	return 0;

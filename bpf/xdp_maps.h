@@ -2,28 +2,8 @@
 /**
  * @file
  * The maps of the XDP plane, between its program and its process. Tables have the shapes of
- * dataplane/core/tables.h; all but tx_ports are BPF_F_MMAPABLE arrays that the process maps and
- * writes like memory.
- *
- * | map               | value                | entries                                       |
- * | ----------------- | -------------------- | --------------------------------------------- |
- * | config            | struct xdp_config    | 1                                             |
- * | vip_buckets       | struct fl_vip_bucket | plane_tables_size()                           |
- * | vips              | struct fl_vip        | plane_tables_size()                           |
- * | backends          | struct fl_backend    | limits.backends                               |
- * | owners            | struct fl_owners     | limits.rows / 4, rounded up                   |
- * | rows              | struct fl_row        | limits.rows                                   |
- * | ports             | struct fl_port       | FL_PORTS_MAX                                  |
- * | fragments         | struct fl_fragments  | limits.fragments / 8, a power of two          |
- * | flows             | struct fl_flows      | limits.flows / 8, a power of two              |
- * | clock             | struct fl_clock      | 1                                             |
- * | cores             | struct fl_core       | possible CPUs                                 |
- * | vip_counters      | struct fl_counter    | possible CPUs x vips; index cpu x vips + i    |
- * | backend_counters  | struct fl_counter    | possible CPUs x backends; likewise            |
- * | flow_counters     | struct fl_flow_counter | possible CPUs x vips; likewise              |
- * | vip_ledger        | struct xdp_ledger    | vips; the process's own                       |
- * | backend_ledger    | struct xdp_ledger    | backends; the process's own                   |
- * | tx_ports (DEVMAP) | ifindex              | FL_PORTS_MAX, by port number                  |
+ * dataplane/core/tables.h: XDP_TABLES. Besides them there is tx_ports, a DEVMAP of FL_PORTS_MAX
+ * interfaces by port number.
  */
 #ifndef BPF_XDP_MAPS_H
 #define BPF_XDP_MAPS_H
@@ -53,6 +33,30 @@ struct xdp_ledger {
 	struct fl_counter carry;
 	struct fl_counter base;
 };
+
+/**
+ * T(name, shape of an entry, number of entries) for each table: BPF_F_MMAPABLE arrays, which the
+ * process maps and writes like memory. The numbers are of a `size`, from plane_tables_size(), and
+ * of `cpus`, possible ones; what is counted by CPU lies at cpu x size + index.
+ */
+#define XDP_TABLES(T)                                                            \
+	T(config, struct xdp_config, 1)                                          \
+	T(vip_buckets, struct fl_vip_bucket, size.vip_bucket_count)              \
+	T(vips, struct fl_vip, size.vip_count)                                   \
+	T(backends, struct fl_backend, size.backend_count)                       \
+	T(owners, struct fl_owners, size.owners_count)                           \
+	T(rows, struct fl_row, size.row_count)                                   \
+	T(ports, struct fl_port, FL_PORTS_MAX)                                   \
+	T(fragments, struct fl_fragments, size.fragment_bucket_count)            \
+	T(flows, struct fl_flows, size.flow_bucket_count)                        \
+	T(clock, struct fl_clock, 1)                                             \
+	T(cores, struct fl_core, cpus)                                           \
+	T(vip_counters, struct fl_counter, 1ull * size.vip_count * cpus)         \
+	T(backend_counters, struct fl_counter, 1ull * size.backend_count * cpus) \
+	T(flow_counters, struct fl_flow_counter, 1ull * size.vip_count * cpus)   \
+	/* the process's own: */                                                 \
+	T(vip_ledger, struct xdp_ledger, size.vip_count)                         \
+	T(backend_ledger, struct xdp_ledger, size.backend_count)
 
 _Static_assert(sizeof(struct xdp_config) == 24 + 64 + 32 + 192, "shared shape");
 

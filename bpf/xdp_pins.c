@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "xdp_maps.h"
 #include "xdp_port.h"
 
 /* A walk over the directory. */
@@ -31,12 +32,9 @@ is_link(const char *entry)
 static bool
 is_map(const char *entry)
 {
-	static const char *const names[] = {
-		XDP_PINS_MARK, "vip_buckets",	"vips",		"backends",	    "rows",
-		"ports",       "fragments",	"vip_counters", "backend_counters", "cores",
-		"tx_ports",    "owners",	"vip_ledger",	"backend_ledger",   "flows",
-		"clock",       "flow_counters",
-	};
+#define NAME(name, shape, entries) #name,
+	static const char *const names[] = { XDP_TABLES(NAME) "tx_ports" };
+#undef NAME
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		if (strcmp(names[i], entry) == 0)

@@ -49,22 +49,10 @@ set_sizes(struct xdp_program *program, const struct xdp_config_file *config,
 	  struct failure *failure)
 {
 	struct plane_tables_size size = plane_tables_size(&config->file.limits);
-	const struct sized maps[] = {
-		{ "vip_buckets", size.vip_bucket_count },
-		{ "vips", size.vip_count },
-		{ "backends", size.backend_count },
-		{ "owners", size.owners_count },
-		{ "rows", size.row_count },
-		{ "ports", FL_PORTS_MAX },
-		{ "fragments", size.fragment_bucket_count },
-		{ "flows", size.flow_bucket_count },
-		{ "flow_counters", (uint64_t)size.vip_count * program->cpu_count },
-		{ "vip_counters", (uint64_t)size.vip_count * program->cpu_count },
-		{ "backend_counters", (uint64_t)size.backend_count * program->cpu_count },
-		{ "vip_ledger", size.vip_count },
-		{ "backend_ledger", size.backend_count },
-		{ "cores", program->cpu_count },
-	};
+	const uint32_t cpus = program->cpu_count;
+#define SIZED(name, shape, entries) { #name, entries },
+	const struct sized maps[] = { XDP_TABLES(SIZED) };
+#undef SIZED
 
 	for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
 		struct bpf_map *map = xdp_program_map(program, maps[i].name);

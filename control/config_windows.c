@@ -45,7 +45,7 @@ config_windows_read(const cJSON *object, const struct json_path *parent, struct 
 		(uint32_t)json_get_integer(object, "window_s", CONTROL_WINDOW_S_DEFAULT);
 	windows->udp_window_s =
 		(uint32_t)json_get_integer(object, "udp_window_s", CONTROL_UDP_WINDOW_S_DEFAULT);
-	windows->hold_s = (uint32_t)json_get_integer(object, "hold_s", CONTROL_HOLD_S_DEFAULT);
+	windows->hold_s = (uint32_t)json_get_integer(object, "hold_s", VIP_HOLD_S_DEFAULT);
 	windows->on_down = (enum config_on_down)read_word(object, &on_down, on_down_names, errors);
 	windows->udp = (enum config_udp)read_word(object, &udp, udp_names, errors);
 	if (vip->endpoint.protocol == IPPROTO_TCP && json_get(object, "udp") != NULL)

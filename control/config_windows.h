@@ -11,11 +11,11 @@
 
 /* clang-format off */
 /** For json_check() tables; before POLICY_FIELDS, whose limits are those of a plane. */
-#define WINDOWS_FIELDS                                                               \
-	{ "window_s", JSON_KIND_INTEGER, false, CONTROL_WINDOW_S_MIN, CONTROL_WINDOW_S_MAX },     \
-	{ "udp_window_s", JSON_KIND_INTEGER, false, CONTROL_WINDOW_S_MIN, CONTROL_WINDOW_S_MAX }, \
-	{ "hold_s", JSON_KIND_INTEGER, false, 0, CONTROL_HOLD_S_MAX },               \
-	{ "on_down", JSON_KIND_STRING, false, 0, 32 },                               \
+#define WINDOWS_FIELDS                                                                        \
+	{ "window_s", JSON_KIND_INTEGER, false, CONTROL_WINDOW_S_MIN, VIP_WINDOW_S_MAX },     \
+	{ "udp_window_s", JSON_KIND_INTEGER, false, CONTROL_WINDOW_S_MIN, VIP_WINDOW_S_MAX }, \
+	{ "hold_s", JSON_KIND_INTEGER, false, 0, VIP_HOLD_S_MAX },                            \
+	{ "on_down", JSON_KIND_STRING, false, 0, 32 },                                        \
 	{ "udp", JSON_KIND_STRING, false, 0, 32 }
 /* clang-format on */
 

@@ -26,6 +26,7 @@ static const struct json_field apply_fields[] = {
 	{ "file", JSON_KIND_STRING, false, 1, 256 },
 	{ "more", JSON_KIND_BOOLEAN, false, 0, 0 },
 	{ "if_generation", JSON_KIND_INTEGER, false, 0, JSON_INTEGER_MAX },
+	{ "force", JSON_KIND_BOOLEAN, false, 0, 0 },
 	{ NULL },
 };
 

@@ -196,6 +196,7 @@ config_submit(struct ctl *ctl, struct rpc_call *call, enum push_kind kind)
 	job->job.file = config;
 	job->job.has_if_generation = json_get(call->params, "if_generation") != NULL;
 	job->job.if_generation = (uint64_t)json_get_integer(call->params, "if_generation", 0);
+	job->job.force = json_get_boolean(call->params, "force", false);
 	job->job.done = config_done;
 	ctl_job_submit(job);
 }

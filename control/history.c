@@ -15,11 +15,11 @@
  * its successor came is where a replay may begin, and nothing older counts. The first set of a VIP
  * is another such place, and one under which it had no window: its rows were stable at once.
  *
- * Where that is further back than there is room for, the oldest sets are forgotten. A replay then
- * takes rows for stable that were moving when the first set that is left was committed. Of these,
- * those that changed their owner again since get the wrong previous owner, and those that did not
- * none: a plane that starts then sends their older flows elsewhere than the others do, until a
- * window has passed in which they were not moved again.
+ * Where there are more sets than there is room for, the one that served shortest goes, but never
+ * the first, where a replay may begin, nor the present one. A replay then takes what that set moved
+ * for moved by the next one. The previous owner of a row is right all the same: it is that of the
+ * first set. A row's time is not: it moves for longer, by as much as that set served, and takes a
+ * change in that time for one of a row that moves still.
  */
 #include "history.h"
 
@@ -41,7 +41,7 @@ struct past {
 	uint32_t set_count;
 	uint32_t table_size; /* of all sets: with another one all rows are new */
 	bool seen;	     /* in the configuration, by the walk under way */
-	struct history_set sets[HISTORY_SETS_MAX + 1];
+	struct history_set sets[VIP_HISTORY_MAX + 1];
 };
 
 struct history {
@@ -217,15 +217,29 @@ past_backends(const struct past *past)
 	return count;
 }
 
+/* Of the sets between the first and the present one, the one that served shortest. */
+static uint32_t
+past_shortest(const struct past *past)
+{
+	uint32_t shortest = 1;
+
+	for (uint32_t i = 2; i + 1 < past->set_count; i++) {
+		if (past->sets[i + 1].since_ms - past->sets[i].since_ms <
+		    past->sets[shortest + 1].since_ms - past->sets[shortest].since_ms)
+			shortest = i;
+	}
+	return shortest;
+}
+
 /* Takes the set. */
 static void
 past_add(struct past *past, const struct history_set *set)
 {
-	if (past->set_count > HISTORY_SETS_MAX)
-		past_forget(past, 0);
+	if (past->set_count > VIP_HISTORY_MAX)
+		past_forget(past, past_shortest(past));
 	past->sets[past->set_count++] = *set;
 	while (past->set_count > 2 && past_backends(past) > HISTORY_BACKENDS_MAX)
-		past_forget(past, 0);
+		past_forget(past, past_shortest(past));
 }
 
 static struct past *
@@ -299,14 +313,6 @@ history_note(struct history *history, const struct config *config, int64_t now_m
 	forget_gone(history, config);
 	for (uint32_t i = 0; i < config->vip_count; i++)
 		note_vip(history, &config->vips[i], now_ms);
-}
-
-uint32_t
-history_count(const struct history *history, const struct config_vip *vip)
-{
-	const struct past *past = past_find(history, &vip->endpoint);
-
-	return past != NULL && past->set_count > 0 ? past->set_count - 1 : 0;
 }
 
 /* --- over a restart --- */

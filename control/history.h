@@ -51,9 +51,6 @@ void history_destroy(struct history *history);
  */
 void history_note(struct history *history, const struct config *config, int64_t now_ms);
 
-/** How many sets are kept of a VIP before the present one; at most HISTORY_SETS_MAX. */
-uint32_t history_count(const struct history *history, const struct config_vip *vip);
-
 /**
  * Add "age_ms" and "history" to @p object, a VIP of plane.prepare with the set of @p vip, as far as
  * the line has room, newest first; nothing where nothing is known. A set of @p vip that was not
@@ -79,7 +76,7 @@ history_sets(const struct history *history, const struct config_vip *vip, uint32
 /**
  * Put back what history_sets() told an earlier process: the past of @p vip is this from now on.
  *
- * @param sets oldest first, not before the one before it; of the first HISTORY_SETS_MAX + 1 the
+ * @param sets oldest first, not before the one before it; of the first VIP_HISTORY_MAX + 1 the
  *        members are taken.
  * @return 0; -ENOMEM, none was taken.
  */

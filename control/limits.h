@@ -22,11 +22,8 @@ enum {
 	CONTROL_ROWS_PER_BACKEND_MIN = 10,
 	CONTROL_ROWS_PER_BACKEND_WARN = 100,
 	CONTROL_WINDOW_S_MIN = 2,
-	CONTROL_WINDOW_S_MAX = 86400,
 	CONTROL_WINDOW_S_DEFAULT = 900,
 	CONTROL_UDP_WINDOW_S_DEFAULT = 60,
-	CONTROL_HOLD_S_MAX = 300,
-	CONTROL_HOLD_S_DEFAULT = 3,
 
 	/* plane_link */
 	LINK_BACKOFF_MS_MIN = 100,
@@ -50,8 +47,7 @@ enum {
 	PUSH_WARNINGS_MAX = 64,
 
 	/* history */
-	HISTORY_SETS_MAX = 64, /**< of a VIP, before the present one */
-	/* Backends of all its sets: what does not fit a line with the VIP is of no use. */
+	/* Backends of all sets of a VIP: what does not fit a line with the VIP is of no use. */
 	HISTORY_BACKENDS_MAX = CONTROL_VIP_BACKENDS_MAX,
 
 	/* state_file */
@@ -66,6 +62,7 @@ enum {
 	KEEPER_DROP_MAX = 256,	/**< backends dropped by one change */
 	KEEPER_LOOK_MAX = 1024, /**< backends of a VIP looked at at one tick */
 	RAMP_STEP_MS = 5000,	/**< a ramp changes weights this often at most */
+	RAMP_WINDOW_STEPS = 48, /**< and so often in a window; below VIP_HISTORY_MAX */
 	RAMP_S_MAX = 86400,
 
 	/* ctl */

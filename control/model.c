@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model_sorted.h"
+
 int
 model_create(struct config *config, struct model **ret_model)
 {
@@ -105,66 +107,6 @@ model_admin(const struct config_backend *backend)
 	return backend->drained ? "drained" : "enabled";
 }
 
-/* --- sorted views: both sides of a comparison are walked in the same order --- */
-
-static int
-vip_pointer_compare(const void *left, const void *right)
-{
-	const struct config_vip *const *a = left;
-	const struct config_vip *const *b = right;
-
-	return endpoint_compare(&(*a)->endpoint, &(*b)->endpoint);
-}
-
-static int
-backend_pointer_compare(const void *left, const void *right)
-{
-	const struct config_backend *const *a = left;
-	const struct config_backend *const *b = right;
-
-	return memcmp(&(*a)->address, &(*b)->address, sizeof(struct addr));
-}
-
-/* @return pointers to the VIPs, sorted by endpoint; NULL: no memory. */
-static struct config_vip **
-vips_sorted(const struct config *config)
-{
-	struct config_vip **sorted = calloc((size_t)config->vip_count + 1, sizeof(void *));
-
-	if (sorted == NULL)
-		return NULL;
-	for (uint32_t i = 0; i < config->vip_count; i++)
-		sorted[i] = &config->vips[i];
-	qsort(sorted, config->vip_count, sizeof(void *), vip_pointer_compare);
-	return sorted;
-}
-
-/* Those that planes have. */
-static struct config_backend **
-backends_sorted(const struct config_vip *vip, uint32_t *ret_count)
-{
-	struct config_backend **sorted = calloc((size_t)vip->backend_count + 1, sizeof(void *));
-
-	if (sorted == NULL)
-		return NULL;
-	*ret_count = 0;
-	for (uint32_t i = 0; i < vip->backend_count; i++) {
-		if (model_is_pushed(&vip->backends[i]))
-			sorted[(*ret_count)++] = &vip->backends[i];
-	}
-	qsort(sorted, *ret_count, sizeof(void *), backend_pointer_compare);
-	return sorted;
-}
-
-static struct config_vip *
-vip_among(struct config_vip **sorted, uint32_t count, const struct config_vip *wanted)
-{
-	struct config_vip **found =
-		bsearch(&wanted, sorted, count, sizeof(void *), vip_pointer_compare);
-
-	return found != NULL ? *found : NULL;
-}
-
 uint64_t
 model_vip_weight(const struct config_vip *vip)
 {
@@ -176,6 +118,21 @@ model_vip_weight(const struct config_vip *vip)
 }
 
 /* --- what changes --- */
+
+/* Those that planes have, by address; NULL: no memory. */
+static struct config_backend **
+backends_pushed(const struct config_vip *vip, uint32_t *ret_count)
+{
+	struct config_backend **sorted = model_sorted_backends(vip);
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; sorted != NULL && i < vip->backend_count; i++) {
+		if (model_is_pushed(sorted[i]))
+			sorted[count++] = sorted[i];
+	}
+	*ret_count = count;
+	return sorted;
+}
 
 /* @return 1 when planes serve the two alike, 0 when not; -ENOMEM. */
 static int
@@ -189,8 +146,8 @@ vip_same(const struct config_vip *from, const struct config_vip *to)
 
 	if (from->table_size != to->table_size || !policy_equal(&from->policy, &to->policy))
 		return 0;
-	old = backends_sorted(from, &old_count);
-	new = backends_sorted(to, &new_count);
+	old = backends_pushed(from, &old_count);
+	new = backends_pushed(to, &new_count);
 	if (old == NULL || new == NULL)
 		same = -ENOMEM;
 	else if (old_count != new_count)
@@ -210,7 +167,8 @@ plan_fill(const struct config *from, const struct config *to, struct config_vip 
 	  struct model_plan *plan)
 {
 	for (uint32_t i = 0; i < to->vip_count; i++) {
-		const struct config_vip *old = vip_among(sorted, from->vip_count, &to->vips[i]);
+		const struct config_vip *old =
+			model_sorted_find(sorted, from->vip_count, &to->vips[i]);
 		struct model_change change = { .kind = MODEL_ADDED, .to = i };
 		int same = 0;
 
@@ -232,7 +190,7 @@ plan_fill_removed(const struct config *from, const struct config *to, struct con
 		  struct model_plan *plan)
 {
 	for (uint32_t i = 0; i < from->vip_count; i++) {
-		if (vip_among(sorted, to->vip_count, &from->vips[i]) == NULL)
+		if (model_sorted_find(sorted, to->vip_count, &from->vips[i]) == NULL)
 			plan->changes[plan->count++] =
 				(struct model_change){ .kind = MODEL_REMOVED, .from = i };
 	}
@@ -242,8 +200,8 @@ int
 model_plan(const struct config *from, const struct config *to, struct model_plan **ret_plan)
 {
 	struct model_plan *plan = calloc(1, sizeof *plan);
-	struct config_vip **old = vips_sorted(from);
-	struct config_vip **new = vips_sorted(to);
+	struct config_vip **old = model_sorted_vips(from);
+	struct config_vip **new = model_sorted_vips(to);
 	int r = -ENOMEM;
 
 	if (plan != NULL)

@@ -101,11 +101,22 @@ const char *model_admin(const struct config_backend *backend);
  * A runtime weight that the new file also has ends. Backends that are not in it any more, but that
  * planes were given, are added as leaving, where the VIP tracks flows and has room for them.
  *
- * @param ret_kept a sentence for each that is kept, and for each VIP that is removed, is added to
- *        this JSON array.
+ * @param ret_kept a sentence for each that is kept, and about each VIP that cuts connections, as it
+ *        is removed, has another table, or has no room for what would leave, is added to this JSON
+ *        array.
  * @return 0; -ENOMEM.
  */
 int model_carry(const struct config *from, struct config *to, cJSON *ret_kept);
+
+/**
+ * What must not happen unless the operator insists: a VIP that planes were given gets another
+ * table, whose rows begin anew.
+ *
+ * @param errors says which VIPs: cuts_connections.
+ * @return 0; -EPERM; -ENOMEM.
+ */
+int
+model_check_cuts(const struct config *from, const struct config *to, struct json_errors *errors);
 
 /**
  * Make the state after an edit.

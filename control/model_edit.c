@@ -6,29 +6,28 @@
 #include "model.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int
-vip_pointer_compare(const void *left, const void *right)
-{
-	const struct config_vip *const *a = left;
-	const struct config_vip *const *b = right;
-
-	return endpoint_compare(&(*a)->endpoint, &(*b)->endpoint);
-}
-
-static int
-backend_pointer_compare(const void *left, const void *right)
-{
-	const struct config_backend *const *a = left;
-	const struct config_backend *const *b = right;
-
-	return memcmp(&(*a)->address, &(*b)->address, sizeof(struct addr));
-}
+#include "model_sorted.h"
 
 /* --- carrying runtime settings over --- */
+
+/* Adds a sentence for the operator. @return 0; -ENOMEM. */
+static int __attribute__((format(printf, 2, 3))) tell(cJSON *sentences, const char *format, ...)
+{
+	char text[256];
+	cJSON *item;
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	item = cJSON_CreateString(text);
+	return item != NULL && cJSON_AddItemToArray(sentences, item) ? 0 : -ENOMEM;
+}
 
 /* The sentence about a backend that is not as the file says; false: it is. */
 static bool
@@ -56,7 +55,6 @@ carry_backend(const struct config_vip *vip, const struct config_backend *from,
 	      struct config_backend *to, cJSON *ret_kept)
 {
 	char text[256];
-	cJSON *item;
 
 	to->served = from->served;
 	to->drained = from->drained;
@@ -69,12 +67,7 @@ carry_backend(const struct config_vip *vip, const struct config_backend *from,
 	to->ramp_to = from->ramp_to;
 	to->ramp_begin_ms = from->ramp_begin_ms;
 	to->ramp_end_ms = from->ramp_end_ms;
-	if (!carried_text(vip, to, text))
-		return 0;
-	item = cJSON_CreateString(text);
-	if (item == NULL || !cJSON_AddItemToArray(ret_kept, item))
-		return -ENOMEM;
-	return 0;
+	return carried_text(vip, to, text) ? tell(ret_kept, "%s", text) : 0;
 }
 
 /* Planes must not be told to send a VIP's packets to a VIP. */
@@ -110,72 +103,166 @@ model_add_leaving(const struct config *config, struct config_vip *vip,
 	return 0;
 }
 
+static bool
+warnings_are_many(const cJSON *ret_kept)
+{
+	return cJSON_GetArraySize(ret_kept) >= PUSH_WARNINGS_MAX;
+}
+
+/* Of backends that the VIP has no place to drain: how many, and one of them. */
+static int
+warn_of_cut(const struct config_vip *vip, const struct config_backend *one, uint32_t count,
+	    cJSON *ret_kept)
+{
+	char more[32] = "";
+
+	if (count == 0 || warnings_are_many(ret_kept))
+		return 0;
+	if (count > 1)
+		snprintf(more, sizeof more, " and %u more", count - 1);
+	return tell(ret_kept,
+		    "%s: backend %s%s: removed at once, and connections with it, as a table of %u "
+		    "rows has no room to drain it; drain it before (fairlead backend drain --wait)",
+		    vip->name, one->name, more, vip->table_size);
+}
+
+/* Backends that planes have and the new configuration has not. */
+struct missing {
+	uint32_t count;
+	const struct config_backend **backends;
+};
+
+/* They begin to leave. */
+static int
+leave_missing(const struct missing *missing, const struct config *config, struct config_vip *vip,
+	      cJSON *ret_kept)
+{
+	const struct config_backend *cut = NULL;
+	uint32_t cut_count = 0;
+
+	for (uint32_t i = 0; i < missing->count; i++) {
+		uint32_t before = vip->backend_count;
+
+		if (model_add_leaving(config, vip, missing->backends[i]) < 0)
+			return -ENOMEM;
+		if (vip->backend_count == before) {
+			cut = missing->backends[i];
+			cut_count++;
+		}
+	}
+	return warn_of_cut(vip, cut, cut_count, ret_kept);
+}
+
 /* Those that are in both VIPs get their settings, those that are in the first only begin to leave.
  */
 static int
-carry_vip(const struct config_vip *from, struct config *config, struct config_vip *to,
+carry_vip(const struct config_vip *from, const struct config *config, struct config_vip *to,
 	  cJSON *ret_kept)
 {
-	struct config_backend **sorted = calloc((size_t)to->backend_count + 1, sizeof(void *));
-	bool *missing = calloc((size_t)from->backend_count + 1, sizeof *missing);
-	int r = sorted != NULL && missing != NULL ? 0 : -ENOMEM;
+	struct config_backend **sorted = model_sorted_backends(to);
+	struct missing missing = {
+		.backends = calloc((size_t)from->backend_count + 1, sizeof(void *)),
+	};
+	int r = sorted != NULL && missing.backends != NULL ? 0 : -ENOMEM;
 
-	for (uint32_t i = 0; r == 0 && i < to->backend_count; i++)
-		sorted[i] = &to->backends[i];
-	if (r == 0)
-		qsort(sorted, to->backend_count, sizeof(void *), backend_pointer_compare);
 	for (uint32_t i = 0; i < from->backend_count && r == 0; i++) {
 		const struct config_backend *backend = &from->backends[i];
-		struct config_backend **found = bsearch(&backend, sorted, to->backend_count,
-							sizeof(void *), backend_pointer_compare);
+		struct config_backend *found =
+			model_sorted_find_backend(sorted, to->backend_count, backend);
 
-		missing[i] = found == NULL && backend->served && model_is_pushed(backend);
 		if (found != NULL)
-			r = carry_backend(to, backend, *found, ret_kept);
+			r = carry_backend(to, backend, found, ret_kept);
+		else if (backend->served && model_is_pushed(backend))
+			missing.backends[missing.count++] = backend;
 	}
-	for (uint32_t i = 0; i < from->backend_count && r == 0; i++) {
-		if (missing[i] && to->policy.window_s > 0)
-			r = model_add_leaving(config, to, &from->backends[i]);
-	}
-	free(missing);
+	if (r == 0 && to->policy.window_s > 0)
+		r = leave_missing(&missing, config, to, ret_kept);
+	free(missing.backends);
 	free(sorted);
 	return r;
+}
+
+static bool
+vip_was_served(const struct config_vip *vip)
+{
+	bool served = false;
+
+	for (uint32_t i = 0; i < vip->backend_count; i++)
+		served = served || vip->backends[i].served;
+	return served;
+}
+
+static bool
+cuts_by_size(const struct config_vip *from, const struct config_vip *to)
+{
+	return from->table_size != to->table_size && from->policy.window_s > 0 &&
+	       vip_was_served(from);
+}
+
+static int
+warn_of_size(const struct config_vip *from, const struct config_vip *to, cJSON *ret_kept)
+{
+	if (!cuts_by_size(from, to) || warnings_are_many(ret_kept))
+		return 0;
+	return tell(ret_kept,
+		    "%s: table_size %u -> %u is another table: all open connections break whose "
+		    "row has another owner in it; to keep them, give a new VIP the new size and "
+		    "move the clients' name to it",
+		    to->name, from->table_size, to->table_size);
 }
 
 static int
 warn_of_removed(const struct config_vip *vip, cJSON *ret_kept)
 {
-	char text[256];
-	cJSON *item;
-
-	if (cJSON_GetArraySize(ret_kept) >= PUSH_WARNINGS_MAX)
+	if (warnings_are_many(ret_kept))
 		return 0;
-	snprintf(text, sizeof text,
-		 "%s: the VIP is removed at once, and its connections with it; to let them end "
-		 "first, withdraw its route and wait",
-		 vip->name);
-	item = cJSON_CreateString(text);
-	return item != NULL && cJSON_AddItemToArray(ret_kept, item) ? 0 : -ENOMEM;
+	return tell(ret_kept,
+		    "%s: the VIP is removed at once, and its connections with it; to let them end "
+		    "first, withdraw its route and wait",
+		    vip->name);
 }
 
 int
 model_carry(const struct config *from, struct config *to, cJSON *ret_kept)
 {
-	struct config_vip **sorted = calloc((size_t)to->vip_count + 1, sizeof(void *));
-	int r = 0;
+	struct config_vip **sorted = model_sorted_vips(to);
+	int r = sorted != NULL ? 0 : -ENOMEM;
 
-	if (sorted == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < to->vip_count; i++)
-		sorted[i] = &to->vips[i];
-	qsort(sorted, to->vip_count, sizeof(void *), vip_pointer_compare);
 	for (uint32_t i = 0; i < from->vip_count && r == 0; i++) {
 		const struct config_vip *vip = &from->vips[i];
-		struct config_vip **found =
-			bsearch(&vip, sorted, to->vip_count, sizeof(void *), vip_pointer_compare);
+		struct config_vip *found = model_sorted_find(sorted, to->vip_count, vip);
 
-		r = found != NULL ? carry_vip(vip, to, *found, ret_kept)
-				  : warn_of_removed(vip, ret_kept);
+		if (found == NULL) {
+			r = warn_of_removed(vip, ret_kept);
+			continue;
+		}
+		r = carry_vip(vip, to, found, ret_kept);
+		if (r == 0)
+			r = warn_of_size(vip, found, ret_kept);
+	}
+	free(sorted);
+	return r;
+}
+
+int
+model_check_cuts(const struct config *from, const struct config *to, struct json_errors *errors)
+{
+	struct config_vip **sorted = model_sorted_vips(to);
+	int r = sorted != NULL ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < from->vip_count && sorted != NULL; i++) {
+		const struct config_vip *vip = &from->vips[i];
+		const struct config_vip *found = model_sorted_find(sorted, to->vip_count, vip);
+
+		if (found == NULL || !cuts_by_size(vip, found))
+			continue;
+		r = -EPERM;
+		json_error_add(errors, NULL, "cuts_connections",
+			       "leave table_size as it is, give a new VIP the new size and move "
+			       "the clients' name to it, or insist with --yes (\"force\": true)",
+			       "VIP %s: table_size %u -> %u breaks all open connections whose row "
+			       "has another owner in the new table",
+			       found->name, vip->table_size, found->table_size);
 	}
 	free(sorted);
 	return r;
@@ -221,17 +308,32 @@ edit_weight(struct config_backend *backend, const struct model_edit *edit)
 	backend->ramp_end_ms = edit->now_ms + (int64_t)edit->over_s * 1000;
 }
 
-static void
-ramp_step(struct config_backend *backend, int64_t now_ms)
+/*
+ * The moment whose weight a ramp has now. Each step is a set of backends in the VIP's history,
+ * which has to reach back over a window: so the steps of a window are few, and ramps that take as
+ * long take theirs at the same moments.
+ */
+static int64_t
+ramp_moment_ms(const struct config_vip *vip, const struct config_backend *backend, int64_t now_ms)
 {
 	int64_t whole_ms = backend->ramp_end_ms - backend->ramp_begin_ms;
-	int64_t done_ms = now_ms - backend->ramp_begin_ms;
+	int64_t window_ms = (int64_t)vip->policy.window_s * 1000;
+	int64_t step_ms = (whole_ms < window_ms ? whole_ms : window_ms) / RAMP_WINDOW_STEPS;
+
+	return step_ms > RAMP_STEP_MS ? now_ms - now_ms % step_ms : now_ms;
+}
+
+static void
+ramp_step(const struct config_vip *vip, struct config_backend *backend, int64_t now_ms)
+{
+	int64_t whole_ms = backend->ramp_end_ms - backend->ramp_begin_ms;
+	int64_t done_ms = ramp_moment_ms(vip, backend, now_ms) - backend->ramp_begin_ms;
 	int64_t way = (int64_t)backend->ramp_to - backend->ramp_from;
 
-	if (done_ms >= whole_ms) {
+	if (now_ms >= backend->ramp_end_ms) {
 		backend->ramping = false;
 		backend_set_weight(backend, backend->ramp_to);
-	} else {
+	} else if (done_ms > 0) {
 		backend_set_weight(backend,
 				   (uint32_t)(backend->ramp_from + way * done_ms / whole_ms));
 	}
@@ -336,9 +438,11 @@ static int
 edit_ramps(struct config *config, const struct model_edit *edit)
 {
 	for (uint32_t i = 0; i < config->vip_count; i++) {
-		for (uint32_t j = 0; j < config->vips[i].backend_count; j++) {
-			if (config->vips[i].backends[j].ramping)
-				ramp_step(&config->vips[i].backends[j], edit->now_ms);
+		struct config_vip *vip = &config->vips[i];
+
+		for (uint32_t j = 0; j < vip->backend_count; j++) {
+			if (vip->backends[j].ramping)
+				ramp_step(vip, &vip->backends[j], edit->now_ms);
 		}
 	}
 	return 0;

@@ -339,6 +339,16 @@ change_put_policy(cJSON *object, const struct config_vip *before, const struct c
 	       model_view_put(object, "policy_after", policy_json(&after->policy));
 }
 
+/* Both, where they differ. */
+static bool
+change_put_size(cJSON *object, const struct config_vip *before, const struct config_vip *after)
+{
+	if (before == NULL || after == NULL || before->table_size == after->table_size)
+		return true;
+	return cJSON_AddNumberToObject(object, "table_size_before", before->table_size) != NULL &&
+	       cJSON_AddNumberToObject(object, "table_size_after", after->table_size) != NULL;
+}
+
 static cJSON *
 change_json(const struct model_change *change, const struct config_vip *before,
 	    const struct config_vip *after)
@@ -355,6 +365,7 @@ change_json(const struct model_change *change, const struct config_vip *before,
 			cJSON_AddStringToObject(object, "name", vip->name) &&
 			cJSON_AddStringToObject(object, "change", words[change->kind]) &&
 			change_put_policy(object, before, after) &&
+			change_put_size(object, before, after) &&
 			model_view_put(object, "backends", change_backends_json(before, after)));
 }
 

@@ -150,6 +150,8 @@ change_prepare(struct pusher *pusher, struct push_job *job, struct push_result *
 		pusher->candidate = job->file;
 		job->file = NULL;
 		r = model_carry(now, pusher->candidate, result->warnings);
+		if (r == 0 && job->kind == PUSH_APPLY && !job->force)
+			r = model_check_cuts(now, pusher->candidate, &result->errors);
 	} else {
 		r = model_edit(now, &job->edit, &pusher->candidate, &result->errors);
 	}

@@ -25,7 +25,7 @@ static const struct json_field vip_fields[] = {
 	  .kind = JSON_KIND_ARRAY,
 	  .required = true,
 	  .max = CONTROL_VIP_BACKENDS_MAX },
-	{ .name = "sets", .kind = JSON_KIND_ARRAY, .max = HISTORY_SETS_MAX + 1 },
+	{ .name = "sets", .kind = JSON_KIND_ARRAY, .max = VIP_HISTORY_MAX + 1 },
 	{ 0 },
 };
 
@@ -64,7 +64,7 @@ static const struct json_field set_fields[] = {
 	{ .name = "window_s",
 	  .kind = JSON_KIND_INTEGER,
 	  .required = true,
-	  .max = CONTROL_WINDOW_S_MAX },
+	  .max = VIP_WINDOW_S_MAX },
 	{ .name = "backends",
 	  .kind = JSON_KIND_ARRAY,
 	  .required = true,
@@ -88,7 +88,7 @@ static const struct json_field member_fields[] = {
 /* What the text says of one VIP. */
 struct taken_vip {
 	uint32_t set_count;
-	struct history_set sets[HISTORY_SETS_MAX + 1];
+	struct history_set sets[VIP_HISTORY_MAX + 1];
 };
 
 /* All of the text. */

@@ -237,7 +237,7 @@ plane_fixture_slot(const struct plane_fixture *fixture, const struct fl_vip *vip
 			&fixture->tables.backends[service->slot_base + i];
 		struct fl_addr target = fl_encap_target(backend);
 
-		if ((fl_link_flags(backend->link) & FL_LINK_LIVE) &&
+		if (fl_backend_is_live(backend) &&
 		    memcmp(&target, wanted.bytes, sizeof target) == 0)
 			return i;
 	}

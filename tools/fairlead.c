@@ -23,7 +23,7 @@ const struct cli_command cli_commands[] = {
 	{ "config", "apply", "FILE", "make the planes serve FILE: all of it or nothing",
 	  "  fairlead config apply new.json\n"
 	  "  fairlead config apply new.json --if-generation 7\n",
-	  1, CLI_OPTION_IF_GENERATION, 0, command_config_apply },
+	  1, CLI_OPTION_IF_GENERATION | CLI_OPTION_YES, 0, command_config_apply },
 	{ "config", "show", "", "the configuration that serves, as a file",
 	  "  fairlead config show > now.json\n", 0, 0, 0, command_config_show },
 	{ "vip", "list", "", "all VIPs with their packets", "  fairlead vip list\n", 0, 0, 0,

@@ -240,6 +240,7 @@ exit_code_of(const char *code, bool about_config)
 		{ "unknown_backend", CLI_ANSWER_NO },
 		{ "unknown_plane", CLI_ANSWER_NO },
 		{ "last_backend", CLI_ANSWER_NO },
+		{ "cuts_connections", CLI_ANSWER_NO },
 		{ "parse_error", EX_DATAERR },
 		{ "too_deep", EX_DATAERR },
 		{ "plane_refused", EX_CONFIG },

@@ -207,10 +207,12 @@ part_size(const struct document *document, size_t offset)
 }
 
 static int
-add_condition(const struct cli *cli, cJSON *params)
+add_conditions(const struct cli *cli, cJSON *params)
 {
 	int64_t generation;
 
+	if (args_given(cli, CLI_OPTION_YES))
+		(void)cJSON_AddTrueToObject(params, "force");
 	if (cli->if_generation == NULL)
 		return 0;
 	if (!args_number(cli->if_generation, JSON_INTEGER_MAX, &generation))
@@ -236,7 +238,7 @@ document_send(struct cli *cli, const char *method, const struct document *docume
 		free(text);
 		if (params == NULL)
 			return out_fail(cli, EX_SOFTWARE, "no_memory", "", "no memory");
-		if (!more && (r = add_condition(cli, params)) != 0) {
+		if (!more && (r = add_conditions(cli, params)) != 0) {
 			cJSON_Delete(params);
 			return r;
 		}
@@ -313,6 +315,13 @@ plan_print_policy(const cJSON *before, const cJSON *after)
 	}
 }
 
+/* Another table: its rows begin anew. */
+static bool
+plan_is_other_table(const cJSON *change)
+{
+	return json_get(change, "table_size_after") != NULL;
+}
+
 static unsigned
 count_kind(const cJSON *changes, const char *kind)
 {
@@ -340,6 +349,8 @@ plan_print_cut(const cJSON *change)
 		return;
 	if (strcmp(kind, "removed") == 0)
 		out_print("    open flows that are cut: all (%llu tracked)\n", tracked);
+	else if (plan_is_other_table(change))
+		out_print("    open flows that are cut: all that change backend\n");
 	else if (backends > 0)
 		out_print("    open flows that are cut: all of the removed (%llu tracked)\n",
 			  tracked);
@@ -349,12 +360,12 @@ plan_print_cut(const cJSON *change)
 
 /*
  * What the change does to flows, as the planes tell it; nothing where none is there. A VIP without
- * a window lets go of the open ones too.
+ * a window lets go of the open ones too, and so does another table.
  */
 static void
 plan_print_flows(const cJSON *change, const struct config_vip *vip)
 {
-	bool tracks = vip != NULL && vip->policy.window_s > 0;
+	bool tracks = vip != NULL && vip->policy.window_s > 0 && !plan_is_other_table(change);
 	long long rows = json_get_integer(change, "rows", 0);
 	long long moved = json_get_integer(change, "rows_moved", -1);
 	long long least = json_get_integer(change, "rows_minimum", -1);
@@ -380,6 +391,10 @@ plan_print_vip(const cJSON *change, const struct config *config)
 	if (strcmp(kind, "changed") == 0) {
 		plan_print_policy(json_get(change, "policy_before"),
 				  json_get(change, "policy_after"));
+		if (plan_is_other_table(change))
+			out_print("    ~ table_size: %llu -> %llu\n",
+				  (unsigned long long)out_number(change, "table_size_before"),
+				  (unsigned long long)out_number(change, "table_size_after"));
 		cJSON_ArrayForEach (backend, json_get(change, "backends")) {
 			plan_print_backend(backend);
 		}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Waiting until nothing holds a backend any more: backend.list once a second, and before it is
- * called drained, whether every plane was asked. A daemon that goes away meanwhile is tried again
- * until the limit; Ctrl-C ends the waiting, not the drain.
+ * called drained, or while it is being removed, which planes that speaks for. A daemon that goes
+ * away meanwhile is tried again until the limit; Ctrl-C ends the waiting, not the drain.
  */
 #include <errno.h>
 #include <poll.h>
@@ -38,9 +38,10 @@ struct waiter {
 	enum wait_for what;
 	int64_t started_ms;
 	int64_t deadline_ms;
-	const char *vip;     /* ask for this VIP alone; NULL: all */
-	cJSON *list;	     /* the newest answer of backend.list; NULL: none yet */
-	cJSON *planes;	     /* of status, when a list said drained; NULL: not asked */
+	const char *vip; /* ask for this VIP alone; NULL: all */
+	cJSON *list;	 /* the newest answer of backend.list; NULL: none yet */
+	/* Of status, when a list said drained, or while a removal went on; NULL: not asked. */
+	cJSON *planes;
 	bool is_lost;	     /* the daemon does not answer */
 	bool shows_progress; /* on stderr, a terminal */
 	int exit_code;	     /* of OUTCOME_FAILED */
@@ -268,12 +269,9 @@ planes_are_all_there(const struct waiter *waiter)
 	return count > 0 && out_number(waiter->list, "planes_in_sync") == count;
 }
 
-/*
- * A list speaks for the planes that are there. What one that is away still forwards (the kernel
- * goes on without its process) nobody knows: it counts as not drained.
- */
+/* Of status. @return OUTCOME_DONE, or as ask_failed(). */
 static enum outcome
-confirm_with_planes(struct waiter *waiter, enum outcome outcome)
+planes_ask(struct waiter *waiter)
 {
 	cJSON *status = NULL;
 	int r = ask(waiter, "status", NULL, &status);
@@ -283,7 +281,36 @@ confirm_with_planes(struct waiter *waiter, enum outcome outcome)
 	cJSON_Delete(waiter->planes);
 	waiter->planes = cJSON_DetachItemFromObjectCaseSensitive(status, "planes");
 	cJSON_Delete(status);
+	return OUTCOME_DONE;
+}
+
+/*
+ * A list speaks for the planes that are there. What one that is away still forwards (the kernel
+ * goes on without its process) nobody knows: it counts as not drained.
+ */
+static enum outcome
+confirm_drained(struct waiter *waiter, enum outcome outcome)
+{
+	enum outcome asked = planes_ask(waiter);
+
+	if (asked != OUTCOME_DONE)
+		return asked;
 	return planes_are_all_there(waiter) ? outcome : OUTCOME_MORE;
+}
+
+/*
+ * A removal does not wait for a plane that is away for longer than a window. Which one that was is
+ * seen while the backend is still there: it may be back a moment later, and cut connections then.
+ */
+static enum outcome
+watch_planes(struct waiter *waiter, enum outcome outcome)
+{
+	enum outcome asked;
+
+	if (outcome != OUTCOME_MORE && (outcome != OUTCOME_DONE || waiter->planes != NULL))
+		return outcome;
+	asked = planes_ask(waiter);
+	return asked == OUTCOME_DONE ? outcome : asked;
 }
 
 static enum outcome
@@ -306,15 +333,17 @@ look(struct waiter *waiter)
 		out_warning(waiter->cli, "fairleadd answers again");
 	}
 	waiter->is_lost = false;
-	cJSON_Delete(waiter->planes);
 	cJSON_Delete(waiter->list);
-	waiter->planes = NULL;
 	waiter->list = list;
 	waiter->vip = waiter->cli->vip;
 	outcome = rows_outcome(waiter);
-	if (waiter->what == WAIT_DRAINED && (outcome == OUTCOME_DONE || outcome == OUTCOME_IDLE) &&
+	if (waiter->what == WAIT_REMOVED)
+		return watch_planes(waiter, outcome);
+	cJSON_Delete(waiter->planes);
+	waiter->planes = NULL;
+	if ((outcome == OUTCOME_DONE || outcome == OUTCOME_IDLE) &&
 	    json_get(list, "backends") != NULL)
-		outcome = confirm_with_planes(waiter, outcome);
+		outcome = confirm_drained(waiter, outcome);
 	return outcome;
 }
 
@@ -348,6 +377,29 @@ left_print(const struct waiter *waiter)
 	}
 	if (waiter->is_lost)
 		out_print("what happened since is not known: %s\n", waiter->error.message);
+}
+
+/* Planes that the end does not speak for. A change is on its way to one that is syncing: a removal
+ * waits for that. @return the exit code. */
+static int
+planes_warn(const struct waiter *waiter)
+{
+	const cJSON *plane;
+	int r = 0;
+
+	cJSON_ArrayForEach (plane, waiter->planes) {
+		if (json_get_boolean(plane, "in_sync", false) ||
+		    strcmp(json_get_string(plane, "state", ""), "syncing") == 0)
+			continue;
+		r = CLI_ANSWER_NO;
+		out_warning(waiter->cli,
+			    "plane %s was not in sync (%s) for so long that the removal did not "
+			    "wait for it: connections that it still sends to %s are cut when it "
+			    "gets this state",
+			    json_get_string(plane, "name", ""), json_get_string(plane, "state", ""),
+			    waiter->cli->arguments[0]);
+	}
+	return r;
 }
 
 static cJSON *
@@ -463,7 +515,7 @@ end_print(const struct waiter *waiter, enum outcome outcome)
 	(void)elapsed_text(waiter, after);
 	if (outcome == OUTCOME_DONE) {
 		out_print("%s is %s, after %s\n", backend, word, after);
-		return 0;
+		return planes_warn(waiter);
 	}
 	if (outcome == OUTCOME_IDLE) {
 		out_print("%s was silent for %s, after %s; this was left:\n", backend,
@@ -498,6 +550,7 @@ end_json(const struct waiter *waiter, enum outcome outcome, cJSON *answer)
 	(void)json_add_u64(answer, "waited_ms", ms);
 	(void)cJSON_AddItemToObject(answer, "left", left_json(waiter));
 	(void)cJSON_AddItemToObject(answer, "planes_left", planes_left_json(waiter));
+	good = good && planes_warn(waiter) == 0;
 	r = out_json(waiter->cli, answer);
 	return r == 0 && !good ? CLI_ANSWER_NO : r;
 }

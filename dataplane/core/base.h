@@ -44,6 +44,10 @@ struct FL_WIRE fl_word {
  */
 #define FL_UNROLL _Pragma("GCC unroll 32")
 
+/** What comes after is not computed before @p word is: else the eight words of a bucket are all
+ * held at once, and the stack of a BPF program is small. */
+#define FL_IN_TURN(word) __asm__ volatile("" : "+r"(word))
+
 /**
  * A frame is never at address 0. Tells the compiler, which would else compare packet pointers with
  * 0, and that the BPF verifier forbids to a loader without CAP_PERFMON.

@@ -101,8 +101,12 @@ struct fl_track {
 	const struct fl_track_access *access;
 	void *user;
 	const struct fl_track_flow *flow;
-	const struct fl_vip_service *service;
-	const struct fl_row *row;
+	/** Of the VIP. Copied: no pointer into a table is alive over the calls that follow, so that
+	 * the BPF program spills none. To a loader without CAP_PERFMON a slot of the stack that
+	 * held one is a pointer's for ever. */
+	struct fl_window window;
+	uint32_t slot_base;
+	uint32_t slot_count;
 	uint32_t row_index;
 	uint32_t bucket;
 	uint64_t tick;
@@ -168,8 +172,8 @@ FL_INLINE bool
 fl_track_is_dead(const struct fl_track *track, uint32_t owner)
 {
 	return owner != FL_ROW_NONE &&
-	       (owner >= track->service->slot_count ||
-		!track->access->is_live(track->user, track->service->slot_base + owner));
+	       (owner >= track->slot_count ||
+		!track->access->is_live(track->user, track->slot_base + owner));
 }
 
 /** fl_track_find() where several words have the fingerprint: the first that counts. */
@@ -212,6 +216,8 @@ fl_track_find(const struct fl_flow_access *access, void *user, const struct fl_f
 
 		count -= has;
 		found |= word & has;
+		FL_IN_TURN(found);
+		FL_IN_TURN(count);
 	}
 	if (FL_UNLIKELY(count > 1))
 		return fl_track_first(access, user, place, flows);
@@ -270,8 +276,8 @@ fl_track_swap(const struct fl_track *track, uint64_t expected, uint64_t desired)
 FL_INLINE uint64_t
 fl_track_new_entry(const struct fl_track *track, uint32_t owner, enum fl_flow_state state)
 {
-	return fl_flow_word(track->flow->hash, track->service->slot_base + owner, state,
-			    fl_flow_stamp(&track->service->window, track->tick));
+	return fl_flow_word(track->flow->hash, track->slot_base + owner, state,
+			    fl_flow_stamp(&track->window, track->tick));
 }
 
 /** What became of an insertion. */
@@ -301,15 +307,14 @@ fl_track_insert(const struct fl_track *track, uint32_t owner, enum fl_flow_state
 FL_INLINE bool
 fl_track_is_fresh(const struct fl_track *track)
 {
-	return fl_row_left(track->row_word, track->tick) >=
-	       (int32_t)track->service->window.row_ticks;
+	return fl_row_left(track->row_word, track->tick) >= (int32_t)track->window.row_ticks;
 }
 
 /** Let the row's window begin again, and last @p more ticks longer. @return false: lost. */
 FL_INLINE bool
 fl_track_prolong(const struct fl_track *track, uint32_t more)
 {
-	uint64_t until = track->tick + track->service->window.row_ticks + more;
+	uint64_t until = track->tick + track->window.row_ticks + more;
 
 	return track->access->swap_row(track->user, track->row_index, track->row_word,
 				       fl_row_until(track->row_word, until));
@@ -328,17 +333,25 @@ fl_track_prolong_moving(const struct fl_track *track, uint32_t slot)
 	return slot;
 }
 
+/** The row, once more. A table that lacks it says STABLE. */
+FL_INLINE uint64_t
+fl_track_read_row(const struct fl_track *track)
+{
+	const struct fl_row *row = track->access->row(track->user, track->row_index);
+
+	return row == NULL ? 0 : FL_READ_ONCE(row->word);
+}
+
 /** P4: an entry of another owner than cur is in use. A lost swap does not matter, unless the row
  * has another state. @return @p slot; FL_TRACK_RETRY. */
 FL_INLINE uint32_t
 fl_track_prolong_settling(const struct fl_track *track, uint32_t slot)
 {
 	if (fl_row_state(track->row_word) != FL_ROW_SETTLING ||
-	    slot == track->service->slot_base + fl_row_cur(track->row_word) ||
-	    fl_track_is_fresh(track))
+	    slot == track->slot_base + fl_row_cur(track->row_word) || fl_track_is_fresh(track))
 		return slot;
-	if (fl_track_prolong(track, 1u << track->service->window.unit_shift) ||
-	    fl_row_state(FL_READ_ONCE(track->row->word)) == FL_ROW_SETTLING)
+	if (fl_track_prolong(track, 1u << track->window.unit_shift) ||
+	    fl_row_state(fl_track_read_row(track)) == FL_ROW_SETTLING)
 		return slot;
 	return FL_TRACK_RETRY;
 }
@@ -371,7 +384,7 @@ struct fl_track_owners {
 FL_INLINE struct fl_track_owners
 fl_track_owners(const struct fl_track *track)
 {
-	const struct fl_window *window = &track->service->window;
+	const struct fl_window *window = &track->window;
 	uint32_t cur = fl_row_cur(track->row_word), prev = fl_row_prev(track->row_word);
 	bool is_moving = fl_row_state(track->row_word) == FL_ROW_MOVING;
 	bool is_holding = is_moving && fl_row_left(track->row_word, track->tick) >
@@ -390,9 +403,8 @@ fl_track_owners(const struct fl_track *track)
 FL_INLINE uint32_t
 fl_track_slot(const struct fl_track *track, uint32_t owner)
 {
-	return owner == FL_ROW_NONE || fl_track_is_dead(track, owner)
-		       ? FL_TRACK_NOBODY
-		       : track->service->slot_base + owner;
+	return owner == FL_ROW_NONE || fl_track_is_dead(track, owner) ? FL_TRACK_NOBODY
+								      : track->slot_base + owner;
 }
 
 /** A SYN of a flow with an entry: S2, S3. */
@@ -424,7 +436,7 @@ fl_track_pin(const struct fl_track *track, uint32_t owner, enum fl_flow_state st
 	if (put == FL_TRACK_LOST)
 		return FL_TRACK_RETRY;
 	if (put == FL_TRACK_WRITTEN)
-		return track->service->slot_base + owner;
+		return track->slot_base + owner;
 	return fl_track_prolong_moving(track, fl_track_slot(track, fl_track_owners(track).def));
 }
 
@@ -493,7 +505,6 @@ fl_track_watch(const struct fl_track *track)
 FL_INLINE uint32_t
 fl_track_row(struct fl_track *track)
 {
-	track->row_word = FL_READ_ONCE(track->row->word);
 	if (fl_row_state(track->row_word) == FL_ROW_STABLE)
 		return fl_track_slot(track, fl_row_cur(track->row_word));
 	track->tick = track->access->tick(track->user);
@@ -514,17 +525,26 @@ fl_track_row(struct fl_track *track)
 FL_INLINE bool
 fl_track_begin(struct fl_track *track)
 {
-	const struct fl_vip *vip = track->access->vip(track->user, track->flow->record);
 	const struct fl_config *config = track->access->config(track->user);
+	const struct fl_vip *vip;
+	const struct fl_row *row;
 
-	if (vip == NULL || config == NULL)
+	if (config == NULL)
 		return false;
-	track->service = &vip->service;
+	track->bucket = fl_flow_bucket(track->flow->hash, config->flow_bucket_mask);
+	vip = track->access->vip(track->user, track->flow->record);
+	if (vip == NULL)
+		return false;
+	track->window = vip->service.window;
+	track->slot_base = vip->service.slot_base;
+	track->slot_count = vip->service.slot_count;
 	track->row_index =
 		vip->service.row_base + fl_row_index(track->flow->hash, vip->service.row_count);
-	track->row = track->access->row(track->user, track->row_index);
-	track->bucket = fl_flow_bucket(track->flow->hash, config->flow_bucket_mask);
-	return track->row != NULL;
+	row = track->access->row(track->user, track->row_index);
+	if (row == NULL)
+		return false;
+	track->row_word = FL_READ_ONCE(row->word);
+	return true;
 }
 
 /**

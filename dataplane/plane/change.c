@@ -31,9 +31,9 @@ drop_item(struct state *state, struct change_item *item)
 	if (item->new == NULL)
 		return;
 	if (item->has_rows)
-		ranges_give(state->rows, item->new->row_base, item->new->row_count);
+		ranges_give(state->row_ranges, item->new->row_base, item->new->row_count);
 	if (item->has_slots)
-		ranges_give(state->slots, item->new->slot_base, item->new->slot_count);
+		ranges_give(state->slot_ranges, item->new->slot_base, item->new->slot_count);
 	state_vip_destroy(state, item->new);
 }
 
@@ -113,13 +113,14 @@ check_duplicates(const struct want *want, struct json_errors *errors)
 static bool
 is_same(const struct state_vip *vip, const struct want_vip *want)
 {
-	if (vip->row_count != want->table_size || vip->backend_count != want->backend_count ||
+	if (vip->row_count != want->table_size ||
+	    vip->backend_count != want->present.backend_count ||
 	    !policy_equal(&vip->policy, &want->policy))
 		return false;
 	for (uint32_t i = 0; i < vip->backend_count; i++)
-		if (vip->backends[i].weight != want->backends[i].weight ||
+		if (vip->backends[i].weight != want->present.backends[i].weight ||
 		    state_compare_addresses(&vip->backends[i].address,
-					    &want->backends[i].address) != 0)
+					    &want->present.backends[i].address) != 0)
 			return false;
 	return true;
 }

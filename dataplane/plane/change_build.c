@@ -20,12 +20,12 @@
 static int
 take_backends(struct state *state, const struct want_vip *want, struct state_vip *vip)
 {
-	for (uint32_t i = 0; i < want->backend_count; i++) {
+	for (uint32_t i = 0; i < want->present.backend_count; i++) {
 		struct state_backend *backend = &vip->backends[i];
 		int r;
 
-		backend->address = want->backends[i].address;
-		backend->weight = want->backends[i].weight;
+		backend->address = want->present.backends[i].address;
+		backend->weight = want->present.backends[i].weight;
 		r = nexthop_take(state->nexthops, &backend->address,
 				 want->policy.mode == VIP_MODE_L2DSR, &backend->hop);
 		if (r < 0)
@@ -55,8 +55,8 @@ count_added(const struct state_vip *old, const struct want_vip *want)
 {
 	uint32_t added = 0;
 
-	for (uint32_t i = 0; i < want->backend_count; i++)
-		added += state_find_backend(old, &want->backends[i].address) == NULL;
+	for (uint32_t i = 0; i < want->present.backend_count; i++)
+		added += state_find_backend(old, &want->present.backends[i].address) == NULL;
 	return added;
 }
 
@@ -260,7 +260,7 @@ count_cut(const struct state *state, const struct change_item *item)
 
 		if (new == NULL || item->place == CHANGE_ANEW ||
 		    state_find_backend(new, &backend->address) == NULL)
-			flows += rows_flows(state->row_times, old->slot_base + backend->slot_index);
+			flows += rows_flows(state->rows, old->slot_base + backend->slot_index);
 	}
 	return flows;
 }
@@ -286,7 +286,7 @@ change_plan_vip(struct change *change, struct change_item *item, struct json_err
 	struct state *state = change->state;
 	const struct want_vip *want = item->want;
 	struct state_vip *vip;
-	int r = state_vip_create(want->backend_count, &item->new);
+	int r = state_vip_create(want->present.backend_count, &item->new);
 
 	if (r < 0)
 		return r;

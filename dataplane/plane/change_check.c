@@ -162,7 +162,7 @@ static void
 add_is_vip_error(const struct change *change, const struct change_item *item, uint32_t index,
 		 struct json_errors *errors)
 {
-	const struct want_backend *backend = &item->want->backends[index];
+	const struct want_backend *backend = &item->want->present.backends[index];
 	const struct state_address *vip = state_covering(&change->next, &backend->address);
 	char text[ADDR_TEXT_MAX], vip_text[ADDR_ENDPOINT_TEXT_MAX], prefix[ADDR_PREFIX_TEXT_MAX];
 	struct want_place place;
@@ -191,8 +191,9 @@ check_wanted_backends(const struct change *change, struct json_errors *errors)
 
 		if (item->kind == CHANGE_REMOVED)
 			continue;
-		for (uint32_t j = 0; j < item->want->backend_count; j++)
-			if (state_covering(&change->next, &item->want->backends[j].address) != NULL)
+		for (uint32_t j = 0; j < item->want->present.backend_count; j++)
+			if (state_covering(&change->next,
+					   &item->want->present.backends[j].address) != NULL)
 				add_is_vip_error(change, item, j, errors);
 	}
 }

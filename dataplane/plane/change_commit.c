@@ -264,7 +264,7 @@ write_rows(const struct change *change, const struct change_item *item)
 {
 	const struct rows_order order = { item->old, item->new, item->owners };
 
-	rows_apply(change->state->row_times, &order);
+	rows_apply(change->state->rows, &order);
 }
 
 static void
@@ -352,20 +352,26 @@ static bool
 plan_purge(const struct change *change, const struct change_item *item)
 {
 	const struct state_vip *old = item->old, *new = item->new;
+	bool has_left = false;
 
 	if (old->policy.window_s == 0)
 		return false;
 	if (item->place == CHANGE_MOVES_SLOTS)
-		rows_move(change->state->row_times,
+		rows_move(change->state->rows,
 			  &(struct rows_move){ .from_base = old->slot_base,
 					       .from_count = old->slot_count,
 					       .to_base = new->slot_base,
 					       .from = state_window(&old->policy),
 					       .to = state_window(&new->policy) });
-	for (uint32_t i = 0; item->place == CHANGE_IN_PLACE && i < old->backend_count; i++)
-		if (leaves(item, &old->backends[i]))
-			return true;
-	return item->place != CHANGE_IN_PLACE;
+	else if (item->place == CHANGE_ANEW)
+		rows_leave(change->state->rows, old->slot_base, old->slot_count);
+	for (uint32_t i = 0; item->place == CHANGE_IN_PLACE && i < old->backend_count; i++) {
+		if (!leaves(item, &old->backends[i]))
+			continue;
+		rows_leave(change->state->rows, old->slot_base + old->backends[i].slot_index, 1);
+		has_left = true;
+	}
+	return has_left || item->place != CHANGE_IN_PLACE;
 }
 
 static void
@@ -378,7 +384,7 @@ purge_flows(const struct change *change)
 			has_flows = plan_purge(change, &change->items[i]) || has_flows;
 	if (!has_flows)
 		return;
-	rows_purge(change->state->row_times);
+	rows_purge(change->state->rows);
 	synchronize(change);
 }
 
@@ -395,14 +401,13 @@ release_slots(const struct change *change, const struct change_item *item)
 			clear_slot(change, old, &old->backends[i]);
 	}
 	if (item->place != CHANGE_IN_PLACE) {
-		rows_forget(state->row_times, old->slot_base, old->slot_count);
-		ranges_give(state->slots, old->slot_base, old->slot_count);
+		rows_forget(state->rows, old->slot_base, old->slot_count);
+		ranges_give(state->slot_ranges, old->slot_base, old->slot_count);
 		return;
 	}
 	for (uint32_t i = 0; i < old->backend_count; i++)
 		if (leaves(item, &old->backends[i]))
-			rows_forget(state->row_times, old->slot_base + old->backends[i].slot_index,
-				    1);
+			rows_forget(state->rows, old->slot_base + old->backends[i].slot_index, 1);
 }
 
 /** Give back what the old set had and the new one has not. */
@@ -418,7 +423,7 @@ release_old(struct change *change)
 			continue;
 		release_slots(change, item);
 		if (item->place == CHANGE_ANEW)
-			ranges_give(state->rows, item->old->row_base, item->old->row_count);
+			ranges_give(state->row_ranges, item->old->row_base, item->old->row_count);
 	}
 	for (uint32_t i = 0; i < change->drop_count; i++)
 		state_record_give(state, change->drops[i].record);
@@ -438,7 +443,7 @@ hand_over(struct change *change)
 		struct change_item *item = &change->items[i];
 
 		if (item->new != NULL)
-			rows_served(state->row_times, item->new,
+			rows_served(state->rows, item->new,
 				    item->place != CHANGE_ANEW ? item->old : NULL);
 		if (is_retired(item))
 			state_vip_destroy(state, item->old);
@@ -461,7 +466,7 @@ wake_rows(const struct change *change)
 
 		if (item->new != NULL && (item->place != CHANGE_ANEW || item->words != NULL) &&
 		    item->new->policy.window_s > 0)
-			rows_wake(change->state->row_times);
+			rows_wake(change->state->rows);
 	}
 }
 
@@ -470,7 +475,7 @@ change_commit(struct change *change)
 {
 	const struct plane_engine *engine = engine_of(change);
 	/* rows that this change makes move have entries of present slots only */
-	bool has_flows = !rows_has_no_flows(change->state->row_times);
+	bool has_flows = !rows_has_no_flows(change->state->rows);
 	int r = 0;
 
 	assert(change->built);

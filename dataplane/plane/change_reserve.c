@@ -60,8 +60,8 @@ check_limits(const struct change *change, const struct need *need, struct json_e
 {
 	const struct state *state = change->state;
 	const struct plane_limits *limits = &state->options->limits;
-	uint64_t rows = limits->rows - ranges_free(state->rows) + need->rows;
-	uint64_t slots = limits->backends - ranges_free(state->slots) + need->slots;
+	uint64_t rows = limits->rows - ranges_free(state->row_ranges) + need->rows;
+	uint64_t slots = limits->backends - ranges_free(state->slot_ranges) + need->slots;
 
 	if (rows > limits->rows)
 		add_limit_error("rows", rows, limits->rows, errors);
@@ -79,11 +79,11 @@ take_slots(struct state *state, struct change_item *item, uint64_t least_after)
 	int r = -ENOSPC;
 
 	vip->slot_count = roomy;
-	if (ranges_free(state->slots) >= roomy + least_after)
-		r = ranges_take(state->slots, roomy, &vip->slot_base);
+	if (ranges_free(state->slot_ranges) >= roomy + least_after)
+		r = ranges_take(state->slot_ranges, roomy, &vip->slot_base);
 	if (r < 0) {
 		vip->slot_count = change_slots_least(item);
-		r = ranges_take(state->slots, vip->slot_count, &vip->slot_base);
+		r = ranges_take(state->slot_ranges, vip->slot_count, &vip->slot_base);
 	}
 	item->has_slots = r == 0;
 	item->is_tight = vip->slot_count < roomy;
@@ -104,7 +104,7 @@ take_ranges(struct change *change, const struct need *need, struct json_errors *
 		if (vip == NULL || item->place == CHANGE_IN_PLACE)
 			continue;
 		if (item->place == CHANGE_ANEW &&
-		    ranges_take(state->rows, vip->row_count, &vip->row_base) < 0) {
+		    ranges_take(state->row_ranges, vip->row_count, &vip->row_base) < 0) {
 			add_pieces_error("rows", limits->rows, vip->row_count, errors);
 			return -EINVAL;
 		}

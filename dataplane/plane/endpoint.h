@@ -20,6 +20,14 @@ enum {
 	ENDPOINT_PORT_TEXT_MAX = 12, /**< "first-last" with its NUL */
 };
 
+/** Bounds of what planes and control daemon agree on. */
+enum {
+	VIP_WINDOW_S_MAX = 86400,
+	VIP_HOLD_S_MAX = 300,
+	VIP_HOLD_S_DEFAULT = 3,
+	VIP_HISTORY_MAX = 64, /**< sets of backends before the present one */
+};
+
 /** How packets go to the backends. */
 enum vip_mode { VIP_MODE_IPIP, VIP_MODE_GUE, VIP_MODE_L2DSR };
 

@@ -42,7 +42,7 @@ on_clock(void *user, uint32_t events)
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	rows_on_clock(plane->state.row_times, plane->clock,
+	rows_on_clock(plane->state.rows, plane->clock,
 		      (int64_t)now.tv_sec * 1000000000 + now.tv_nsec);
 }
 

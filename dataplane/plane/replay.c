@@ -11,9 +11,9 @@
 #include "replay.h"
 
 /** A backend that is gone: no place in a set is as high. */
-#define DEAD FL_OWNER_LOOK
+enum { DEAD = FL_ROW_NONE - 1 };
 
-_Static_assert(STATE_VIP_SLOTS_MAX <= DEAD, "places of a set");
+_Static_assert((int)STATE_VIP_SLOTS_MAX <= (int)DEAD, "places of a set");
 
 struct replay {
 	struct state *state;
@@ -168,14 +168,13 @@ int
 replay_rows(struct state *state, const struct want_vip *want, const struct state_vip *vip,
 	    uint64_t *ret_rows)
 {
-	const struct want_set present = { want->age_ms, want->policy.window_s, want->backend_count,
-					  want->backends };
 	const uint64_t now = state->tables->clock->tick;
 	struct replay replay = { .state = state, .vip = vip, .rows = ret_rows };
 	const struct want_set *before = NULL;
 
 	for (uint32_t i = 0; i <= want->history_count; i++) {
-		const struct want_set *set = i < want->history_count ? &want->history[i] : &present;
+		const struct want_set *set =
+			i < want->history_count ? &want->history[i] : &want->present;
 		const struct fl_window window = set_window(want, set);
 
 		if (build_owners(&replay, set) < 0)

@@ -12,6 +12,9 @@
 _Static_assert(ROWS_PASS_TICKS + 2 * ROWS_ADVANCE_MAX <= FL_FLOW_SWEEP_UNITS,
 	       "a sweep is through before a stamp of the shortest unit is too old");
 
+/** rows.purge_of: the slot is dead. */
+#define GONE UINT32_MAX
+
 /** Of one slot. */
 struct slot_count {
 	uint32_t flows;
@@ -35,7 +38,7 @@ struct rows {
 	bool may_be_last;	 /* no row could move since this sweep began */
 	struct rows_move *moves;
 	uint32_t move_count;
-	uint32_t *move_of; /* by slot: of `moves`, from 1 */
+	uint32_t *purge_of; /* by slot: 0 it stays; GONE; of `moves`, from 1 */
 	uint64_t digest;
 };
 
@@ -55,9 +58,9 @@ rows_create(struct state *state, struct rows **ret_rows)
 	rows->timer_tick = state->tables->clock->tick;
 	rows->last = calloc(limits->backends, sizeof rows->last[0]);
 	rows->next = calloc(limits->backends, sizeof rows->next[0]);
-	rows->move_of = calloc(limits->backends, sizeof rows->move_of[0]);
+	rows->purge_of = calloc(limits->backends, sizeof rows->purge_of[0]);
 	rows->moves = calloc(limits->vips, sizeof rows->moves[0]);
-	if (rows->last == NULL || rows->next == NULL || rows->move_of == NULL ||
+	if (rows->last == NULL || rows->next == NULL || rows->purge_of == NULL ||
 	    rows->moves == NULL) {
 		rows_destroy(rows);
 		return -ENOMEM;
@@ -73,7 +76,7 @@ rows_destroy(struct rows *rows)
 		return;
 	free(rows->last);
 	free(rows->next);
-	free(rows->move_of);
+	free(rows->purge_of);
 	free(rows->moves);
 	free(rows);
 }
@@ -97,7 +100,7 @@ synchronize(const struct rows *rows)
 static bool
 is_unstable(const struct state_vip *vip)
 {
-	return vip->rows.moving + vip->rows.settling > 0;
+	return vip->row_counts.moving + vip->row_counts.settling > 0;
 }
 
 static bool
@@ -128,15 +131,15 @@ count_row(struct state_vip *vip, uint64_t word, const struct leaving *leaving)
 	uint32_t prev = fl_row_prev(word);
 
 	if (fl_row_state(word) == FL_ROW_MOVING) {
-		vip->rows.moving++;
+		vip->row_counts.moving++;
 		if (leaving->rows[prev]++ == 0 || since < leaving->ticks[prev])
 			leaving->ticks[prev] = since;
 		until += leaving->window; /* and then it settles */
 	} else {
-		vip->rows.settling++;
+		vip->row_counts.settling++;
 	}
-	if (until > vip->rows.stable_in)
-		vip->rows.stable_in = until;
+	if (until > vip->row_counts.stable_in)
+		vip->row_counts.stable_in = until;
 }
 
 /** Does a row name the backend? When none does any more, the sweep that begins next can tell that
@@ -161,7 +164,7 @@ count_vip(const struct rows *rows, struct state_vip *vip)
 
 	memset(leaving.rows, 0, vip->slot_count * sizeof leaving.rows[0]);
 	memset(leaving.ticks, 0, vip->slot_count * sizeof leaving.ticks[0]);
-	vip->rows.moving = vip->rows.settling = vip->rows.stable_in = 0;
+	vip->row_counts.moving = vip->row_counts.settling = vip->row_counts.stable_in = 0;
 	for (uint32_t i = 0; i < vip->row_count; i++) {
 		uint64_t word = FL_READ_ONCE(rows->tables->rows[vip->row_base + i].word);
 
@@ -204,14 +207,14 @@ run_timer(struct rows *rows)
 	for (uint32_t i = 0; i < set->vip_count; i++) {
 		if (!is_unstable(set->vips[i]) || !time_vip(rows, set->vips[i]))
 			continue;
-		set->vips[i]->rows.digest_is_old = true;
+		set->vips[i]->row_counts.digest_is_old = true;
 		has_changed = true;
 	}
 	if (!has_changed)
 		return;
 	synchronize(rows);
 	for (uint32_t i = 0; i < set->vip_count; i++)
-		if (set->vips[i]->rows.digest_is_old)
+		if (set->vips[i]->row_counts.digest_is_old)
 			count_vip(rows, set->vips[i]);
 }
 
@@ -459,14 +462,20 @@ rows_move(struct rows *rows, const struct rows_move *move)
 	assert(rows->move_count < rows->state->options->limits.vips);
 	rows->moves[rows->move_count++] = *move;
 	for (uint32_t i = 0; i < move->from_count; i++)
-		rows->move_of[move->from_base + i] = rows->move_count;
+		rows->purge_of[move->from_base + i] = rows->move_count;
+}
+
+void
+rows_leave(struct rows *rows, uint32_t slot_base, uint32_t slot_count)
+{
+	for (uint32_t i = 0; i < slot_count; i++)
+		rows->purge_of[slot_base + i] = GONE;
 }
 
 static bool
 is_live(const struct rows *rows, uint32_t slot)
 {
-	return slot < rows->size.backend_count &&
-	       (fl_link_flags(rows->tables->backends[slot].link) & FL_LINK_LIVE) != 0;
+	return slot < rows->size.backend_count && fl_backend_is_live(&rows->tables->backends[slot]);
 }
 
 /** The entry with its new slot and its age in that one's units, rounded down: the row's window
@@ -491,20 +500,18 @@ moved_entry(const struct rows *rows, uint64_t word, const struct rows_move *move
 }
 
 static void
-purge_word(struct rows *rows, uint64_t *at)
+purge_word(const struct rows *rows, uint64_t *at)
 {
 	for (uint32_t i = 0; i < ROWS_SWAPS_MAX; i++) {
 		uint64_t word = FL_READ_ONCE(*at), next = 0;
-		uint32_t slot = fl_flow_slot(word), move = 0;
+		uint32_t slot = fl_flow_slot(word), purge = GONE;
 
-		if (fl_flow_state(word) == FL_FLOW_FREE)
-			return;
 		if (slot < rows->size.backend_count)
-			move = rows->move_of[slot];
-		if (move > 0)
-			next = moved_entry(rows, word, &rows->moves[move - 1]);
-		else if (entry_facts(rows, word) & FL_ENTRY_LIVE)
+			purge = rows->purge_of[slot];
+		if (purge == 0 || fl_flow_state(word) == FL_FLOW_FREE)
 			return;
+		if (purge != GONE)
+			next = moved_entry(rows, word, &rows->moves[purge - 1]);
 		if (FL_SWAP(*at, word, next))
 			return;
 	}
@@ -512,7 +519,7 @@ purge_word(struct rows *rows, uint64_t *at)
 }
 
 static void
-purge_bucket(struct rows *rows, struct fl_flows *flows)
+purge_bucket(const struct rows *rows, struct fl_flows *flows)
 {
 	for (uint32_t i = 0; i < 8; i++)
 		purge_word(rows, &flows->word[i]);
@@ -525,7 +532,7 @@ move_counts(struct rows *rows, const struct rows_move *move)
 	for (uint32_t i = 0; i < move->from_count; i++) {
 		uint32_t from = move->from_base + i, to = move->to_base + i;
 
-		rows->move_of[from] = 0;
+		rows->purge_of[from] = 0;
 		if (!is_live(rows, to)) /* there may be fewer of them */
 			continue;
 		rows->last[to] = rows->last[from];
@@ -549,6 +556,7 @@ rows_forget(struct rows *rows, uint32_t slot_base, uint32_t slot_count)
 {
 	memset(&rows->last[slot_base], 0, slot_count * sizeof rows->last[0]);
 	memset(&rows->next[slot_base], 0, slot_count * sizeof rows->next[0]);
+	memset(&rows->purge_of[slot_base], 0, slot_count * sizeof rows->purge_of[0]);
 }
 
 void
@@ -561,7 +569,7 @@ rows_served(struct rows *rows, struct state_vip *vip, const struct state_vip *be
 		if (same != NULL)
 			vip->backends[i].free_from = same->free_from;
 	}
-	vip->rows.digest_is_old = true;
+	vip->row_counts.digest_is_old = true;
 	count_vip(rows, vip);
 }
 
@@ -571,9 +579,9 @@ rows_adopted(struct rows *rows)
 	const struct state_set *set = &rows->state->set;
 
 	rows_wake(rows);
-	rows_purge(rows);
 	for (uint32_t i = 0; i < set->vip_count; i++)
 		rows_served(rows, set->vips[i], NULL);
+	sweep(rows, ROWS_PASS_TICKS);
 }
 
 /* --- what there is --- */
@@ -610,10 +618,10 @@ rows_refresh(struct rows *rows)
 
 		if (is_unstable(vip))
 			count_vip(rows, vip);
-		if (vip->rows.digest_is_old)
-			vip->rows.digest = digest_rows(rows, vip);
-		vip->rows.digest_is_old = false;
-		rows->digest = digest_add(rows->digest, vip->rows.digest);
+		if (vip->row_counts.digest_is_old)
+			vip->row_counts.digest = digest_rows(rows, vip);
+		vip->row_counts.digest_is_old = false;
+		rows->digest = digest_add(rows->digest, vip->row_counts.digest);
 	}
 }
 

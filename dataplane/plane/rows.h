@@ -52,9 +52,9 @@ void rows_on_clock(struct rows *rows, int clock, int64_t now_ns);
 void rows_advance(struct rows *rows, uint32_t ticks);
 
 /**
- * The set was taken over from tables that an earlier process filled: clear the entries that name
- * dead slots (every packet core has passed since they are), or that were moved (rows_move()), and
- * those that are too old, for processes that end early never come to the end of a sweep; and count.
+ * The set was taken over from tables that an earlier process filled: count it, and sweep the whole
+ * flow table. Processes that end early never come to the end of a sweep. Every packet core has
+ * passed since the slots are dead that are.
  */
 void rows_adopted(struct rows *rows);
 
@@ -86,10 +86,13 @@ struct rows_move {
  * passed that. At most limits.vips between two purges. */
 void rows_move(struct rows *rows, const struct rows_move *move);
 
+/** rows_purge() clears the entries of these slots, which are dead. Until rows_forget(). */
+void rows_leave(struct rows *rows, uint32_t slot_base, uint32_t slot_count);
+
 /**
- * The whole flow table: rewrite entries of slots that moved, clear those that name dead slots, and
- * those that are too old. No packet core writes such entries any more: each has passed since the
- * slots are dead, or their VIP has its new record.
+ * The whole flow table: rewrite entries of slots that moved, clear those of slots that left. No
+ * packet core writes such entries any more: each has passed since the slots are dead, or their VIP
+ * has its new record.
  */
 void rows_purge(struct rows *rows);
 

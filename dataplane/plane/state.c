@@ -102,10 +102,10 @@ state_open(struct state *state, const struct plane_options *options, struct next
 		return -ENOMEM;
 	if ((r = vips_create(state->tables, size.vip_count, &state->vips)) < 0 ||
 	    (r = maglev_create(state->maglev_rows_max, backends_max, &state->maglev)) < 0 ||
-	    (r = ranges_create(limits->rows, ranges_max, &state->rows)) < 0 ||
-	    (r = ranges_create(limits->backends, ranges_max, &state->slots)) < 0 ||
+	    (r = ranges_create(limits->rows, ranges_max, &state->row_ranges)) < 0 ||
+	    (r = ranges_create(limits->backends, ranges_max, &state->slot_ranges)) < 0 ||
 	    (r = take_records(state, size.vip_count)) < 0 ||
-	    (r = rows_create(state, &state->row_times)) < 0)
+	    (r = rows_create(state, &state->rows)) < 0)
 		return r;
 	set_config(options);
 	return 0;
@@ -119,9 +119,9 @@ state_close(struct state *state)
 	free(state->set.vips);
 	free(state->set.addresses);
 	free(state->records);
-	rows_destroy(state->row_times);
-	ranges_destroy(state->slots);
-	ranges_destroy(state->rows);
+	rows_destroy(state->rows);
+	ranges_destroy(state->slot_ranges);
+	ranges_destroy(state->row_ranges);
 	maglev_destroy(state->maglev);
 	vips_destroy(state->vips);
 	free(state->scratch);

@@ -65,7 +65,7 @@ struct state_vip {
 	uint64_t digest;
 	bool is_adopted;  /**< its rows need not be the table of its backends: see state_adopt.c */
 	bool is_outdated; /**< adopted, and its header templates are not those of the options */
-	struct state_rows rows;
+	struct state_rows row_counts;
 	/** What its flows have counted is this and the record's counter: both wrap. */
 	struct fl_flow_counter flow_carry;
 	uint32_t backend_count;
@@ -114,10 +114,10 @@ struct state {
 	struct vips *vips;
 	struct maglev *maglev;
 	uint32_t maglev_rows_max;
-	struct ranges *rows;
-	struct ranges *slots;
-	struct rows *row_times; /**< rows.h */
-	uint32_t *records;	/**< free ones */
+	struct ranges *row_ranges;
+	struct ranges *slot_ranges;
+	struct rows *rows; /**< rows.h */
+	uint32_t *records; /**< free ones */
 	uint32_t record_count;
 	struct state_scratch *scratch;
 	uint16_t *owners; /**< maglev_rows_max: rows of one VIP */

@@ -255,26 +255,20 @@ take_ranges(const struct adoption *adoption, const struct state_vip *vip)
 
 	addr_endpoint_format(&vip->endpoint, text);
 	if (!maglev_row_count_valid(vip->row_count) || vip->row_count > state->maglev_rows_max ||
-	    ranges_take_at(state->rows, vip->row_base, vip->row_count) < 0)
+	    ranges_take_at(state->row_ranges, vip->row_base, vip->row_count) < 0)
 		return adoption_refuse(adoption,
 				       "the rows %u to %u of VIP %s are another's, or beyond the "
 				       "table of %u",
 				       vip->row_base, vip->row_base + vip->row_count - 1, text,
 				       adoption->size.row_count);
 	if (vip->slot_count > STATE_VIP_SLOTS_MAX ||
-	    ranges_take_at(state->slots, vip->slot_base, vip->slot_count) < 0)
+	    ranges_take_at(state->slot_ranges, vip->slot_base, vip->slot_count) < 0)
 		return adoption_refuse(adoption,
 				       "the backend slots %u to %u of VIP %s are another's, or "
 				       "beyond the table of %u",
 				       vip->slot_base, vip->slot_base + vip->slot_count - 1, text,
 				       adoption->size.backend_count);
 	return 0;
-}
-
-static bool
-is_live(const struct fl_backend *slot)
-{
-	return (fl_link_flags(slot->link) & FL_LINK_LIVE) != 0;
 }
 
 static int
@@ -296,7 +290,7 @@ find_backends(const struct adoption *adoption, struct state_vip *vip)
 		struct state_backend *backend = &vip->backends[count];
 		struct fl_addr target = fl_encap_target(&slots[i]);
 
-		if (!is_live(&slots[i]))
+		if (!fl_backend_is_live(&slots[i]))
 			continue;
 		memcpy(backend->address.bytes, &target, sizeof backend->address.bytes);
 		if (slots[i].mode != (uint8_t)vip->policy.mode ||
@@ -354,7 +348,7 @@ adoption_policy_from(const struct fl_vip_service *service, struct vip_policy *re
 {
 	struct fl_window window;
 
-	if (service->window_s > WANT_WINDOW_S_MAX || service->hold_s > WANT_HOLD_S_MAX ||
+	if (service->window_s > VIP_WINDOW_S_MAX || service->hold_s > VIP_HOLD_S_MAX ||
 	    !state_policy_from(service->policy, ret_policy))
 		return false;
 	ret_policy->window_s = service->window_s;
@@ -369,7 +363,7 @@ count_live(const struct adoption *adoption, const struct fl_vip_service *service
 	uint32_t count = 0, end = adoption->size.backend_count;
 
 	for (uint32_t i = 0; i < service->slot_count && service->slot_base + i < end; i++)
-		count += is_live(&adoption->tables->backends[service->slot_base + i]);
+		count += fl_backend_is_live(&adoption->tables->backends[service->slot_base + i]);
 	return count;
 }
 
@@ -432,8 +426,8 @@ drop_overlapping(struct adoption *adoption)
 
 		if (before[p] != NULL && endpoint_overlaps(&before[p]->endpoint, &vip->endpoint)) {
 			drop(adoption, vip->record);
-			ranges_give(state->rows, vip->row_base, vip->row_count);
-			ranges_give(state->slots, vip->slot_base, vip->slot_count);
+			ranges_give(state->row_ranges, vip->row_base, vip->row_count);
+			ranges_give(state->slot_ranges, vip->slot_base, vip->slot_count);
 			for (uint32_t slot = 0; slot < vip->slot_count; slot++)
 				adoption->slot_is_used[vip->slot_base + slot] = false;
 			state_vip_destroy(state, vip);
@@ -544,7 +538,7 @@ adopt_flows(const struct adoption *adoption)
 	engine->synchronize(engine->user); /* no packet has an entry in hand from before that */
 	clear_slots(adoption);
 	engine->synchronize(engine->user);
-	rows_adopted(adoption->state->row_times);
+	rows_adopted(adoption->state->rows);
 }
 
 static int

@@ -197,7 +197,8 @@ find_move(struct adoption *adoption, uint32_t slot)
 	vip = state_find(state, &endpoint);
 	if (vip == NULL || !is_same_service(&from->service, vip) ||
 	    slot - from->service.slot_base >= from->service.slot_count ||
-	    ranges_take_at(state->slots, from->service.slot_base, from->service.slot_count) < 0)
+	    ranges_take_at(state->slot_ranges, from->service.slot_base, from->service.slot_count) <
+		    0)
 		return;
 	adoption->roles[record] = ROLE_MOVED;
 	adoption->move_count++;
@@ -235,7 +236,7 @@ adopt_moves(struct adoption *adoption)
 
 	for (uint32_t i = 0; i < adoption->size.backend_count; i++)
 		if (!adoption->slot_is_used[i] &&
-		    fl_link_flags(adoption->tables->backends[i].link) & FL_LINK_LIVE)
+		    fl_backend_is_live(&adoption->tables->backends[i]))
 			find_move(adoption, i);
 	for (uint32_t i = 0; i < adoption->move_count; i++)
 		for (uint32_t j = 0; j < set->vip_count; j++)
@@ -252,14 +253,14 @@ adopt_moved_flows(const struct adoption *adoption)
 
 	if (adoption->move_count == 0)
 		return;
-	rows_wake(state->row_times);
+	rows_wake(state->rows);
 	for (uint32_t i = 0; i < adoption->move_count; i++)
-		rows_move(state->row_times, &adoption->moves[i].move);
-	rows_purge(state->row_times);
+		rows_move(state->rows, &adoption->moves[i].move);
+	rows_purge(state->rows);
 	for (uint32_t i = 0; i < adoption->move_count; i++) {
 		const struct adoption_move *move = &adoption->moves[i];
 
-		ranges_give(state->slots, move->move.from_base, move->slot_count);
+		ranges_give(state->slot_ranges, move->move.from_base, move->slot_count);
 		state_record_give(state, move->record);
 	}
 }

@@ -70,7 +70,7 @@ static bool
 put_holders(const struct plane *plane, const struct state_vip *vip,
 	    const struct state_backend *backend, cJSON *object)
 {
-	struct rows_backend look = rows_look(plane->state.row_times, vip, backend);
+	struct rows_backend look = rows_look(plane->state.rows, vip, backend);
 
 	return json_add_u64(object, "rows", backend->rows) &&
 	       json_add_u64(object, "rows_leaving", backend->rows_leaving) &&
@@ -103,12 +103,12 @@ put_rows(const struct plane *plane, const struct state_vip *vip, cJSON *object)
 	uint64_t flows = 0;
 
 	for (uint32_t i = 0; i < vip->backend_count; i++)
-		flows += rows_look(plane->state.row_times, vip, &vip->backends[i]).flows;
+		flows += rows_look(plane->state.rows, vip, &vip->backends[i]).flows;
 	return json_add_u64(object, "window_s", vip->policy.window_s) &&
 	       json_add_u64(object, "hold_s", vip->policy.hold_s) &&
-	       json_add_u64(object, "rows_moving", vip->rows.moving) &&
-	       json_add_u64(object, "rows_settling", vip->rows.settling) &&
-	       json_add_u64(object, "stable_in_ms", rows_ms(vip->rows.stable_in)) &&
+	       json_add_u64(object, "rows_moving", vip->row_counts.moving) &&
+	       json_add_u64(object, "rows_settling", vip->row_counts.settling) &&
+	       json_add_u64(object, "stable_in_ms", rows_ms(vip->row_counts.stable_in)) &&
 	       json_add_u64(object, "flows", flows) &&
 	       json_add_u64(object, "flow_failures", events.failed) &&
 	       json_add_u64(object, "flow_evictions", events.evicted) &&
@@ -199,7 +199,7 @@ stats_answer(struct plane *plane, const struct state_vip *vip)
 {
 	const struct state_set *set = &plane->state.set;
 	cJSON *answer = cJSON_CreateObject();
-	struct rows *rows = plane->state.row_times;
+	struct rows *rows = plane->state.rows;
 	char digest[PLANE_DIGEST_TEXT_BYTES], rows_digest[PLANE_DIGEST_TEXT_BYTES];
 
 	rows_refresh(rows);

@@ -97,7 +97,8 @@ plane_store_fragment(void *user, uint32_t at, uint64_t word)
 {
 	const struct plane_run *run = user;
 
-	FL_WRITE_ONCE(run->tables->fragments[at / FL_BUCKET_WORDS].word[at % FL_BUCKET_WORDS], word);
+	FL_WRITE_ONCE(run->tables->fragments[at / FL_BUCKET_WORDS].word[at % FL_BUCKET_WORDS],
+		      word);
 }
 
 FL_INLINE const struct fl_flows *

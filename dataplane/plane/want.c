@@ -35,16 +35,16 @@ static const struct json_field vip_fields[] = {
 	  .kind = JSON_KIND_ARRAY,
 	  .required = true,
 	  .max = STATE_VIP_SLOTS_MAX },
-	{ .name = "window_s", .kind = JSON_KIND_INTEGER, .max = WANT_WINDOW_S_MAX },
-	{ .name = "hold_s", .kind = JSON_KIND_INTEGER, .max = WANT_HOLD_S_MAX },
+	{ .name = "window_s", .kind = JSON_KIND_INTEGER, .max = VIP_WINDOW_S_MAX },
+	{ .name = "hold_s", .kind = JSON_KIND_INTEGER, .max = VIP_HOLD_S_MAX },
 	{ .name = "age_ms", .kind = JSON_KIND_INTEGER, .max = JSON_INTEGER_MAX },
-	{ .name = "history", .kind = JSON_KIND_ARRAY, .max = WANT_HISTORY_MAX },
+	{ .name = "history", .kind = JSON_KIND_ARRAY, .max = VIP_HISTORY_MAX },
 	{ 0 },
 };
 
 static const struct json_field set_fields[] = {
 	{ .name = "age_ms", .kind = JSON_KIND_INTEGER, .required = true, .max = JSON_INTEGER_MAX },
-	{ .name = "window_s", .kind = JSON_KIND_INTEGER, .max = WANT_WINDOW_S_MAX },
+	{ .name = "window_s", .kind = JSON_KIND_INTEGER, .max = VIP_WINDOW_S_MAX },
 	{ .name = "backends",
 	  .kind = JSON_KIND_ARRAY,
 	  .required = true,
@@ -54,7 +54,7 @@ static const struct json_field set_fields[] = {
 
 static const struct json_field remove_fields[] = { ENDPOINT_FIELDS, { 0 } };
 
-_Static_assert(FL_TICKS_PER_S *(uint64_t)WANT_WINDOW_S_MAX * 17 / 16 < FL_WINDOW_TICKS_MAX,
+_Static_assert(FL_TICKS_PER_S *(uint64_t)VIP_WINDOW_S_MAX * 17 / 16 < FL_WINDOW_TICKS_MAX,
 	       "windows fit rows");
 
 static const struct json_field backend_fields[] = {
@@ -218,7 +218,7 @@ check_set_size(struct reading *reading, const struct json_path *path, const stru
 	       const struct want_set *set)
 {
 	struct json_path here = { .parent = path, .name = "backends" };
-	uint64_t limit = (uint64_t)WANT_HISTORY_MAX * reading->options->limits.backends;
+	uint64_t limit = (uint64_t)VIP_HISTORY_MAX * reading->options->limits.backends;
 
 	if (set->backend_count > vip->table_size / MAGLEV_ROWS_PER_BACKEND_MIN) {
 		json_error_add(reading->errors, &here, "table_too_small",
@@ -233,7 +233,7 @@ check_set_size(struct reading *reading, const struct json_path *path, const stru
 	json_error_add(reading->errors, &here, "limit_exceeded",
 		       "raise limits.backends in the plane's configuration, or leave out old sets",
 		       "more backends of former sets than %u times limits.backends, which is %u",
-		       WANT_HISTORY_MAX, reading->options->limits.backends);
+		       VIP_HISTORY_MAX, reading->options->limits.backends);
 	return false;
 }
 
@@ -269,7 +269,6 @@ read_history(struct reading *reading, const cJSON *object, const struct json_pat
 	uint32_t count = (uint32_t)cJSON_GetArraySize(array);
 	int r = 0;
 
-	vip->age_ms = (uint64_t)json_get_integer(object, "age_ms", 0);
 	if (count == 0)
 		return 0;
 	vip->history = calloc(count, sizeof vip->history[0]);
@@ -281,7 +280,8 @@ read_history(struct reading *reading, const cJSON *object, const struct json_pat
 		item.index++;
 	}
 	if (r == 0 && vip->history_count > 0)
-		check_age(reading, path, vip->age_ms, vip->history[vip->history_count - 1].age_ms);
+		check_age(reading, path, vip->present.age_ms,
+			  vip->history[vip->history_count - 1].age_ms);
 	return r;
 }
 
@@ -289,7 +289,8 @@ static void
 check_table(struct reading *reading, const struct want_vip *vip, const struct json_path *path)
 {
 	struct json_path here = { .parent = path, .name = "table_size" };
-	uint32_t needed = maglev_row_count_needed(vip->backend_count);
+	uint32_t backends = vip->present.backend_count;
+	uint32_t needed = maglev_row_count_needed(backends);
 
 	if (!maglev_row_count_valid(vip->table_size))
 		json_error_add(
@@ -297,20 +298,19 @@ check_table(struct reading *reading, const struct want_vip *vip, const struct js
 			"take 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65537, 131071, "
 			"262139, 524287 or 1048573",
 			"%u is not a table size", vip->table_size);
-	else if (vip->backend_count > vip->table_size / MAGLEV_ROWS_PER_BACKEND_MIN && needed == 0)
+	else if (backends > vip->table_size / MAGLEV_ROWS_PER_BACKEND_MIN && needed == 0)
 		json_error_add(reading->errors, path, "table_too_small", "use fewer backends",
-			       "no table is large enough for %u backends", vip->backend_count);
-	else if (vip->backend_count > vip->table_size / MAGLEV_ROWS_PER_BACKEND_MIN)
+			       "no table is large enough for %u backends", backends);
+	else if (backends > vip->table_size / MAGLEV_ROWS_PER_BACKEND_MIN)
 		json_error_add(reading->errors, &here, "table_too_small", "take a larger table",
 			       "a table of %u rows is too small for %u backends: it needs %u",
-			       vip->table_size, vip->backend_count, needed);
+			       vip->table_size, backends, needed);
 }
 
 static int
 read_vip(struct reading *reading, const cJSON *object, const struct json_path *path,
 	 struct want_vip *vip)
 {
-	struct want_set present = { 0 };
 	int r;
 
 	if (!json_check(object, vip_fields, path, reading->errors))
@@ -318,14 +318,14 @@ read_vip(struct reading *reading, const cJSON *object, const struct json_path *p
 	(void)endpoint_read(object, path, reading->errors, &vip->endpoint);
 	(void)policy_read(object, path, reading->errors, &vip->policy);
 	vip->policy.window_s = (uint32_t)json_get_integer(object, "window_s", 0);
-	vip->policy.hold_s = (uint32_t)json_get_integer(object, "hold_s", WANT_HOLD_S_DEFAULT);
+	vip->policy.hold_s = (uint32_t)json_get_integer(object, "hold_s", VIP_HOLD_S_DEFAULT);
 	vip->table_size = (uint32_t)json_get_integer(object, "table_size", TABLE_SIZE_DEFAULT);
 	if (!check_backend_count(reading, object, path))
 		return 0;
 	reading->needs_source = vip->policy.mode != VIP_MODE_L2DSR;
-	r = read_backends(reading, object, path, &present);
-	vip->backends = present.backends;
-	vip->backend_count = present.backend_count;
+	vip->present.age_ms = (uint64_t)json_get_integer(object, "age_ms", 0);
+	vip->present.window_s = vip->policy.window_s;
+	r = read_backends(reading, object, path, &vip->present);
 	if (r < 0)
 		return r;
 	check_table(reading, vip, path);
@@ -481,7 +481,7 @@ want_clear(struct want *want)
 		for (uint32_t j = 0; j < want->vips[i].history_count; j++)
 			free(want->vips[i].history[j].backends);
 		free(want->vips[i].history);
-		free(want->vips[i].backends);
+		free(want->vips[i].present.backends);
 	}
 	free(want->vips);
 	*want = (struct want){ 0 };

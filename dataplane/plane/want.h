@@ -12,13 +12,6 @@
 #include "endpoint.h"
 #include "plane.h"
 
-enum {
-	WANT_HISTORY_MAX = 64, /**< sets of "history" */
-	WANT_WINDOW_S_MAX = 86400,
-	WANT_HOLD_S_MAX = 300,
-	WANT_HOLD_S_DEFAULT = 3,
-};
-
 struct want_backend {
 	struct addr address;
 	uint16_t weight;
@@ -27,7 +20,7 @@ struct want_backend {
 
 /** The backends that a VIP had from some time on. */
 struct want_set {
-	uint64_t age_ms;   /**< how long ago they were committed */
+	uint64_t age_ms;   /**< how long ago they were committed first */
 	uint32_t window_s; /**< that counted then */
 	uint32_t backend_count;
 	struct want_backend *backends; /**< by address, each once */
@@ -41,10 +34,8 @@ struct want_vip {
 	uint32_t index; /**< in that part's "vips" or "remove" */
 	struct vip_policy policy;
 	uint32_t table_size;
-	uint32_t backend_count;
-	struct want_backend *backends; /**< by address, each once */
-	uint64_t age_ms;	       /**< how long ago these backends were committed first */
-	uint32_t history_count;	       /**< 0-WANT_HISTORY_MAX */
+	struct want_set present;
+	uint32_t history_count;	  /**< 0-VIP_HISTORY_MAX */
 	struct want_set *history; /**< the sets before, oldest first; NULL when there are none */
 };
 

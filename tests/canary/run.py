@@ -13,7 +13,6 @@ find it is said with each. The core as it is must pass both.
 A fault is text that stands in the header exactly once, and what stands there instead: when the header changes so that
 it does not match any more, the fault is to be planted anew, and until then the run fails."""
 
-import concurrent.futures
 import json
 import pathlib
 import subprocess
@@ -21,12 +20,9 @@ import sys
 import tempfile
 import time
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-CORE = TOP / "dataplane" / "core"
-JOBS = 2
+from planted import CORE, TOP, Broken, build, planted, run, try_all
+
 FUZZ_INPUTS = 200000
-SECONDS_MAX = 60  # of one compiler or canary run
-LINES_MAX = 5  # of a compiler's complaint
 SEED = 1
 CFLAGS = ["-std=gnu11", "-O0", "-fPIE", "-D_GNU_SOURCE", "-Wno-everything"]
 LIBS = ["-lcjson", "-lmnl", "-lm"]
@@ -107,7 +103,7 @@ FAULTS = [
      "(int32_t)(window->row_ticks - window->hold_ticks) - 1;", BOTH),
     ("stamp in ticks", "track.h", "(uint8_t)(track->tick >> (track->facts >> FL_ENTRY_UNIT_BIT))", "(uint8_t)track->tick", BOTH),
     ("stamp in the unit of another VIP", "track.h", "(track->tick >> (track->facts >> FL_ENTRY_UNIT_BIT))",
-     "(track->tick >> track->service->window.unit_shift)", CASES),
+     "(track->tick >> track->window.unit_shift)", CASES),
     ("entry a unit too long alive", "track.h", "if (age > window->live_units)", "if (age > window->live_units + 1)", BOTH),
     ("closed tuple new at once", "track.h", "if (age >= window->closed_units)", "if (true)", BOTH),
     ("closing never open again", "track.h", "else if (state == FL_FLOW_SYN || track->flow->segment & FL_SEGMENT_PAYLOAD ||",
@@ -118,7 +114,7 @@ FAULTS = [
     ("foreign entry does not keep the row", "track.h", "fl_row_state(track->row_word) != FL_ROW_SETTLING ||\n\t    slot ==",
      "true ||\n\t    slot ==", BOTH),
     ("untracked flow does not keep the row", "track.h", "\tif (!fl_track_prolong(track, 0))", "\tif (false)", BOTH),
-    ("full, and to the new owner", "track.h", "fl_track_slot(track, fl_track_owners(track).def)", "track->service->slot_base + owner", BOTH),
+    ("full, and to the new owner", "track.h", "fl_track_slot(track, fl_track_owners(track).def)", "track->slot_base + owner", BOTH),
     ("word of a dead slot left", "track.h", "if (track->facts & FL_ENTRY_DEAD)", "if (false)", BOTH),
     ("dead owner not skipped", "track.h", "if (fl_track_is_dead(track, owners.def))", "if (false)", BOTH),
     ("stamp ahead taken for old", "flow.h", "return age < FL_FLOW_AGE_AHEAD ? age : 0;", "return age;", BOTH),
@@ -127,23 +123,10 @@ FAULTS = [
 ]
 
 
-class Broken(Exception):
-    pass
-
-
-def run(command):
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS_MAX,
-                          errors="replace", check=False)
-
-
 def overlay(directory, header, text, instead):
     """The compiler's arguments that put the fault in the header's place."""
-    original = (CORE / header).read_text(encoding="utf-8")
-    if original.count(text) != 1:
-        raise Broken(f"{header} has its text {original.count(text)} times instead of once: plant it anew")
-    changed = directory / header
-    changed.write_text(original.replace(text, instead), encoding="utf-8")
-    contents = [{"type": "file", "name": header, "external-contents": str(changed)}]
+    planted(directory, [(header, text, instead)])
+    contents = [{"type": "file", "name": header, "external-contents": str(directory / header)}]
     view = {"version": 0, "case-sensitive": "true", "use-external-names": "false",
             "roots": [{"type": "directory", "name": str(CORE), "contents": contents}]}
     path = directory / "overlay.yaml"
@@ -151,13 +134,10 @@ def overlay(directory, header, text, instead):
     return ["-ivfsoverlay", str(path)]
 
 
-def build(clang, libraries, directory, arguments):
+def link(clang, libraries, directory, arguments):
     packet_path, canary = directory / "tables.o", directory / "canary"
-    for command in ([clang, *CFLAGS, *arguments, "-c", str(TOP / "dataplane/plane/tables.c"), "-o", str(packet_path)],
-                    [clang, "-pie", "-o", str(canary), str(packet_path), *libraries, *LIBS]):
-        result = run(command)
-        if result.returncode != 0:
-            raise Broken("does not build: " + "\n".join(result.stderr.splitlines()[:LINES_MAX]))
+    build([clang, *CFLAGS, *arguments, "-c", str(TOP / "dataplane/plane/tables.c"), "-o", str(packet_path)])
+    build([clang, "-pie", "-o", str(canary), str(packet_path), *libraries, *LIBS])
     return canary
 
 
@@ -183,7 +163,7 @@ def try_fault(clang, libraries, fault):
         directory = pathlib.Path(path)
         try:
             arguments = overlay(directory, header, text, instead) if fault else []
-            canary = build(clang, libraries, directory, arguments)
+            canary = link(clang, libraries, directory, arguments)
             seen = {by: look(canary, by) for by in ("cases", "fuzz") if not fault or by in finders}
         except Broken as why:
             return False, f"{name}: {why}"
@@ -201,11 +181,7 @@ def main():
     started = time.monotonic()
     is_sound, line = try_fault(clang, libraries, None)
     print(line, flush=True)
-    killed = 0
-    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        for fine, line in pool.map(lambda fault: try_fault(clang, libraries, fault), faults if is_sound else []):
-            print(line, flush=True)
-            killed += fine
+    killed = try_all(lambda fault: try_fault(clang, libraries, fault), faults if is_sound else [])
     print(f"canaries killed {killed}/{len(faults)}, {time.monotonic() - started:.0f} s")
     return 0 if is_sound and killed == len(faults) > 0 else 1
 

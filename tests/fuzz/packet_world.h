@@ -71,75 +71,83 @@ static const struct packet_world_port packet_world_ports[PACKET_WORLD_PORTS] = {
 #define WORLD_BACKEND(address, weight) "{'address':'" address "','weight':" #weight "}"
 
 /*
- * FIRST or VIP(address, port as JSON, first port, last port, protocol as JSON, its number,
- *              policy, backends): the same arguments, but FIRST begins the list.
+ * FIRST or VIP(address, ONE(port), RANGE(first, last) or ANY, TCP or UDP, policy, backends): the
+ * same arguments, but FIRST begins the list.
  * Of each address or prefix icmp_echo is one.
  */
-#define PACKET_WORLD_VIPS(FIRST, VIP)                                                             \
-	FIRST("192.0.2.10", "80", 80, 80, "tcp", 6, "'window_s':5,'hold_s':3,",                   \
-	      WORLD_BACKEND("10.1.1.11", 100) "," WORLD_BACKEND(                                  \
-		      "2001:db8:1:1::11",                                                         \
-		      100) "," WORLD_BACKEND("10.1.2.11",                                         \
-					     50) "," WORLD_BACKEND("2001:db8:1:2::11", 50))       \
-	VIP("192.0.2.10", "53", 53, 53, "udp", 17, "'window_s':900,'hold_s':3,'mode':'gue',",     \
-	    WORLD_BACKEND("10.1.2.12", 100) "," WORLD_BACKEND("2001:db8:1:2::12", 100))           \
-	VIP("192.0.2.10", "'8000-8999'", 8000, 8999, "tcp", 6,                                    \
-	    "'window_s':60,'hold_s':0,'mode':'l2dsr',",                                           \
-	    WORLD_BACKEND("10.1.1.13", 100) "," WORLD_BACKEND("10.1.2.13", 100))                  \
-	VIP("192.0.2.10", "'any'", 0, 65535, "udp", 17, "'window_s':2,'hold_s':1,",               \
-	    WORLD_BACKEND("10.1.2.14", 1) "," WORLD_BACKEND("10.1.3.14", 1))                      \
-	VIP("192.0.2.11", "443", 443, 443, "tcp", 6,                                              \
-	    "'window_s':86400,'hold_s':300,'mode':'gue','fragments':'drop','icmp_echo':'host',",  \
-	    WORLD_BACKEND("10.1.1.15", 100) "," WORLD_BACKEND("10.1.1.16", 0))                    \
-	VIP("192.0.2.12", "0", 0, 0, "udp", 17,                                                   \
-	    "'window_s':20,'hold_s':10,'icmp_echo':'forward',",                                   \
-	    WORLD_BACKEND("10.1.2.17", 100) "," WORLD_BACKEND("10.1.9.17", 100))                  \
-	VIP("192.0.2.13", "80", 80, 80, "tcp", 6, "'window_s':5,'hold_s':3,'no_backend':'host',", \
-	    WORLD_BACKEND("10.1.1.18", 0))                                                        \
-	VIP("192.0.2.13", "53", 53, 53, "udp", 17,                                                \
-	    "'window_s':900,'hold_s':3,'mode':'gue','no_backend':'drop',",                        \
-	    WORLD_BACKEND("10.1.1.18", 0) "," WORLD_BACKEND("2001:db8:1:1::18", 0))               \
-	VIP("192.0.2.0/28", "'any'", 0, 65535, "tcp", 6,                                          \
-	    "'window_s':60,'hold_s':0,'icmp_echo':'forward',",                                    \
-	    WORLD_BACKEND("2001:db8:1:1::19", 100) "," WORLD_BACKEND("2001:db8:1:3::19", 100))    \
-	VIP("192.0.2.0/24", "'8000-8999'", 8000, 8999, "tcp", 6,                                  \
-	    "'window_s':2,'hold_s':1,'mode':'gue','icmp_echo':'host',",                           \
-	    WORLD_BACKEND("10.1.4.20", 100))                                                      \
-	VIP("192.0.0.0/16", "'any'", 0, 65535, "udp", 17,                                         \
-	    "'window_s':86400,'hold_s':300,'mode':'l2dsr',",                                      \
-	    WORLD_BACKEND("10.1.1.21", 100) "," WORLD_BACKEND("10.1.4.21", 100))                  \
-	VIP("2001:db8:2::10", "80", 80, 80, "tcp", 6, "'window_s':20,'hold_s':10,",               \
-	    WORLD_BACKEND("10.1.1.22", 100) "," WORLD_BACKEND(                                    \
-		    "2001:db8:1:2::22", 100) "," WORLD_BACKEND("2001:db8:1:4::22", 100))          \
-	VIP("2001:db8:2::10", "53", 53, 53, "udp", 17,                                            \
-	    "'window_s':5,'hold_s':3,'mode':'gue','fragments':'drop',",                           \
-	    WORLD_BACKEND("2001:db8:1:1::23", 100) "," WORLD_BACKEND("10.1.2.23", 100))           \
-	VIP("2001:db8:2::11", "'any'", 0, 65535, "tcp", 6,                                        \
-	    "'window_s':900,'hold_s':3,'mode':'l2dsr','icmp_echo':'forward',",                    \
-	    WORLD_BACKEND("2001:db8:1:2::24", 100) "," WORLD_BACKEND("2001:db8:1:3::24", 100))    \
-	VIP("2001:db8:2::/64", "'1000-1999'", 1000, 1999, "udp", 17,                              \
-	    "'window_s':60,'hold_s':0,'icmp_echo':'host',",                                       \
-	    WORLD_BACKEND("2001:db8:1:1::25", 100) "," WORLD_BACKEND("10.1.1.25", 100))           \
-	VIP("2001:db8:2::/48", "'any'", 0, 65535, "udp", 17,                                      \
-	    "'window_s':2,'hold_s':1,'mode':'gue','icmp_echo':'forward',",                        \
-	    WORLD_BACKEND("10.1.1.26", 100) "," WORLD_BACKEND("2001:db8:1:1::26", 100))           \
-	VIP("2001:db8:3::1", "80", 80, 80, "tcp", 6,                                              \
-	    "'window_s':86400,'hold_s':300,'no_backend':'host',",                                 \
-	    WORLD_BACKEND("2001:db8:1:1::27", 0))                                                 \
-	VIP("2001:db8:3::1", "'any'", 0, 65535, "udp", 17, "'window_s':20,'hold_s':10,",          \
+#define PACKET_WORLD_VIPS(FIRST, VIP)                                                            \
+	FIRST("192.0.2.10", ONE(80), TCP, "'window_s':5,'hold_s':3,",                            \
+	      WORLD_BACKEND("10.1.1.11", 100) "," WORLD_BACKEND(                                 \
+		      "2001:db8:1:1::11",                                                        \
+		      100) "," WORLD_BACKEND("10.1.2.11",                                        \
+					     50) "," WORLD_BACKEND("2001:db8:1:2::11", 50))      \
+	VIP("192.0.2.10", ONE(53), UDP, "'window_s':900,'hold_s':3,'mode':'gue',",               \
+	    WORLD_BACKEND("10.1.2.12", 100) "," WORLD_BACKEND("2001:db8:1:2::12", 100))          \
+	VIP("192.0.2.10", RANGE(8000, 8999), TCP, "'window_s':60,'hold_s':0,'mode':'l2dsr',",    \
+	    WORLD_BACKEND("10.1.1.13", 100) "," WORLD_BACKEND("10.1.2.13", 100))                 \
+	VIP("192.0.2.10", ANY, UDP, "'window_s':2,'hold_s':1,",                                  \
+	    WORLD_BACKEND("10.1.2.14", 1) "," WORLD_BACKEND("10.1.3.14", 1))                     \
+	VIP("192.0.2.11", ONE(443), TCP,                                                         \
+	    "'window_s':86400,'hold_s':300,'mode':'gue','fragments':'drop','icmp_echo':'host',", \
+	    WORLD_BACKEND("10.1.1.15", 100) "," WORLD_BACKEND("10.1.1.16", 0))                   \
+	VIP("192.0.2.12", ONE(0), UDP, "'window_s':20,'hold_s':10,'icmp_echo':'forward',",       \
+	    WORLD_BACKEND("10.1.2.17", 100) "," WORLD_BACKEND("10.1.9.17", 100))                 \
+	VIP("192.0.2.13", ONE(80), TCP, "'window_s':5,'hold_s':3,'no_backend':'host',",          \
+	    WORLD_BACKEND("10.1.1.18", 0))                                                       \
+	VIP("192.0.2.13", ONE(53), UDP,                                                          \
+	    "'window_s':900,'hold_s':3,'mode':'gue','no_backend':'drop',",                       \
+	    WORLD_BACKEND("10.1.1.18", 0) "," WORLD_BACKEND("2001:db8:1:1::18", 0))              \
+	VIP("192.0.2.0/28", ANY, TCP, "'window_s':60,'hold_s':0,'icmp_echo':'forward',",         \
+	    WORLD_BACKEND("2001:db8:1:1::19", 100) "," WORLD_BACKEND("2001:db8:1:3::19", 100))   \
+	VIP("192.0.2.0/24", RANGE(8000, 8999), TCP,                                              \
+	    "'window_s':2,'hold_s':1,'mode':'gue','icmp_echo':'host',",                          \
+	    WORLD_BACKEND("10.1.4.20", 100))                                                     \
+	VIP("192.0.0.0/16", ANY, UDP, "'window_s':86400,'hold_s':300,'mode':'l2dsr',",           \
+	    WORLD_BACKEND("10.1.1.21", 100) "," WORLD_BACKEND("10.1.4.21", 100))                 \
+	VIP("2001:db8:2::10", ONE(80), TCP, "'window_s':20,'hold_s':10,",                        \
+	    WORLD_BACKEND("10.1.1.22", 100) "," WORLD_BACKEND(                                   \
+		    "2001:db8:1:2::22", 100) "," WORLD_BACKEND("2001:db8:1:4::22", 100))         \
+	VIP("2001:db8:2::10", ONE(53), UDP,                                                      \
+	    "'window_s':5,'hold_s':3,'mode':'gue','fragments':'drop',",                          \
+	    WORLD_BACKEND("2001:db8:1:1::23", 100) "," WORLD_BACKEND("10.1.2.23", 100))          \
+	VIP("2001:db8:2::11", ANY, TCP,                                                          \
+	    "'window_s':900,'hold_s':3,'mode':'l2dsr','icmp_echo':'forward',",                   \
+	    WORLD_BACKEND("2001:db8:1:2::24", 100) "," WORLD_BACKEND("2001:db8:1:3::24", 100))   \
+	VIP("2001:db8:2::/64", RANGE(1000, 1999), UDP,                                           \
+	    "'window_s':60,'hold_s':0,'icmp_echo':'host',",                                      \
+	    WORLD_BACKEND("2001:db8:1:1::25", 100) "," WORLD_BACKEND("10.1.1.25", 100))          \
+	VIP("2001:db8:2::/48", ANY, UDP,                                                         \
+	    "'window_s':2,'hold_s':1,'mode':'gue','icmp_echo':'forward',",                       \
+	    WORLD_BACKEND("10.1.1.26", 100) "," WORLD_BACKEND("2001:db8:1:1::26", 100))          \
+	VIP("2001:db8:3::1", ONE(80), TCP, "'window_s':86400,'hold_s':300,'no_backend':'host',", \
+	    WORLD_BACKEND("2001:db8:1:1::27", 0))                                                \
+	VIP("2001:db8:3::1", ANY, UDP, "'window_s':20,'hold_s':10,",                             \
 	    WORLD_BACKEND("2001:db8:1:9::28", 100))
 
-#define WORLD_JSON_FIRST(address, port, first, last, protocol, number, policy, backends) \
-	"{'address':'" address "','port':" port ",'protocol':'" protocol                 \
-	"','table_size':251," policy "'backends':[" backends "]}"
-#define WORLD_JSON(...) "," WORLD_JSON_FIRST(__VA_ARGS__)
+#define WORLD_PORT_JSON_ONE(port)	   #port
+#define WORLD_PORT_JSON_RANGE(first, last) "'" #first "-" #last "'"
+#define WORLD_PORT_JSON_ANY		   "'any'"
+#define WORLD_PORTS_ONE(port)		   port, port
+#define WORLD_PORTS_RANGE(first, last)	   first, last
+#define WORLD_PORTS_ANY			   0, 65535
+#define WORLD_PROTOCOL_JSON_TCP		   "'tcp'"
+#define WORLD_PROTOCOL_JSON_UDP		   "'udp'"
+#define WORLD_PROTOCOL_TCP		   6
+#define WORLD_PROTOCOL_UDP		   17
+
+#define WORLD_JSON_FIRST(address, port, protocol, policy, backends)                       \
+	"{'address':'" address "','port':" WORLD_PORT_JSON_##port                         \
+		",'protocol':" WORLD_PROTOCOL_JSON_##protocol ",'table_size':251," policy \
+							      "'backends':[" backends "]}"
+#define WORLD_JSON(address, port, protocol, policy, backends) \
+	"," WORLD_JSON_FIRST(address, port, protocol, policy, backends)
 
 /** Params of plane.prepare, with ' for ". */
 static const char packet_world_state[] =
 	"{'generation':1,'full':true,'vips':[" PACKET_WORLD_VIPS(WORLD_JSON_FIRST, WORLD_JSON) "]}";
 
-#define WORLD_ENTRY(address, port, first, last, protocol, number, policy, backends) \
-	{ address, first, last, number, policy, backends },
+#define WORLD_ENTRY(address, port, protocol, policy, backends) \
+	{ address, WORLD_PORTS_##port, WORLD_PROTOCOL_##protocol, policy, backends },
 
 static const struct packet_world_vip packet_world_vips[] = { PACKET_WORLD_VIPS(WORLD_ENTRY,
 									       WORLD_ENTRY) };

@@ -5,10 +5,9 @@
     rows_bugs.py COMPILER [NAME...]
 
 Each bug is a change to a copy of the core's headers (text that stands there once, and what stands there instead), or, of the
-plane, a definition that rows_world.c knows. rows_explore is compiled with it and must find a connection that breaks. Breadth-first,
+plane, a definition that rows_world.c or rows_plane.c knows. rows_explore is compiled with it and must find a connection that breaks. Breadth-first,
 so the number of events is that of the shortest way there. The copy without a bug is what `rows_explore` itself runs on."""
 
-import concurrent.futures
 import pathlib
 import re
 import shutil
@@ -18,22 +17,21 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-CORE = HERE.parents[1] / "dataplane" / "core"
-JOBS = 2
-SECONDS_MAX = 60  # of one compiler or explorer run
-LINES_MAX = 5  # of a compiler's complaint
+sys.path.insert(0, str(HERE.parent / "canary"))
+from planted import CORE, SECONDS_MAX, Broken, build, planted, run, try_all  # noqa: E402
 SOURCES = ("rows_world.c", "rows_plane.c", "rows_code.c", "rows_explore.c")
 CFLAGS = ["-std=gnu11", "-O2", "-D_GNU_SOURCE", "-w"]
 SMALL = ["--flows", "1", "--window", "3", "--hold", "0"]
 HOLD = ["--flows", "1", "--window", "5", "--hold", "3"]
 UNIT = ["--flows", "1", "--window", "7", "--hold", "2", "--unit", "1"]
+UDP = ["--udp", *SMALL]
 
-# name, sizes, [definition of rows_world.c], [(header, text, text instead)]
+# name, sizes, [definition], [(header, text, text instead)]
 BUGS = [
     ("P4: use of another's entry does not keep the row", SMALL, [], [
         ("track.h", "if (fl_row_state(track->row_word) != FL_ROW_SETTLING ||", "if (true ||")]),
     ("P4: a lost swap is not decided again", SMALL, [], [
-        ("track.h", "fl_row_state(FL_READ_ONCE(track->row->word)) == FL_ROW_SETTLING)\n\t\treturn slot;", "true)\n\t\treturn slot;")]),
+        ("track.h", " == FL_ROW_SETTLING)\n\t\treturn slot;", " <= FL_ROW_SETTLING)\n\t\treturn slot;")]),
     ("P4: after the entry, not before it", SMALL, [], [
         ("track.h", "\tif (slot == FL_TRACK_RETRY)\n\t\treturn slot;\n\tif (touched",
          "\tif (slot == FL_TRACK_RETRY && fl_track_swap(track, track->entry, touched))\n\t\treturn slot;\n\tif (touched")]),
@@ -42,7 +40,7 @@ BUGS = [
     ("S3: a closing flow's tuple is new at once", HOLD, [], [
         ("track.h", "if (!(track->facts & FL_ENTRY_CLOSED)) /* S2 */", "if (false)")]),
     ("S4: a full table sends to cur", SMALL, [], [
-        ("track.h", "fl_track_slot(track, fl_track_owners(track).def)", "track->service->slot_base + owner")]),
+        ("track.h", "fl_track_slot(track, fl_track_owners(track).def)", "fl_track_slot(track, owner)")]),
     ("no hold", HOLD, [], [
         ("track.h", "bool is_holding = is_moving &&", "bool is_holding = false && is_moving &&")]),
     ("hold one tick shorter", HOLD, ["ROWS_PLANT_HOLD=-1"], []),
@@ -81,42 +79,35 @@ BUGS = [
     ("row window one tick short", SMALL, ["ROWS_PLANT_ROW=-1"], []),
     ("row window one tick short, units of two", UNIT, ["ROWS_PLANT_ROW=-1"], []),
     ("no purge before a slot comes up", SMALL, ["ROWS_PLANT_NO_PURGE=true"], []),
+    ("a commit takes away who still counts as live", SMALL, ["ROWS_PLANT_TAKEN=true"], []),
+    ("no purge before a slot comes up, flows without SYNs", UDP, ["ROWS_PLANT_NO_PURGE=true"], []),
+    ("P2: flows without SYNs go to cur while the row moves", UDP, [], [
+        ("track.h", ".def = is_moving ? prev : cur,", ".def = cur,")]),
     ("the clock jumps", SMALL, ["ROWS_PLANT_JUMP=true"], []),
 ]
 
 
-def run(command):
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
-
-
-def plant(directory, definitions, changes):
-    """The core with the bug, in directory. Returns the compiler's arguments, or why not."""
-    core = directory / "core"
-    shutil.copytree(CORE, core)
-    for header, text, instead in changes:
-        original = (core / header).read_text(encoding="utf-8")
-        if original.count(text) != 1:
-            return None, f"{header} has its text {original.count(text)} times instead of once: plant it anew"
-        (core / header).write_text(original.replace(text, instead), encoding="utf-8")
-    return ["-iquote", str(core), *(f"-D{definition}" for definition in definitions)], None
+def explore(compiler, bug):
+    """What rows_explore says of the core with the bug."""
+    _, sizes, definitions, changes = bug
+    with tempfile.TemporaryDirectory(prefix="rows-bug-") as path:
+        core, explorer = pathlib.Path(path) / "core", pathlib.Path(path) / "rows_explore"
+        shutil.copytree(CORE, core)
+        planted(core, changes)
+        build([compiler, *CFLAGS, "-iquote", str(core), *(f"-D{definition}" for definition in definitions),
+               *(str(HERE / source) for source in SOURCES), "-o", str(explorer)])
+        return run([str(explorer), *sizes])
 
 
 def try_bug(compiler, bug):
     """(found, line to print)"""
-    name, sizes, definitions, changes = bug
-    with tempfile.TemporaryDirectory(prefix="rows-bug-") as path:
-        directory = pathlib.Path(path)
-        arguments, why = plant(directory, definitions, changes)
-        if why:
-            return False, f"{name}: {why}"
-        explorer = directory / "rows_explore"
-        built = run([compiler, *CFLAGS, *arguments, *(str(HERE / source) for source in SOURCES), "-o", str(explorer)])
-        if built.returncode != 0:
-            return False, f"{name}: does not build: " + "\n".join(built.stderr.splitlines()[:LINES_MAX])
-        try:
-            explored = run([str(explorer), *sizes])
-        except subprocess.TimeoutExpired:
-            return False, f"{name}: no break in {SECONDS_MAX} s"
+    name = bug[0]
+    try:
+        explored = explore(compiler, bug)
+    except Broken as why:
+        return False, f"{name}: {why}"
+    except subprocess.TimeoutExpired:
+        return False, f"{name}: no break in {SECONDS_MAX} s"
     events = re.search(r"^a connection breaks after (\d+) events$", explored.stdout, re.M)
     if explored.returncode != 1 or not events:
         return False, f"{name}: NOT FOUND: exit {explored.returncode}, {explored.stdout.strip()[-200:]} {explored.stderr.strip()}"
@@ -127,11 +118,7 @@ def main():
     compiler, *names = sys.argv[1:]
     bugs = [bug for bug in BUGS if not names or bug[0] in names]
     started = time.monotonic()
-    found = 0
-    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        for is_found, line in pool.map(lambda bug: try_bug(compiler, bug), bugs):
-            print(line, flush=True)
-            found += is_found
+    found = try_all(lambda bug: try_bug(compiler, bug), bugs)
     print(f"planted rows bugs found {found}/{len(bugs)}, {time.monotonic() - started:.0f} s")
     return 0 if found == len(bugs) > 0 else 1
 

@@ -221,9 +221,12 @@ choose_owner(uint32_t row)
 	return owner;
 }
 
-static void
+/** @return how many have another word now. */
+static uint32_t
 rewrite_rows(void)
 {
+	uint32_t rewritten = 0;
+
 	for (uint32_t i = 0; i < ROWS; i++) {
 		uint64_t word = plane.rows[i].word, changed;
 		struct fl_row_now now = { .window = &plane.vip.service.window,
@@ -233,9 +236,11 @@ rewrite_rows(void)
 
 		changed = plane.is_plain ? fl_row_stable(choose_owner(i))
 					 : fl_row_change(word, choose_owner(i), &now);
-		walk.row_changes += changed != word;
+		rewritten += changed != word;
 		plane.rows[i].word = changed;
 	}
+	walk.row_changes += rewritten;
+	return rewritten;
 }
 
 /** Entries that do not count any more, and those of @p dead. */
@@ -252,19 +257,24 @@ sweep(uint32_t dead)
 		}
 }
 
-static void
+/** @return rows that change. */
+static uint32_t
 kill_backend(uint32_t slot)
 {
+	uint32_t rewritten;
+
 	set_live(slot, false);
 	walk.deaths++;
 	for (uint32_t i = 0; i < FLOWS; i++)
 		if (walk.flow[i].phase != IDLE && walk.flow[i].owner == slot)
 			walk.flow[i].phase = ENDED;
-	rewrite_rows();
+	rewritten = rewrite_rows();
 	sweep(slot);
+	return rewritten;
 }
 
-/** Somebody dies, is drained, or comes back. At least two may own rows. */
+/** Somebody dies, is drained, or comes back. At least two may own rows. It counts if a row changes.
+ */
 static void
 change(void)
 {
@@ -272,19 +282,18 @@ change(void)
 
 	for (uint32_t i = 0; i < BACKENDS; i++)
 		owners += may_own(i);
-	walk.changes++;
 	if (!get_is_live(NULL, slot)) {
 		set_live(slot, true);
 		plane.is_drained[slot] = false;
 	} else if (plane.is_drained[slot]) {
 		plane.is_drained[slot] = false;
 	} else if (owners > 2 && draw_below(16) == 0) {
-		kill_backend(slot);
+		walk.changes += kill_backend(slot) > 0;
 		return;
 	} else if (owners > 2) {
 		plane.is_drained[slot] = true;
 	}
-	rewrite_rows();
+	walk.changes += rewrite_rows() > 0;
 }
 
 static void

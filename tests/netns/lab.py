@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -252,3 +253,87 @@ class Rpc:
         if "result" not in answer:
             raise RpcError(method, answer.get("error"))
         return answer["result"]
+
+
+class Gone(Exception):
+    """A LineServer's connection is to be closed now."""
+
+
+class LineServer:
+    """A Unix socket where each line is a request, from start() to stop(), in threads. What is made of it says answer(): of a
+    connection's session, a dictionary, and the request, an object. It returns the bytes to send, None for none, or raises Gone."""
+
+    greeting = b""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self.calls = []  # (method, ...) in the order they came; answer() adds to them
+        self.changed = threading.Condition()  # notified after each request; its lock guards what answer() changes
+        self.listener = None
+        self.connections = set()
+
+    def answer(self, session, request):
+        raise NotImplementedError
+
+    def start(self):
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(self.path)
+        os.chmod(self.path, 0o666)
+        self.listener.listen(16)
+        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
+        return self
+
+    def stop(self):
+        """The socket and all connections go."""
+        listener, self.listener = self.listener, None
+        if listener is not None:
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+            os.unlink(self.path)
+        self.drop_connections()
+
+    def drop_connections(self):
+        with self.changed:
+            connections = list(self.connections)
+        for connection in connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def count(self, method):
+        with self.changed:
+            return sum(1 for call in self.calls if call[0] == method)
+
+    def wait_for(self, predicate, seconds=10):
+        """Until it is true of the server; looked at after each request."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: predicate(self), seconds), f"{self}: not reached in {seconds} s"
+
+    def _accept(self, listener):
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with self.changed:
+                self.connections.add(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        session = {}
+        try:
+            with connection, connection.makefile("rb") as lines:
+                connection.sendall(self.greeting)
+                for line in lines:
+                    reply = self.answer(session, json.loads(line))
+                    if reply is not None:
+                        connection.sendall(reply)
+        except (Gone, OSError):
+            pass
+        finally:
+            with self.changed:
+                self.connections.discard(connection)
+                self.changed.notify_all()

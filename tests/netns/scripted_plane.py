@@ -8,9 +8,9 @@ real plane cannot be brought to; the end-to-end suite runs the real ones.
 import copy
 import hashlib
 import json
-import os
-import socket
 import threading
+
+from lab import Gone, LineServer
 
 
 def digest_of(vips):
@@ -33,21 +33,16 @@ def vip_value(vip):
             "policy": {name: vip.get(name, default) for name, default in POLICY.items()}}
 
 
-class Gone(Exception):
-    """The connection is to be closed now."""
-
-
-class ScriptedPlane:
-    """Serves its socket in threads from start() to stop(). Faults are attributes, read at each call."""
+class ScriptedPlane(LineServer):
+    """What was committed outlives stop(), as in a plane's tables. Faults are attributes, read at each call."""
 
     def __init__(self, path, name="plane0"):
-        self.path = path
+        super().__init__(path)
         self.name = name
         self.key_check = "5d1c0a9b7e6f4321"
         self.protocol = 1
         self.generation = 0
         self.vips = {}
-        self.calls = []  # (method, params) in the order they came
         self.refuse = None  # error object to answer plane.prepare with
         self.false_digest = None
         self.hang = None  # method that is never answered
@@ -62,39 +57,8 @@ class ScriptedPlane:
         self.flows_cut = {}  # address -> flows that go when it is not listed any more
         self.vip_tracking = {"rows_moving": 7, "rows_settling": 5, "stable_in_ms": 9000, "flows": 11, "flow_failures": 1,
                              "flow_evictions": 2, "row_races": 3, "windows_extended": 4}
-        self.changed = threading.Condition()
-        self.listener = None
-        self.connections = set()
 
     # --- life ---
-
-    def start(self):
-        if os.path.exists(self.path):
-            os.unlink(self.path)
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.listener.bind(self.path)
-        os.chmod(self.path, 0o666)
-        self.listener.listen(16)
-        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
-        return self
-
-    def stop(self):
-        """The socket and all connections go; what was committed stays, as in a plane's tables."""
-        listener, self.listener = self.listener, None
-        if listener is not None:
-            listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
-            os.unlink(self.path)
-        self.drop_connections()
-
-    def drop_connections(self):
-        with self.changed:
-            connections = list(self.connections)
-        for connection in connections:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
     def forget(self):
         """As after a reboot."""
@@ -107,49 +71,17 @@ class ScriptedPlane:
     def digest(self):
         return digest_of(self.vips)
 
-    def count(self, method):
-        with self.changed:
-            return sum(1 for name, _ in self.calls if name == method)
-
-    def wait_for(self, predicate, seconds=10):
-        with self.changed:
-            assert self.changed.wait_for(lambda: predicate(self), seconds), (
-                f"{self.name}: not reached; generation {self.generation}, "
-                f"calls {[name for name, _ in self.calls][-12:]}"
-            )
+    def __str__(self):
+        return f"{self.name}, generation {self.generation}, calls {[name for name, _ in self.calls][-12:]}"
 
     # --- serving ---
 
-    def _accept(self, listener):
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with self.changed:
-                self.connections.add(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        session = {"prepared": None, "parts": None}
-        try:
-            with connection, connection.makefile("rb") as lines:
-                for line in lines:
-                    assert len(line) <= 1 << 20
-                    reply = self._answer(session, json.loads(line))
-                    if reply is not None:
-                        connection.sendall(reply)
-        except (Gone, OSError):
-            pass
-        finally:
-            with self.changed:
-                self.connections.discard(connection)
-                self.changed.notify_all()
-
-    def _answer(self, session, request):
+    def answer(self, session, request):
         method = request["method"]
         params = request.get("params", {})
         with self.changed:
+            session.setdefault("prepared")
+            session.setdefault("parts")
             self.calls.append((method, copy.deepcopy(params)))
             self.changed.notify_all()
             if self.die == method:

@@ -14,7 +14,7 @@ import pytest
 
 from cluster import VIP4, Cluster, backend4, vip
 from control_lab import control_fixture, two_fixture, dns, web  # noqa: F401 (fixtures)
-from lab import Rpc, wait_until
+from lab import Rpc, RpcError, wait_until
 
 WEB = "192.0.2.1 80 tcp"
 B1, B2, B3 = "198.51.100.7", "198.51.100.8", "198.51.100.9"
@@ -22,26 +22,17 @@ ONE = {"address": B1, "name": "b1"}
 HELD = {"rows_leaving": 40, "flows": 3, "idle_ms": 1500}
 
 
-class RpcError(Exception):
-    def __init__(self, error):
-        super().__init__(error["message"])
-        self.error = error
-
-
 def ask(control, method, **params):
     with Rpc(control.socket) as rpc:
-        answer = rpc.ask(method, **params)
-    if "error" in answer:
-        raise RpcError(answer["error"])
-    return answer["result"]
+        return rpc.call(method, **params)
 
 
 def rows(control, **params):
     return {row["backend"]: row for row in ask(control, "backend.list", **params)["backends"]}
 
 
-def apply(control, *vips):
-    return ask(control, "config.apply", text=json.dumps(control.config(list(vips))))
+def apply(control, *vips, **how):
+    return ask(control, "config.apply", text=json.dumps(control.config(list(vips))), **how)
 
 
 def weights(plane, vip=WEB):
@@ -303,7 +294,7 @@ def test_history_is_bounded_by_number_and_by_the_window(control):
     plane.wait_for(lambda p: len(p.vips) == 2)
     long, short = prepared(plane)[-1]["vips"]
     assert len(long["history"]) == 64
-    assert sets(long)[0] == {B1: 15, B2: 50} and sets(long)[-1] == {B1: 78, B2: 50}
+    assert sets(long)[0] == {B1: 100, B2: 50} and sets(long)[-1] == {B1: 78, B2: 50}
     assert "history" not in short and "age_ms" not in short  # all rows are stable
 
 
@@ -377,11 +368,31 @@ def test_diff_tells_what_is_cut(two):
     assert (change["rows"], change["rows_moved"], change["rows_minimum"], change["share_ppm"]) == (65537, 6553, 6553, 99989)
     # a smaller table cannot hold what leaves
     many = [{"address": f"10.0.0.{i}"} for i in range(1, 26)]
-    apply(two, web(*many, {"address": B2}, table_size=509))
+    apply(two, web(*many, {"address": B2}, table_size=509), force=True)
     wait_until(lambda: set(rows(two)) == {b["address"] for b in many} | {B2}, 10, "b1 drained")
-    change = ask(two, "config.diff", text=json.dumps(two.config([web(*many, table_size=251)])))["changes"][0]
+    answer = ask(two, "config.diff", text=json.dumps(two.config([web(*many, table_size=251)])))
+    change = answer["changes"][0]
     assert change["flows_cut"] == 42
     assert [b["change"] for b in change["backends"]] == ["removed"]
+    assert any(f"web: backend {B2}: removed at once" in w for w in answer["warnings"])
+
+
+def test_another_table_needs_yes(two):
+    larger = json.dumps(two.config([web(table_size=131071)]))
+    code, out, _ = two.cli("config", "diff", "-", stdin=larger)
+    assert code == 1
+    assert "    ~ table_size: 65537 -> 131071\n    new and open flows that change backend: " in out
+    assert "    open flows that are cut: all that change backend\n" in out
+    before = two.ok("status")["generation"]
+    code, error = two.refused("config", "apply", "-", stdin=larger)
+    assert (code, error["code"]) == (1, "cuts_connections") and "--yes" in error["hint"]
+    assert "VIP web: table_size 65537 -> 131071" in error["message"]
+    assert two.ok("status")["generation"] == before
+    answer = two.ok("config", "apply", "-", "--yes", stdin=larger)
+    assert any("web: table_size 65537 -> 131071 is another table" in w for w in answer["warnings"])
+    change = answer["changes"][0]
+    assert (change["table_size_before"], change["table_size_after"]) == (65537, 131071)
+    assert "table_size_after" not in apply(two, web({"address": B1}, table_size=131071))["changes"][0]
 
 
 # --- a real plane ---

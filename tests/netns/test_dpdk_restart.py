@@ -28,6 +28,7 @@ OTHER4 = "10.78.0.12"
 NOBODY = 65534
 FLOWS = 40  # of each VIP
 HEAD_BYTES = 64 + 16 * 256  # struct tables_memory
+VERSION_AT, WHOLE_AT = 8, 36  # its members
 BACKENDS, RECORD_BYTES, CONFIG_BYTES = 4096, 64, 192  # limits.backends of PlaneLab.config(); what lies first
 VIPS = [vip(VIP4, 80, "tcp", PEER4, OTHER4), vip(VIP4, "1000-1999", "udp", PEER4, OTHER4),
         vip(VIP6, 443, "tcp", PEER6)]
@@ -195,9 +196,9 @@ def test_restart_begins_anew_what_was_not_whole(lab):
     rpc.close()
     lab.stop(process, signal.SIGKILL)
     with open(tables(lab), "r+b") as file:
-        file.seek(36)
+        file.seek(WHOLE_AT)
         assert file.read(4) == struct.pack("I", 1)
-        file.seek(36)
+        file.seek(WHOLE_AT)
         file.write(bytes(4))
     process, rpc = lab.start()
     assert rpc.call("plane.hello")["generation"] == 0
@@ -207,18 +208,21 @@ def test_restart_begins_anew_what_was_not_whole(lab):
 # --- what is refused ---
 
 
+def seen(path):
+    """What is to stay as it is."""
+    status = path.lstat()
+    return path.read_bytes(), status.st_ino, status.st_mode, status.st_uid, status.st_mtime_ns
+
+
 def refused(lab, code, *says, **more):
     """One sentence with the remedy, and everything as it was."""
-    before = tables(lab).lstat(), tables(lab).read_bytes()
+    before = seen(tables(lab))
     got, said = lab.start_to_fail(**more)
     assert got == code, said
     assert len(said.strip().splitlines()) == 1, said
     for text in (str(tables(lab)), "fairlead-dpdk --detach", *says):
         assert text in said, said
-    after = tables(lab).lstat(), tables(lab).read_bytes()
-    assert after[1] == before[1], "the file is untouched"
-    assert [(s.st_ino, s.st_mode, s.st_uid, s.st_mtime_ns) for s, _ in (after,)] == \
-           [(s.st_ino, s.st_mode, s.st_uid, s.st_mtime_ns) for s, _ in (before,)]
+    assert seen(tables(lab)) == before, "the file is untouched"
     assert lab.xdp() is None
 
 
@@ -254,7 +258,7 @@ def patch(lab, at, data):
 
 def test_other_tables_are_refused(left):
     whole = tables(left).read_bytes()
-    patch(left, 8, struct.pack("I", 77))
+    patch(left, VERSION_AT, struct.pack("I", 77))
     refused(left, 69, "are of another version of fairlead-dpdk (layout 77-")
     tables(left).write_bytes(whole[:len(whole) // 2])
     refused(left, 69, f"are cut off after {len(whole) // 2} bytes")

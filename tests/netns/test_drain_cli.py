@@ -10,16 +10,14 @@ import json
 import os
 import pty
 import signal
-import socket
 import subprocess
-import threading
 import time
 from contextlib import contextmanager
 
 import pytest
 
 from control_lab import two_fixture, web  # noqa: F401 (fixture)
-from lab import program, wait_until
+from lab import LineServer, program, wait_until
 
 NEVER = 4294967295
 
@@ -37,62 +35,27 @@ DRAINED = {"state": "drained", "rows_leaving": 0, "flows": 0, "idle_ms": NEVER, 
 OTHER = row(name="b2", backend="198.51.100.8", **SERVING)
 
 
-class ScriptedDaemon:
+class ScriptedDaemon(LineServer):
     """Speaks the control protocol (docs/formats.md 3) and answers what it is told; `lists` holds the answers of backend.list
-    in turn, the last one for good."""
+    in turn, the last one for good. Its calls are (method, params, time)."""
+
+    greeting = b'{"jsonrpc":"2.0","method":"hello","params":{"api":1,"version":"0.1.0"}}\n'
 
     def __init__(self, directory):
-        self.path = str(directory / "control.sock")
-        self.calls = []  # (method, params, time)
+        super().__init__(directory / "control.sock")
         self.lists = [[row(), OTHER]]
         self.planes = [{"name": "plane0", "state": "in_sync", "in_sync": True}]
         self.planes_in_sync = None  # of backend.list; None: those of planes
         self.answers = {}
-        self.changed = threading.Condition()
-        self.connections = []
-        self.start()
 
-    def start(self):
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(self.path)
-        self.listener.listen(8)
-        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
+    def __str__(self):
+        return f"calls {[method for method, _, _ in self.calls]}"
 
-    def stop(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        os.unlink(self.path)
-        for connection in self.connections:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        self.connections = []
-
-    def _accept(self, listener):
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            self.connections.append(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
-        hello = {"jsonrpc": "2.0", "method": "hello", "params": {"api": 1, "version": "0.1.0"}}
-        try:
-            with connection, connection.makefile("rwb") as lines:
-                lines.write(json.dumps(hello).encode() + b"\n")
-                lines.flush()
-                for line in lines:
-                    request = json.loads(line)
-                    with self.changed:
-                        reply = self._answer(request["method"], request.get("params") or {})
-                        self.changed.notify_all()
-                    lines.write(json.dumps({"jsonrpc": "2.0", "id": request["id"], **reply}).encode() + b"\n")
-                    lines.flush()
-        except (OSError, ValueError):
-            pass
+    def answer(self, session, request):
+        with self.changed:
+            reply = self._answer(request["method"], request.get("params") or {})
+            self.changed.notify_all()
+        return json.dumps({"jsonrpc": "2.0", "id": request["id"], **reply}).encode() + b"\n"
 
     def _answer(self, method, params):
         self.calls.append((method, params, time.monotonic()))
@@ -117,9 +80,8 @@ class ScriptedDaemon:
         with self.changed:
             return [params for name, params, _ in self.calls if name == method]
 
-    def wait_for(self, method, count):
-        with self.changed:
-            assert self.changed.wait_for(lambda: len([c for c in self.calls if c[0] == method]) >= count, 20), self.calls
+    def wait_for_calls(self, method, count):
+        self.wait_for(lambda _: self.count(method) >= count, 20)
 
     def command(self, *words):
         return [program("fairlead"), "--socket", self.path, *map(str, words)]
@@ -141,7 +103,7 @@ class ScriptedDaemon:
 
 @pytest.fixture(name="daemon")
 def daemon_fixture(tmp_path):
-    daemon = ScriptedDaemon(tmp_path)
+    daemon = ScriptedDaemon(tmp_path).start()
     yield daemon
     daemon.stop()
 
@@ -213,11 +175,11 @@ def test_a_plane_that_is_away_is_not_drained(daemon):
     assert code == 1 and out.endswith("plane plane1 is not in sync (connecting): what it still sends there is not known\n")
     assert json.loads(daemon.cli("-j", "backend", "drain", "b1", "--wait", "1s")[1])["planes_left"] == ["plane1"]
     with daemon.running("backend", "drain", "b1", "--wait", "20s") as process:
-        daemon.wait_for("status", len(daemon.asked("status")) + 2)
+        daemon.wait_for_calls("status", len(daemon.asked("status")) + 2)
         assert process.poll() is None
         daemon.planes_in_sync = 1  # it came back after the list was made
         daemon.planes[1].update(state="in_sync", in_sync=True)
-        daemon.wait_for("status", len(daemon.asked("status")) + 2)
+        daemon.wait_for_calls("status", len(daemon.asked("status")) + 2)
         assert process.poll() is None
         daemon.planes_in_sync = None
         assert process.wait(10) == 0
@@ -244,7 +206,7 @@ def test_an_address_is_found_however_it_is_spelled(daemon):
 
 def test_a_daemon_that_is_away_is_asked_again(daemon):
     with daemon.running("backend", "drain", "b1", "--wait", "30s") as process:
-        daemon.wait_for("backend.list", 1)
+        daemon.wait_for_calls("backend.list", 1)
         daemon.stop()
         line = process.stderr.readline()
         assert line.startswith("warning: fairleadd ") and line.endswith("; asking again until the limit\n")
@@ -258,7 +220,7 @@ def test_a_daemon_that_is_away_is_asked_again(daemon):
 
 def test_a_daemon_that_stays_away_is_told_at_the_limit(daemon):
     with daemon.running("backend", "drain", "b1", "--wait", "3s") as process:
-        daemon.wait_for("backend.list", 2)  # so that the first is answered
+        daemon.wait_for_calls("backend.list", 2)  # so that the first is answered
         daemon.stop()
         assert process.wait(10) == 1
         out = process.stdout.read()
@@ -275,7 +237,7 @@ def test_a_refusal_ends_the_wait(daemon):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_leaves_the_drain(daemon, number):
     with daemon.running("backend", "drain", "b1", "--wait") as process:
-        daemon.wait_for("backend.list", 2)
+        daemon.wait_for_calls("backend.list", 2)
         process.send_signal(number)
         assert process.wait(5) == -number  # as a shell expects of a command that Ctrl-C ended
         assert process.stderr.read() == ('fairlead: not waiting any more: the drain of b1 goes on; '
@@ -285,7 +247,7 @@ def test_interrupted_it_leaves_the_drain(daemon, number):
 
 def test_interrupted_while_the_daemon_hangs(daemon):
     with daemon.running("-j", "backend", "drain", "b1", "--wait") as process:
-        daemon.wait_for("backend.list", 1)
+        daemon.wait_for_calls("backend.list", 1)
         with daemon.changed:  # the next look gets no answer
             process.send_signal(signal.SIGINT)
             assert process.wait(5) == -signal.SIGINT
@@ -342,6 +304,22 @@ def test_remove_is_a_drain_that_ends(daemon):
     assert code == 0 and "b1 is removed, after " in out and len(daemon.asked("backend.list")) == 3
     daemon.lists = [[leaving], [row(**SERVING)]]
     assert daemon.cli("backend", "remove", "b1", "--wait")[0] == 1
+
+
+def test_a_removal_names_the_planes_it_gave_up_on(daemon):
+    daemon.planes = [*daemon.planes, {"name": "plane1", "state": "connecting", "in_sync": False},
+                     {"name": "plane2", "state": "syncing", "in_sync": False}]
+    leaving = row(state="leaving")
+    daemon.lists = [[leaving], [OTHER]]
+    code, out, err = daemon.cli("backend", "remove", "b1", "--wait")
+    assert code == 1 and "b1 is removed, after " in out
+    assert err.count("warning: ") == 1 and "plane plane1 was not in sync (connecting) for so long" in err
+    daemon.lists = [[OTHER]]  # gone at the first look
+    code, out, err = daemon.cli("-j", "backend", "remove", "b1", "--wait")
+    assert (code, err, json.loads(out)["wait"], json.loads(out)["planes_left"]) == (1, "", "done", ["plane1", "plane2"])
+    daemon.lists = [[leaving]]
+    out = daemon.cli("backend", "remove", "b1", "--wait", "1s")[1]
+    assert "plane plane1 is not in sync (connecting): what it still sends there is not known\n" in out
 
 
 def test_now_needs_yes_unless_it_is_drained(daemon):
@@ -493,6 +471,19 @@ def test_a_removal_ends_with_the_last_hold(two):
     assert [b["name"] for b in two.ok("backend", "list")["backends"]] == ["b2"]
     code, error = two.refused("backend", "remove", "b2", "--now")
     assert (code, error["code"]) == (1, "not_drained")
+
+
+def test_a_removal_goes_on_without_a_plane_that_is_away(two):
+    two.ok("config", "apply", "-", stdin=json.dumps(two.config([web(window_s=2)])))
+    two.planes["plane0"].holds["198.51.100.7"] = HELD
+    with waiting(two, "remove", "b1", "--wait", "1m") as process:
+        two.planes["plane1"].stop()
+        wait_until(lambda: not two.status_of("plane1")["in_sync"], 10, "plane1 is away")
+        looked_at(two.planes["plane0"], 2)
+        two.planes["plane0"].holds.clear()
+        assert process.wait(15) == 1
+        assert "b1 is removed, after " in process.stdout.read()
+        assert "warning: plane plane1 was not in sync" in process.stderr.read()
 
 
 def test_an_undrain_ends_the_wait_of_another(two):

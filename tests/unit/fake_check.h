@@ -89,9 +89,8 @@ fake_vip_fault(const struct fake_plane *fake, const struct state_vip *vip)
 			return "a row has another owner in the small table";
 		if (fl_row_state(word) == FL_ROW_MOVING &&
 		    (fl_row_prev(word) >= service->slot_count ||
-		     !(fl_link_flags(
-			       tables->backends[service->slot_base + fl_row_prev(word)].link) &
-		       FL_LINK_LIVE)))
+		     !fl_backend_is_live(
+			     &tables->backends[service->slot_base + fl_row_prev(word)])))
 			return "a row moves away from a slot that is not live";
 		if (cur != FL_ROW_NONE)
 			rows[cur]++;
@@ -105,7 +104,7 @@ fake_vip_fault(const struct fake_plane *fake, const struct state_vip *vip)
 		if (rows[backend->slot_index] != backend->rows)
 			return "a backend owns another number of rows than is said";
 		rows[backend->slot_index] = 0;
-		if (!(fl_link_flags(slot->link) & FL_LINK_LIVE) || slot->vip != vip->record ||
+		if (!fl_backend_is_live(slot) || slot->vip != vip->record ||
 		    slot->mode != (uint8_t)vip->policy.mode)
 			return "a backend's slot is not live";
 		if (slot->weight != backend->weight && !vip->is_adopted)
@@ -154,7 +153,7 @@ fake_inconsistency(const struct fake_plane *fake)
 	for (uint32_t i = 0; i < set->vip_count; i++)
 		backends += set->vips[i]->backend_count;
 	for (uint32_t slot = 0; slot < fake->size.backend_count; slot++)
-		live += (fl_link_flags(tables->backends[slot].link) & FL_LINK_LIVE) != 0;
+		live += fl_backend_is_live(&tables->backends[slot]);
 	if (fault == NULL && live != backends)
 		return "another number of slots is live than there are backends";
 	return fault;
@@ -209,7 +208,7 @@ fake_unreadable(const struct fake_plane *fake)
 				return "a row names a slot of another VIP";
 			backend = &tables->backends[service->slot_base + cur];
 			named = &tables->vips[backend->vip];
-			if (!(fl_link_flags(backend->link) & FL_LINK_LIVE))
+			if (!fl_backend_is_live(backend))
 				return "a row names a slot that is not live";
 			/* the VIP's record, or one that it takes the place of */
 			if (!fl_vip_key_equal(&named->key, &vip->key) ||

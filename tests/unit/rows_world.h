@@ -82,7 +82,7 @@ static inline void
 pass(uint32_t ticks)
 {
 	for (uint32_t i = 0; i < ticks; i++)
-		rows_advance(fake.plane.state.row_times, 1);
+		rows_advance(fake.plane.state.rows, 1);
 }
 
 static inline const struct state_vip *
@@ -200,8 +200,8 @@ entries(uint32_t of_slot)
 static inline struct rows_backend
 look(uint32_t host)
 {
-	rows_refresh(fake.plane.state.row_times);
-	return rows_look(fake.plane.state.row_times, vip(), backend(host));
+	rows_refresh(fake.plane.state.rows);
+	return rows_look(fake.plane.state.rows, vip(), backend(host));
 }
 
 #endif

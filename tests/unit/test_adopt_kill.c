@@ -175,8 +175,7 @@ check_connections(struct fake_plane *fake, const char *when)
 	for (uint32_t i = 0; i < fake->size.flow_bucket_count * 8; i++) {
 		uint64_t word = fake->tables.flows[i / 8].word[i % 8];
 
-		CHECK(word == 0 || (fl_link_flags(fake->tables.backends[fl_flow_slot(word)].link) &
-				    FL_LINK_LIVE) != 0);
+		CHECK(word == 0 || fl_backend_is_live(&fake->tables.backends[fl_flow_slot(word)]));
 	}
 }
 
@@ -205,7 +204,8 @@ check_adoption(const struct fake_plane *shape, const struct fake_part parts[FAKE
 	check_connections(&adopted, "pushed");
 	ck_assert_uint_eq(adopted.plane.state.set.digest, next->digest);
 	ck_assert_uint_eq(*adopted.tables.generation, generation + 5);
-	ck_assert_uint_eq(ranges_free(adopted.plane.state.rows), ROWS - 251 * next->vip_count);
+	ck_assert_uint_eq(ranges_free(adopted.plane.state.row_ranges),
+			  ROWS - 251 * next->vip_count);
 	ck_assert_uint_eq(adopted.key_count,
 			  VIPS * 6 - adopted.plane.state.record_count); /* one of each record */
 	fake_close(&adopted);
@@ -357,7 +357,7 @@ live(struct fake_plane *fake)
 	send_all(fake, 2, ACK);
 	send_all(fake, 3, SYN);
 	for (uint32_t i = 0; i < 6; i++) {
-		rows_advance(fake->plane.state.row_times, 16);
+		rows_advance(fake->plane.state.rows, 16);
 		send_all(fake, 2, ACK); /* none is silent for 5 s */
 		send_all(fake, 3, ACK);
 	}

@@ -130,8 +130,8 @@ START_TEST(test_change_that_does_not_fit_is_a_new_incarnation)
 	ck_assert_uint_ne(vip_at(0)->record, record);
 	ck_assert_uint_eq(vip_at(0)->row_count, 509);
 	/* the ranges of the first incarnation are free again */
-	ck_assert_uint_eq(ranges_free(fake.plane.state.rows), FAKE_ROWS - 509);
-	ck_assert_uint_eq(ranges_free(fake.plane.state.slots),
+	ck_assert_uint_eq(ranges_free(fake.plane.state.row_ranges), FAKE_ROWS - 509);
+	ck_assert_uint_eq(ranges_free(fake.plane.state.slot_ranges),
 			  FAKE_BACKENDS - vip_at(0)->slot_count);
 
 	/* more new ones than spare slots */
@@ -285,7 +285,7 @@ START_TEST(test_change_fails_whole_with_the_engine)
 	fake.vips_add_result = 0;
 	ck_assert_ptr_null(fake_call(&fake, "plane.commit", "{'generation':2}"));
 	ck_assert_str_eq(fake_error(&fake), "not_prepared");
-	ck_assert_uint_eq(ranges_free(fake.plane.state.rows), FAKE_ROWS - 251);
+	ck_assert_uint_eq(ranges_free(fake.plane.state.row_ranges), FAKE_ROWS - 251);
 	fake_close(&fake);
 }
 END_TEST

@@ -162,7 +162,7 @@ START_TEST(test_commit_never_shows_half_of_it)
 	fake.on_synchronize = wait_for_reader;
 	for (uint32_t i = 0; i < READER_CHANGES && atomic_load(&reader.wrong) == 0; i++) {
 		reader_change(i);
-		rows_advance(fake.plane.state.row_times, i % 20);
+		rows_advance(fake.plane.state.rows, i % 20);
 	}
 	atomic_store(&reader.stop, true);
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);

@@ -148,7 +148,7 @@ change_model_vip(struct model *model, uint32_t port)
 	for (uint32_t host = 0; host < MODEL_HOSTS; host++)
 		if (model->weight[port][host] < -1)
 			model->weight[port][host] = -1;
-	model->policy[port].hold_s = WANT_HOLD_S_DEFAULT;
+	model->policy[port].hold_s = VIP_HOLD_S_DEFAULT;
 	model->served[port] = true;
 }
 
@@ -354,8 +354,8 @@ START_TEST(test_records_of_a_random_walk_are_as_the_model)
 	}
 	apply_only("'full':true");
 	/* nothing leaked from any arena */
-	ck_assert_uint_eq(ranges_free(fake.plane.state.rows), WALK_ROWS);
-	ck_assert_uint_eq(ranges_free(fake.plane.state.slots), WALK_BACKENDS);
+	ck_assert_uint_eq(ranges_free(fake.plane.state.row_ranges), WALK_ROWS);
+	ck_assert_uint_eq(ranges_free(fake.plane.state.slot_ranges), WALK_BACKENDS);
 	ck_assert_uint_eq(fake.plane.state.record_count, fake.size.vip_count);
 	fake_close(&fake);
 }

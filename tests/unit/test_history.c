@@ -45,6 +45,15 @@ note(uint32_t weight, int64_t now_ms)
 	history_note(history, config, now_ms);
 }
 
+/* How many sets are kept before the present one. */
+static uint32_t
+kept(void)
+{
+	uint32_t count = 0;
+
+	return history_sets(history, &config->vips[0], &count) != NULL ? count - 1 : 0;
+}
+
 /* Owned by the caller. */
 static cJSON *
 told(int64_t now_ms, size_t bytes_max)
@@ -89,10 +98,10 @@ START_TEST(test_history_begins_with_a_set_that_served_for_a_window)
 	note(1, 0);
 	note(2, 1000);
 	note(2, 2000); /* nothing new */
-	ck_assert_uint_eq(history_count(history, &config->vips[0]), 1);
+	ck_assert_uint_eq(kept(), 1);
 	note(3, 120000); /* 2 was there for 119 s: what 1 had moved moves no more */
 	note(4, 121000);
-	ck_assert_uint_eq(history_count(history, &config->vips[0]), 2);
+	ck_assert_uint_eq(kept(), 2);
 	vip = told(130000, SIZE_MAX);
 	ck_assert_int_eq(json_get_integer(vip, "age_ms", -1), 9000);
 	expect_count(vip, 2);
@@ -102,7 +111,7 @@ START_TEST(test_history_begins_with_a_set_that_served_for_a_window)
 	/* Never a window without a change: everything counts. */
 	for (uint32_t weight = 5; weight < 20; weight++)
 		note(weight, 121000 + weight * 20000);
-	ck_assert_uint_eq(history_count(history, &config->vips[0]), 17);
+	ck_assert_uint_eq(kept(), 17);
 	/* Everything before the present set is over. */
 	vip = told(501000 + 109001, SIZE_MAX);
 	ck_assert_ptr_null(vip->child);
@@ -129,7 +138,7 @@ START_TEST(test_history_reaches_over_another_window)
 	ck_assert_int_eq(json_get_integer(vip, "age_ms", -1), 1000);
 	cJSON_Delete(vip);
 	note(3, 20000); /* 14 s: a window of 10 s is over, one of 100 s would not be */
-	ck_assert_uint_eq(history_count(history, &config->vips[0]), 1);
+	ck_assert_uint_eq(kept(), 1);
 	vip = told(20000, SIZE_MAX);
 	expect_set(vip, 0, 2, 14000);
 	ck_assert_ptr_null(json_get(json_get(vip, "history")->child, "window_s"));
@@ -176,20 +185,33 @@ START_TEST(test_history_of_a_state_to_come_has_the_present_one)
 }
 END_TEST
 
-START_TEST(test_history_beyond_its_sets_forgets_the_oldest)
+/* The one that served shortest, but neither the first nor the present one: a row's previous owner
+ * is that of the first. */
+START_TEST(test_history_beyond_its_sets_forgets_the_shortest)
 {
+	int64_t now_ms = 0;
 	cJSON *vip;
 
 	setup();
-	for (uint32_t weight = 1; weight <= HISTORY_SETS_MAX + 1; weight++)
-		note(weight, weight * 1000);
-	ck_assert_uint_eq(history_count(history, &config->vips[0]), HISTORY_SETS_MAX);
-	note(1000, 66000);
-	ck_assert_uint_eq(history_count(history, &config->vips[0]), HISTORY_SETS_MAX);
-	vip = told(67000, SIZE_MAX);
-	expect_count(vip, HISTORY_SETS_MAX);
-	expect_set(vip, 0, 2, 65000);
-	expect_set(vip, HISTORY_SETS_MAX - 1, HISTORY_SETS_MAX + 1, 2000);
+	for (uint32_t weight = 1; weight <= VIP_HISTORY_MAX + 1; weight++) {
+		note(weight, now_ms);
+		now_ms += weight == 1 ? 100 : weight == 40 ? 500 : 1000;
+	}
+	ck_assert_uint_eq(kept(), VIP_HISTORY_MAX);
+	note(1000, now_ms);
+	ck_assert_uint_eq(kept(), VIP_HISTORY_MAX);
+	vip = told(now_ms + 1000, SIZE_MAX);
+	expect_count(vip, VIP_HISTORY_MAX);
+	expect_set(vip, 0, 1, now_ms + 1000);
+	expect_set(vip, 38, 39, now_ms + 1000 - 37100);
+	expect_set(vip, 39, 41, now_ms + 1000 - 38600);
+	expect_set(vip, VIP_HISTORY_MAX - 1, VIP_HISTORY_MAX + 1, 2000);
+	cJSON_Delete(vip);
+	note(1001, now_ms + 50); /* what 40 moved, 41 did: 2 goes next */
+	vip = told(now_ms + 1000, SIZE_MAX);
+	expect_set(vip, 0, 1, now_ms + 1000);
+	expect_set(vip, 1, 3, now_ms + 1000 - 1100);
+	expect_set(vip, VIP_HISTORY_MAX - 1, 1000, 1000);
 	cJSON_Delete(vip);
 	teardown();
 }
@@ -225,7 +247,7 @@ START_TEST(test_history_forgets_vips_that_go)
 	note(1, 0);
 	note(2, 1000);
 	history_note(history, other, 2000); /* web is there still */
-	ck_assert_uint_eq(history_count(history, &config->vips[0]), 2);
+	ck_assert_uint_eq(kept(), 2);
 	other->vips[0].endpoint.port++;
 	history_note(history, other, 3000);
 	vip = told(4000, SIZE_MAX);
@@ -506,7 +528,7 @@ START_TEST(test_history_fits_a_line_beside_the_largest_vip)
 		ck_assert(parts.complete);
 		ck_assert_int_eq(json_print(params, SIZE_MAX / 4, &line), 0);
 		ck_assert_uint_lt(line.size + 128, RPC_LINE_BYTES_MAX);
-		ck_assert_uint_le(history_count(history, vip), HISTORY_SETS_MAX);
+		ck_assert_uint_le(kept(), VIP_HISTORY_MAX);
 		if (count == 4000)
 			ck_assert_int_eq(cJSON_GetArraySize(json_get(
 						 json_get(params, "vips")->child, "history")),
@@ -524,7 +546,7 @@ main(void)
 	const TTest *const tests[] = { test_history_begins_with_a_set_that_served_for_a_window,
 				       test_history_reaches_over_another_window,
 				       test_history_of_a_state_to_come_has_the_present_one,
-				       test_history_beyond_its_sets_forgets_the_oldest,
+				       test_history_beyond_its_sets_forgets_the_shortest,
 				       test_history_tells_the_newest_that_fit,
 				       test_history_forgets_vips_that_go,
 				       test_history_makes_the_rows_of_a_life,

@@ -44,8 +44,8 @@ nothing_is_reserved(void)
 	const struct state *state = &fake.plane.state;
 	uint32_t slots = state->set.vips[0]->slot_count + state->set.vips[1]->slot_count;
 
-	return ranges_free(state->rows) == FAKE_ROWS - 251 - 509 &&
-	       ranges_free(state->slots) == FAKE_BACKENDS - slots &&
+	return ranges_free(state->row_ranges) == FAKE_ROWS - 251 - 509 &&
+	       ranges_free(state->slot_ranges) == FAKE_BACKENDS - slots &&
 	       state->record_count == fake.size.vip_count - 3;
 }
 

@@ -61,6 +61,33 @@ carry(struct config **config, const char *text)
 	return count;
 }
 
+/* The one sentence about a new configuration; NULL: none. */
+static void
+expect_said(struct config *from, const char *text, const char *words)
+{
+	struct config *to = config_text_good(text);
+	cJSON *kept = cJSON_CreateArray();
+
+	ck_assert_int_eq(model_carry(from, to, kept), 0);
+	ck_assert_int_eq(cJSON_GetArraySize(kept), words != NULL);
+	if (words != NULL)
+		CHECK(strstr(kept->child->valuestring, words) != NULL);
+	cJSON_Delete(kept);
+	config_destroy(to);
+}
+
+static int
+check_cuts(const struct config *from, const char *text)
+{
+	struct config *to = config_text_good(text);
+	int r;
+
+	errors.count = errors.dropped = 0;
+	r = model_check_cuts(from, to, &errors);
+	config_destroy(to);
+	return r;
+}
+
 static uint32_t
 pushed(const struct config_vip *vip)
 {
@@ -113,6 +140,55 @@ START_TEST(test_model_edit_carry_cuts_what_need_not_wait)
 							"\"backends\":[" B1 "]}"));
 	ck_assert_uint_eq(config->vips[0].backend_count, 1);
 	ck_assert_int_eq(carry(&config, CONFIG_TEXT("")), 2);
+	config_destroy(config);
+}
+END_TEST
+
+#define WEB_OF(size, protocol, backends)                                                           \
+	CONFIG_TEXT(                                                                               \
+		"{\"name\":\"web\",\"address\":\"192.0.2.1\",\"port\":80,\"protocol\":\"" protocol \
+		"\",\"table_size\":" size ",\"backends\":[" backends "]}")
+
+START_TEST(test_model_edit_another_table_is_told_and_refused)
+{
+	struct config *config = config_text_good(WEB_OF("251", "tcp", B1));
+
+	/* Planes do not have it yet. */
+	expect_said(config, WEB_OF("509", "tcp", B1), NULL);
+	ck_assert_int_eq(check_cuts(config, WEB_OF("509", "tcp", B1)), 0);
+	config_destroy(config);
+	config = served(WEB_OF("251", "tcp", B1));
+	expect_said(config, WEB_OF("251", "tcp", B1), NULL);
+	expect_said(config, WEB_OF("509", "tcp", B1), "web: table_size 251 -> 509 is another");
+	ck_assert_int_eq(check_cuts(config, WEB_OF("251", "tcp", B1)), 0);
+	ck_assert_int_eq(check_cuts(config, CONFIG_TEXT("")), 0);
+	ck_assert_int_eq(check_cuts(config, WEB_OF("509", "tcp", B1)), -EPERM);
+	ck_assert_uint_eq(errors.count, 1);
+	ck_assert_str_eq(errors.items[0].code, "cuts_connections");
+	config_destroy(config);
+	/* Its flows follow the rows at any change. */
+	config = served(WEB_OF("251", "udp", B1));
+	expect_said(config, WEB_OF("509", "udp", B1), NULL);
+	ck_assert_int_eq(check_cuts(config, WEB_OF("509", "udp", B1)), 0);
+	config_destroy(config);
+}
+END_TEST
+
+START_TEST(test_model_edit_backends_without_room_to_leave_are_told)
+{
+	struct config *config = served(WEB_OF("251", "tcp", B1 "," B2));
+	struct config *to = config_text_good(WEB_OF("251", "tcp", B1));
+	cJSON *kept = cJSON_CreateArray();
+
+	expect_said(config, WEB_OF("251", "tcp", B1), NULL);
+	to->vips[0].table_size = 2 * CONTROL_ROWS_PER_BACKEND_MIN - 1;
+	config->vips[0].table_size = to->vips[0].table_size;
+	ck_assert_int_eq(model_carry(config, to, kept), 0);
+	ck_assert_uint_eq(to->vips[0].backend_count, 1);
+	ck_assert_int_eq(cJSON_GetArraySize(kept), 1);
+	CHECK(strstr(kept->child->valuestring, "web: backend b2: removed at once") != NULL);
+	cJSON_Delete(kept);
+	config_destroy(to);
 	config_destroy(config);
 }
 END_TEST
@@ -189,6 +265,49 @@ START_TEST(test_model_edit_last_backend_counts_what_leaves)
 }
 END_TEST
 
+/* How often the weight of a ramp changes between two times, looked at every second. */
+static uint32_t
+ramp_steps(uint32_t over_s, int64_t from_s, int64_t to_s)
+{
+	struct config *config = served(CONFIG_TEXT(CONFIG_WEB(B1 "," B2)));
+	struct model_edit step = { .kind = MODEL_RAMP_STEP };
+	uint32_t steps = 0;
+
+	ck_assert_uint_eq(config->vips[0].policy.window_s, 900);
+	ck_assert_int_eq(edit(&config, &(struct model_edit){ .kind = MODEL_WEIGHT,
+							     .backend = "b2",
+							     .weight = 60000,
+							     .over_s = over_s,
+							     .now_ms = 777 }),
+			 0);
+	for (int64_t s = 0; s < to_s; s++) {
+		uint32_t before = model_weight(&config->vips[0].backends[1]);
+
+		step.now_ms = 777 + s * 1000;
+		ck_assert_int_eq(edit(&config, &step), 0);
+		ck_assert_uint_ge(model_weight(&config->vips[0].backends[1]), before);
+		steps += s >= from_s && model_weight(&config->vips[0].backends[1]) != before;
+	}
+	config_destroy(config);
+	return steps;
+}
+
+START_TEST(test_model_edit_ramp_fits_a_history)
+{
+	static const int64_t spans[][3] = { { 600, 0, 600 },
+					    { 3600, 0, 900 },
+					    { 3600, 1000, 1900 } };
+
+	for (size_t i = 0; i < 3; i++) {
+		uint32_t steps = ramp_steps((uint32_t)spans[i][0], spans[i][1], spans[i][2]);
+
+		ck_assert_uint_ge(steps, RAMP_WINDOW_STEPS - 1);
+		ck_assert_uint_le(steps, RAMP_WINDOW_STEPS);
+	}
+	ck_assert_uint_eq(ramp_steps(60, 0, 60), 59); /* the daemon does not look so often */
+}
+END_TEST
+
 START_TEST(test_model_edit_ramp_goes_in_equal_steps_and_ends)
 {
 	struct config *config = served(CONFIG_TEXT(CONFIG_WEB(B1 "," B2)));
@@ -257,9 +376,12 @@ main(void)
 {
 	const TTest *const tests[] = { test_model_edit_carry_keeps_what_leaves,
 				       test_model_edit_carry_cuts_what_need_not_wait,
+				       test_model_edit_another_table_is_told_and_refused,
+				       test_model_edit_backends_without_room_to_leave_are_told,
 				       test_model_edit_leaving_ones_fit_the_table,
 				       test_model_edit_remove_drop_and_undrain,
 				       test_model_edit_last_backend_counts_what_leaves,
+				       test_model_edit_ramp_fits_a_history,
 				       test_model_edit_ramp_goes_in_equal_steps_and_ends,
 				       test_model_edit_ramp_of_the_last_backend_needs_force,
 				       NULL };

@@ -17,7 +17,7 @@ enum {
 	HOSTS = 14,
 	CHANGES = 60, /* of a life */
 	LIVES = 12,
-	SETS_MAX = WANT_HISTORY_MAX + 1,
+	SETS_MAX = VIP_HISTORY_MAX + 1,
 };
 
 static const struct plane_limits limits = { 4, 128, 2048, 64, 64 };
@@ -132,10 +132,10 @@ compare(void)
 		}
 		moving += moves;
 	}
-	rows_refresh(lived.plane.state.row_times);
-	rows_refresh(fresh.plane.state.row_times);
-	ck_assert_uint_eq(rows_set_digest(lived.plane.state.row_times),
-			  rows_set_digest(fresh.plane.state.row_times));
+	rows_refresh(lived.plane.state.rows);
+	rows_refresh(fresh.plane.state.rows);
+	ck_assert_uint_eq(rows_set_digest(lived.plane.state.rows),
+			  rows_set_digest(fresh.plane.state.rows));
 	ck_assert_uint_eq(lived.plane.state.set.digest, fresh.plane.state.set.digest);
 	return moving;
 }
@@ -160,7 +160,7 @@ static void
 pass_seconds(struct fake_plane *fake, uint32_t seconds)
 {
 	for (uint32_t i = 0; i < seconds; i++)
-		rows_advance(fake->plane.state.row_times, FL_TICKS_PER_S);
+		rows_advance(fake->plane.state.rows, FL_TICKS_PER_S);
 }
 
 /** Another set: some come, go, come back, are drained, get another weight. */
@@ -282,9 +282,7 @@ replay_second(uint64_t age_ms, uint64_t ret_rows[251])
 		.age_ms = age_ms + 5, .window_s = 20, .backend_count = 1, .backends = &first
 	};
 	struct want_vip want = { .policy = { .window_s = 20, .hold_s = 3 },
-				 .age_ms = age_ms,
-				 .backend_count = 2,
-				 .backends = both,
+				 .present = { age_ms, 20, 2, both },
 				 .history_count = 1,
 				 .history = &before };
 	struct state_vip *vip;

@@ -168,7 +168,7 @@ serve_moving(struct fake_part parts[FAKE_PARTS])
 	serve(one_vip, parts);
 	victim.tables.clock->tick = (1u << 24) - 50; /* `until` wraps */
 	push(&victim, 8, two_vip);
-	rows_advance(victim.plane.state.row_times, 1);
+	rows_advance(victim.plane.state.rows, 1);
 	return vip_of(&victim, "192.0.2.1:80/tcp");
 }
 
@@ -192,18 +192,18 @@ START_TEST(test_adopt_goes_on_with_rows_that_move)
 	fake_parts(&adopted, own);
 	for (uint32_t n = 0; n < FAKE_PARTS; n++)
 		ck_assert_mem_eq(own[n].bytes, parts[n].bytes, own[n].size);
-	rows_refresh(victim.plane.state.row_times);
-	rows_refresh(adopted.plane.state.row_times);
-	ck_assert_uint_eq(rows_set_digest(adopted.plane.state.row_times),
-			  rows_set_digest(victim.plane.state.row_times));
-	moving = vip_of(&victim, "192.0.2.1:80/tcp")->rows.moving;
+	rows_refresh(victim.plane.state.rows);
+	rows_refresh(adopted.plane.state.rows);
+	ck_assert_uint_eq(rows_set_digest(adopted.plane.state.rows),
+			  rows_set_digest(victim.plane.state.rows));
+	moving = vip_of(&victim, "192.0.2.1:80/tcp")->row_counts.moving;
 	ck_assert_uint_gt(moving, 50);
-	ck_assert_uint_eq(vip_of(&adopted, "192.0.2.1:80/tcp")->rows.moving, moving);
+	ck_assert_uint_eq(vip_of(&adopted, "192.0.2.1:80/tcp")->row_counts.moving, moving);
 	/* and their time goes on */
 	for (uint32_t i = 0; i < 6; i++)
-		rows_advance(adopted.plane.state.row_times, 16);
-	ck_assert_uint_eq(vip_of(&adopted, "192.0.2.1:80/tcp")->rows.moving, 0);
-	ck_assert_uint_eq(vip_of(&adopted, "192.0.2.1:80/tcp")->rows.settling, moving);
+		rows_advance(adopted.plane.state.rows, 16);
+	ck_assert_uint_eq(vip_of(&adopted, "192.0.2.1:80/tcp")->row_counts.moving, 0);
+	ck_assert_uint_eq(vip_of(&adopted, "192.0.2.1:80/tcp")->row_counts.settling, moving);
 	ck_assert_ptr_null(fake_inconsistency(&adopted));
 	fake_close(&adopted);
 	fake_close(&victim);
@@ -420,9 +420,9 @@ START_TEST(test_adopt_refuses_what_makes_no_sense)
 			tables->vips[vip->record].service.window.live_units = 3;
 			break;
 		case 9: /* seconds that no VIP may have */
-			tables->vips[vip->record].service.window_s = WANT_WINDOW_S_MAX + 1;
+			tables->vips[vip->record].service.window_s = VIP_WINDOW_S_MAX + 1;
 			tables->vips[vip->record].service.window =
-				fl_window(WANT_WINDOW_S_MAX + 1, WANT_HOLD_S_DEFAULT);
+				fl_window(VIP_WINDOW_S_MAX + 1, VIP_HOLD_S_DEFAULT);
 			break;
 		case 10: /* a row that settles from a backend */
 			plane_row_store(tables, vip->row_base,

@@ -53,7 +53,7 @@ START_TEST(test_want_reads_windows_and_history)
 	vip = &want.vips[0];
 	ck_assert_uint_eq(vip->policy.window_s, 0);
 	ck_assert_uint_eq(vip->policy.hold_s, 3);
-	ck_assert_uint_eq(vip->age_ms, 0);
+	ck_assert_uint_eq(vip->present.age_ms, 0);
 	ck_assert_uint_eq(vip->history_count, 0);
 
 	ck_assert_int_eq(
@@ -67,7 +67,7 @@ START_TEST(test_want_reads_windows_and_history)
 	vip = &want.vips[0];
 	ck_assert_uint_eq(vip->policy.window_s, 86400);
 	ck_assert_uint_eq(vip->policy.hold_s, 300);
-	ck_assert_uint_eq(vip->age_ms, 250);
+	ck_assert_uint_eq(vip->present.age_ms, 250);
 	ck_assert_uint_eq(vip->history_count, 3);
 	ck_assert_uint_eq(vip->history[0].age_ms, JSON_INTEGER_MAX);
 	ck_assert_uint_eq(vip->history[0].backend_count, 0);
@@ -77,7 +77,7 @@ START_TEST(test_want_reads_windows_and_history)
 	ck_assert_uint_eq(vip->history[1].backends[1].weight, 7);
 	ck_assert(!addr_is_ipv4(&vip->history[1].backends[2].address));
 	ck_assert_uint_eq(vip->history[2].backends[0].weight, 2);
-	ck_assert_uint_eq(vip->backends[0].weight, 1);
+	ck_assert_uint_eq(vip->present.backends[0].weight, 1);
 	ck_assert_uint_eq(want.backend_count, 1); /* former ones are not counted */
 	ck_assert_uint_eq(want.history_backend_count, 4);
 	want_clear(&want);
