@@ -48,7 +48,7 @@ class Copy:
 
     def __init__(self, export):
         self.name = export["name"].split(":")[-1]
-        self.header = pathlib.Path(export["filenames"][0]).name
+        self.path = pathlib.Path(export["filenames"][0])  # not its name alone: dataplane/plane has a tables.h too
         self.branches, self.records = export["branches"], export["mcdc_records"]
         # file number of what a macro became: where the macro is called
         self.calls = {region[6]: (region[5], region[0], region[1]) for region in export["regions"] if region[7] == EXPANSION}
@@ -135,7 +135,7 @@ def main():
     segments = {pathlib.Path(file["filename"]).name: file["segments"] for file in export["files"]}
     # of a function that a program does not call there is nothing but its name
     copies = [Copy(function) for function in export["functions"] if len(function["regions"]) > 1]
-    headers = [Header(path, segments.get(path.name, []), [copy for copy in copies if copy.header == path.name])
+    headers = [Header(path, segments.get(path.name, []), [copy for copy in copies if copy.path == path])
                for path in sorted(core.glob("*.h"))]
     failed = []
     for header, kind, part, reason in allowed_of(allowed_path):

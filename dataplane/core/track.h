@@ -297,10 +297,9 @@ fl_track_insert(const struct fl_track *track, uint32_t owner, enum fl_flow_state
 			track->access->count(track->user, track->flow->record, FL_FLOW_EVICTED);
 		return FL_TRACK_WRITTEN;
 	}
-	if (old != FL_FLOW_NO_VICTIM && !(track->flow->segment & FL_SEGMENT_LAST))
-		return FL_TRACK_LOST;
-	track->access->count(track->user, track->flow->record, FL_FLOW_FAILED);
-	return FL_TRACK_FAILED;
+	return old != FL_FLOW_NO_VICTIM && !(track->flow->segment & FL_SEGMENT_LAST)
+		       ? FL_TRACK_LOST
+		       : FL_TRACK_FAILED;
 }
 
 /** Has the row a whole window before it? Then it need not be prolonged. */
@@ -432,12 +431,16 @@ FL_INLINE uint32_t
 fl_track_pin(const struct fl_track *track, uint32_t owner, enum fl_flow_state state)
 {
 	enum fl_track_put put = fl_track_insert(track, owner, state);
+	uint32_t slot;
 
 	if (put == FL_TRACK_LOST)
 		return FL_TRACK_RETRY;
 	if (put == FL_TRACK_WRITTEN)
 		return track->slot_base + owner;
-	return fl_track_prolong_moving(track, fl_track_slot(track, fl_track_owners(track).def));
+	slot = fl_track_prolong_moving(track, fl_track_slot(track, fl_track_owners(track).def));
+	if (slot != FL_TRACK_RETRY)
+		track->access->count(track->user, track->flow->record, FL_FLOW_FAILED);
+	return slot;
 }
 
 /** A SYN of a flow without an entry: S4, S5. */

@@ -35,6 +35,7 @@ struct world {
 	struct fl_flows flows[WORLD_FLOWS];
 	struct fl_clock clock;
 	struct fl_flow_counter flow_counter; /**< of all VIPs */
+	uint32_t flow_losses;		     /**< so many swaps of an entry fail */
 	struct fl_frame frame;		     /**< that is decided */
 	struct fl_core core;
 };
@@ -200,7 +201,13 @@ world_swap_row(void *user, uint32_t index, uint64_t expected, uint64_t desired)
 static inline bool
 world_swap_flow(void *user, uint32_t bucket, uint64_t expected, uint64_t desired)
 {
-	return fl_flow_swap(&((struct world *)user)->flows[bucket], expected, desired);
+	struct world *world = user;
+
+	if (world->flow_losses > 0) {
+		world->flow_losses--; /* another core was first */
+		return false;
+	}
+	return fl_flow_swap(&world->flows[bucket], expected, desired);
 }
 
 static inline uint64_t
@@ -420,7 +427,23 @@ world_check_plain(struct world *world, const struct frame *frame)
 	      (decision.vip == plain_decision.vip && decision.record == plain_decision.record));
 }
 
-/** Only a first fragment that is forwarded and a too big packet leave something in the tables. */
+/** May the packet be tracked? It has ports, and a row that is not stable. */
+static inline bool
+world_is_tracked(const struct world *before, const struct world_walk *walk)
+{
+	const struct fl_vip *vip = walk->decision.vip;
+	bool has_ports =
+		walk->packet.shape == FL_SHAPE_FLOW || walk->packet.shape == FL_SHAPE_FIRST;
+	uint32_t row;
+
+	if (vip == NULL || !has_ports || vip->service.row_count == 0)
+		return false;
+	row = vip->service.row_base + walk->decision.row_index;
+	return row < WORLD_ROWS && fl_row_state(before->rows[row].word) != FL_ROW_STABLE;
+}
+
+/** Only a first fragment that is forwarded, a packet that is tracked and one that is too big leave
+ * something in the tables. */
 static inline void
 world_check_untouched(const struct world *world, struct world *before,
 		      const struct world_walk *walk)
@@ -429,6 +452,12 @@ world_check_untouched(const struct world *world, struct world *before,
 		memcpy(before->fragments, world->fragments, sizeof before->fragments);
 		before->core.events[FL_EVENT_FRAGMENT_EVICTED] =
 			world->core.events[FL_EVENT_FRAGMENT_EVICTED];
+	}
+	if (world_is_tracked(before, walk)) {
+		memcpy(before->rows, world->rows, sizeof before->rows);
+		memcpy(before->flows, world->flows, sizeof before->flows);
+		before->flow_counter = world->flow_counter;
+		before->flow_losses = world->flow_losses;
 	}
 	if (walk->verdict == FL_ANSWER_TOO_BIG)
 		before->core.answer_at = world->core.answer_at;
