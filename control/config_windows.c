@@ -57,13 +57,6 @@ config_windows_read(const cJSON *object, const struct json_path *parent, struct 
 }
 
 bool
-config_windows_put_number(cJSON *object, const char *name, uint32_t value)
-{
-	cJSON_DeleteItemFromObjectCaseSensitive(object, name);
-	return cJSON_AddNumberToObject(object, name, value) != NULL;
-}
-
-bool
 config_windows_put_words(cJSON *object, const struct config_vip *vip)
 {
 	if (cJSON_AddStringToObject(object, "on_down", on_down_names[vip->windows.on_down]) == NULL)
@@ -77,8 +70,8 @@ config_windows_put(cJSON *object, const struct config_vip *vip)
 {
 	const struct config_windows *windows = &vip->windows;
 
-	return config_windows_put_number(object, "window_s", windows->window_s) &&
-	       config_windows_put_number(object, "udp_window_s", windows->udp_window_s) &&
-	       config_windows_put_number(object, "hold_s", windows->hold_s) &&
+	return json_add_u64(object, "window_s", windows->window_s) &&
+	       json_add_u64(object, "udp_window_s", windows->udp_window_s) &&
+	       json_add_u64(object, "hold_s", windows->hold_s) &&
 	       config_windows_put_words(object, vip);
 }

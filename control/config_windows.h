@@ -30,7 +30,4 @@ bool config_windows_put_words(cJSON *object, const struct config_vip *vip);
 /** Add all members as the file has them. false: no memory. */
 bool config_windows_put(cJSON *object, const struct config_vip *vip);
 
-/** Set a member to a number, whether it is there or not. false: no memory. */
-bool config_windows_put_number(cJSON *object, const char *name, uint32_t value);
-
 #endif

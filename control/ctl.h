@@ -11,6 +11,7 @@
 #define CONTROL_CTL_H
 
 #include "pusher.h"
+#include "rows_watch.h"
 
 struct ctl;
 
@@ -18,6 +19,7 @@ struct ctl_options {
 	struct event_base *base;
 	struct pusher *pusher;
 	struct model *model;
+	const struct rows_watch *rows;
 	const char *config_file; /**< borrowed: what a restart serves */
 	int listen_fd;		 /**< bound and listening; closed by its owner */
 };

@@ -154,16 +154,6 @@ struct told {
 	uint32_t in_sync;      /* how many planes these are; also those that did not answer */
 };
 
-static const cJSON *
-vips_of(const struct gather_result *result, const char *plane)
-{
-	for (uint32_t i = 0; i < result->count; i++) {
-		if (strcmp(result->answers[i].plane, plane) == 0)
-			return json_get(result->answers[i].result, "vips");
-	}
-	return NULL;
-}
-
 static bool
 told_make(const struct ctl *ctl, const struct gather_result *result, struct told *told)
 {
@@ -172,14 +162,16 @@ told_make(const struct ctl *ctl, const struct gather_result *result, struct told
 			return false;
 	}
 	for (uint32_t i = 0; i < pusher_plane_count(ctl->options.pusher); i++) {
+		const struct gather_answer *answer;
 		struct push_plane_view view;
 
 		pusher_plane(ctl->options.pusher, i, &view);
 		if (view.state != PUSH_IN_SYNC)
 			continue;
 		told->in_sync++;
-		if (!entries_add(&told->synced, vips_of(result, plane_link_name(view.link)),
-				 vip_key))
+		answer = gather_answer(result, plane_link_name(view.link));
+		if (answer != NULL &&
+		    !entries_add(&told->synced, json_get(answer->result, "vips"), vip_key))
 			return false;
 	}
 	entries_sort(&told->all);

@@ -116,16 +116,6 @@ plane_json(const struct push_plane_view *view, const cJSON *stats)
 	return NULL;
 }
 
-static const cJSON *
-stats_of(const struct gather_result *result, const char *plane)
-{
-	for (uint32_t i = 0; i < result->count; i++) {
-		if (strcmp(result->answers[i].plane, plane) == 0)
-			return result->answers[i].result;
-	}
-	return NULL;
-}
-
 /* Degraded: some plane does not serve what it must, or not as the others do. */
 static cJSON *
 planes_json(const struct ctl *ctl, const struct gather_result *result, bool *ret_degraded)
@@ -134,14 +124,15 @@ planes_json(const struct ctl *ctl, const struct gather_result *result, bool *ret
 	bool fine = array != NULL;
 
 	for (uint32_t i = 0; fine && i < pusher_plane_count(ctl->options.pusher); i++) {
+		const struct gather_answer *answer;
 		struct push_plane_view view;
 
 		pusher_plane(ctl->options.pusher, i, &view);
+		answer = gather_answer(result, plane_link_name(view.link));
 		if (view.state != PUSH_IN_SYNC || view.error[0] != '\0')
 			*ret_degraded = true;
-		fine = model_view_put(
-			array, NULL,
-			plane_json(&view, stats_of(result, plane_link_name(view.link))));
+		fine = model_view_put(array, NULL,
+				      plane_json(&view, answer != NULL ? answer->result : NULL));
 	}
 	if (fine)
 		return array;
@@ -169,6 +160,7 @@ status_json(const struct ctl *ctl, const struct gather_result *result)
 	    json_add_u64(status, "backends", model->config->backend_total) &&
 	    cJSON_AddStringToObject(status, "config_file", ctl->options.config_file) &&
 	    cJSON_AddStringToObject(status, "state_error", model->state_error) &&
+	    rows_watch_put(ctl->options.rows, status) &&
 	    cJSON_AddItemToObject(status, "planes", planes))
 		return status;
 	cJSON_Delete(status);

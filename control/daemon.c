@@ -309,9 +309,13 @@ daemon_open(struct daemon *daemon, struct config *config, const struct daemon_op
 	r = keeper_create(daemon->base, daemon->pusher, daemon->model, &daemon->keeper);
 	if (r < 0)
 		return r;
+	r = rows_watch_create(daemon->pusher, daemon->model, daemon->base, &daemon->rows);
+	if (r < 0)
+		return r;
 	ctl.base = daemon->base;
 	ctl.pusher = daemon->pusher;
 	ctl.model = daemon->model;
+	ctl.rows = daemon->rows;
 	r = ctl_create(&ctl, &daemon->ctl);
 	return r < 0 ? r : daemon_watch_signals(daemon);
 }
@@ -335,6 +339,7 @@ daemon_close(struct daemon *daemon)
 	pusher_destroy(daemon->pusher);
 	ctl_destroy(daemon->ctl);
 	keeper_destroy(daemon->keeper);
+	rows_watch_destroy(daemon->rows);
 	if (daemon->base != NULL)
 		event_base_free(daemon->base);
 	model_destroy(daemon->model);

@@ -10,6 +10,7 @@
 #include "ctl.h"
 #include "ctl_socket.h"
 #include "keeper.h"
+#include "rows_watch.h"
 #include "state_file.h"
 
 struct daemon {
@@ -17,6 +18,7 @@ struct daemon {
 	struct model *model;
 	struct pusher *pusher;
 	struct keeper *keeper;
+	struct rows_watch *rows;
 	struct ctl *ctl;
 	struct event *signals[3];
 	const char *config_file;

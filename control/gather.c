@@ -108,3 +108,13 @@ gather(struct pusher *pusher, const struct gather_question *question)
 	gathering_release(gathering);
 	return 0;
 }
+
+const struct gather_answer *
+gather_answer(const struct gather_result *result, const char *plane)
+{
+	for (uint32_t i = 0; i < result->count; i++) {
+		if (strcmp(result->answers[i].plane, plane) == 0)
+			return &result->answers[i];
+	}
+	return NULL;
+}

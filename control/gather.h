@@ -31,6 +31,9 @@ struct gather_question {
 	void *user;
 };
 
+/** What the plane of this name answered. @return NULL: it was not asked. */
+const struct gather_answer *gather_answer(const struct gather_result *result, const char *plane);
+
 /** @return 0; -EBUSY: a plane has too many questions open; -ENOMEM. Nobody there is an answer of
  * count 0. */
 int gather(struct pusher *pusher, const struct gather_question *question);

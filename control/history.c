@@ -31,9 +31,8 @@
 #include "model_view.h"
 
 enum {
-	SET_BYTES = 48,	    /* {"age_ms":9007199254740991,"backends":[]}, */
-	WINDOW_BYTES = 17,  /* "window_s":86400, */
-	BACKEND_BYTES = 31, /* as in model_view_plane_vip_bytes() */
+	SET_BYTES = 48,	   /* {"age_ms":9007199254740991,"backends":[]}, */
+	WINDOW_BYTES = 17, /* "window_s":86400, */
 };
 
 struct past {
@@ -398,7 +397,8 @@ set_bytes(const struct history_set *set)
 	size_t bytes = SET_BYTES + WINDOW_BYTES;
 
 	for (uint32_t i = 0; i < set->count; i++)
-		bytes += BACKEND_BYTES + strlen(addr_format(&set->members[i].address, text));
+		bytes += MODEL_VIEW_BACKEND_BYTES +
+			 strlen(addr_format(&set->members[i].address, text));
 	return bytes;
 }
 

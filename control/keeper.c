@@ -130,23 +130,13 @@ told_backend(const cJSON *stats, const char *address)
 	return NULL;
 }
 
-static const struct gather_answer *
-answer_of(const struct gather_result *result, const char *plane)
-{
-	for (uint32_t i = 0; i < result->count; i++) {
-		if (strcmp(result->answers[i].plane, plane) == 0)
-			return &result->answers[i];
-	}
-	return NULL;
-}
-
 /* It answered, and nothing of it holds the backend; or it is out of step for so long that what it
  * held is over. */
 static bool
 plane_lets_go(const struct push_plane_view *view, const struct gather_result *result,
 	      const struct config_vip *vip, const char *address)
 {
-	const struct gather_answer *answer = answer_of(result, plane_link_name(view->link));
+	const struct gather_answer *answer = gather_answer(result, plane_link_name(view->link));
 
 	if (view->state != PUSH_IN_SYNC)
 		return plane_link_now_ms() - plane_link_since_ms(view->link) >

@@ -65,6 +65,11 @@ enum {
 	RAMP_WINDOW_STEPS = 48, /**< and so often in a window; below VIP_HISTORY_MAX */
 	RAMP_S_MAX = 86400,
 
+	/* rows_watch */
+	ROWS_WATCH_MS = 4000,	     /**< asks whether planes have the same rows */
+	ROWS_WATCH_DIFFER_MS = 1000, /**< while they have not */
+	ROWS_DIFFER_MS = 3000,	     /**< rows change on each plane within this: then it is told */
+
 	/* ctl */
 	CTL_CLIENTS_MAX = 64,
 	CTL_TICK_MS = 500,

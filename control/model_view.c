@@ -77,9 +77,8 @@ plane_backend_json(const struct config_backend *backend)
 bool
 model_view_policy_put(cJSON *object, const struct vip_policy *policy)
 {
-	return policy_put(object, policy) &&
-	       config_windows_put_number(object, "window_s", policy->window_s) &&
-	       config_windows_put_number(object, "hold_s", policy->hold_s);
+	return policy_put(object, policy) && json_add_u64(object, "window_s", policy->window_s) &&
+	       json_add_u64(object, "hold_s", policy->hold_s);
 }
 
 cJSON *
@@ -103,15 +102,13 @@ model_view_plane_vip(const struct config_vip *vip)
 size_t
 model_view_plane_vip_bytes(const struct config_vip *vip)
 {
-	enum {
-		VIP_BYTES = 320,    /* all members but the backends, and the list's brackets */
-		BACKEND_BYTES = 31, /* {"address":"","weight":65535}, without the address */
-	};
+	enum { VIP_BYTES = 320 /* all members but the backends, and the list's brackets */ };
 	size_t bytes = VIP_BYTES;
 	char text[ADDR_TEXT_MAX];
 
 	for (uint32_t i = 0; i < vip->backend_count; i++)
-		bytes += BACKEND_BYTES + strlen(addr_format(&vip->backends[i].address, text));
+		bytes += MODEL_VIEW_BACKEND_BYTES +
+			 strlen(addr_format(&vip->backends[i].address, text));
 	return bytes;
 }
 

@@ -9,6 +9,10 @@
 
 #include "model.h"
 
+enum {
+	MODEL_VIEW_BACKEND_BYTES = 31, /**< {"address":"","weight":65535}, without the address */
+};
+
 /** {"address","port","protocol"}: a VIP's name on a plane socket. */
 cJSON *model_view_endpoint(const struct addr_endpoint *endpoint);
 

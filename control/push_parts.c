@@ -26,17 +26,23 @@ item_vip(const struct push_parts *parts, uint32_t item)
 	return &parts->to->vips[parts->plan->changes[item].to];
 }
 
-/* A full push tells a VIP's past as far as the line has room beside the VIP. */
+/* Planes that get the whole state may have nothing yet: they are told what each VIP had before. */
 static bool
-with_history(const struct push_parts *parts, const struct config_vip *vip,
-	     struct history_limit *ret_limit)
+tells_history(const struct push_parts *parts)
+{
+	return parts->plan == NULL && parts->history != NULL;
+}
+
+/* As far as the line has room beside the VIP. */
+static struct history_limit
+history_limit_of(const struct push_parts *parts, const struct config_vip *vip)
 {
 	size_t bytes = model_view_plane_vip_bytes(vip);
+	struct history_limit limit = { .now_ms = parts->now_ms };
 
-	*ret_limit = (struct history_limit){ .now_ms = parts->now_ms };
 	if (bytes < PUSH_PART_BYTES_MAX)
-		ret_limit->bytes_max = PUSH_PART_BYTES_MAX - bytes;
-	return parts->plan == NULL && parts->history != NULL;
+		limit.bytes_max = PUSH_PART_BYTES_MAX - bytes;
+	return limit;
 }
 
 static size_t
@@ -44,12 +50,15 @@ item_bytes(const struct push_parts *parts, uint32_t item)
 {
 	const struct config_vip *vip = item_vip(parts, item);
 	struct history_limit limit;
+	size_t bytes;
 
 	if (vip == NULL)
 		return REMOVED_BYTES;
-	if (!with_history(parts, vip, &limit))
-		return model_view_plane_vip_bytes(vip);
-	return model_view_plane_vip_bytes(vip) + history_bytes(parts->history, vip, &limit);
+	bytes = model_view_plane_vip_bytes(vip);
+	if (!tells_history(parts))
+		return bytes;
+	limit = history_limit_of(parts, vip);
+	return bytes + history_bytes(parts->history, vip, &limit);
 }
 
 static bool
@@ -58,13 +67,12 @@ put_item(const struct push_parts *parts, uint32_t item, cJSON *vips, cJSON *remo
 	const struct config_vip *vip = item_vip(parts, item);
 
 	if (vip != NULL) {
-		struct history_limit limit;
+		struct history_limit limit = history_limit_of(parts, vip);
 		cJSON *object = model_view_plane_vip(vip);
 
 		if (object == NULL || !model_view_put(vips, NULL, object))
 			return false;
-		return !with_history(parts, vip, &limit) ||
-		       history_put(parts->history, vip, object, &limit);
+		return !tells_history(parts) || history_put(parts->history, vip, object, &limit);
 	}
 	vip = &parts->from->vips[parts->plan->changes[item].from];
 	return model_view_put(removed, NULL, model_view_endpoint(&vip->endpoint));

@@ -85,11 +85,13 @@ find_done(struct gather_result *result)
 		}
 		if (answer->error != NULL)
 			log_warning("plane %s does not say which backends it has: those that the "
-				    "configuration does not have are cut",
+				    "configuration does not have are removed at once, and "
+				    "connections to them break",
 				    answer->plane);
 	}
 	if (r < 0)
-		log_warning("no memory for backends that only the planes have: they are cut");
+		log_warning("no memory for backends that only the planes have: they are removed at "
+			    "once, and connections to them break");
 	model_adopt(model, model->config, plane_link_now_ms());
 	pusher->phase = PHASE_IDLE;
 	pusher_kick(pusher);

@@ -64,7 +64,7 @@ table_idle(struct table *table, const cJSON *backend)
 	int64_t idle_ms = json_get_integer(backend, "idle_ms", -1);
 	char text[CLI_DURATION_BYTES];
 
-	if (out_number(backend, "rows") > 0 || idle_ms < 0 || idle_ms >= UINT32_MAX)
+	if (out_number(backend, "rows") > 0 || idle_ms < 0)
 		table_text(table, "");
 	else
 		table_text(table, out_duration((uint64_t)idle_ms, text));
@@ -164,6 +164,9 @@ vip_print(const cJSON *vip)
 			  out_duration(out_number(vip, "hold_s") * 1000, hold));
 	else
 		out_print("window      none: its flows follow the rows at once\n");
+	if (json_get(vip, "udp") != NULL)
+		out_print("udp         %s\n", json_get_string(vip, "udp", ""));
+	out_print("on down     %s\n", json_get_string(vip, "on_down", ""));
 	out_print("rows        %llu\n", (unsigned long long)out_number(vip, "table_size"));
 	vip_print_rows(vip);
 	out_print("packets     %llu\n", (unsigned long long)out_number(vip, "packets"));

@@ -3,8 +3,8 @@
  * @file
  * The command line `fairlead`: what its files share. fairlead.c has the command table, from which
  * dispatch, help and suggestions come; fairlead_args.c reads the arguments; fairlead_client.c talks
- * to the daemon; fairlead_out.c prints; fairlead_wait.c
- * waits for a drain; the others are the commands.
+ * to the daemon; fairlead_out.c prints; fairlead_wait.c waits for a drain; the others are the
+ * commands.
  *
  * Every function that does something returns the process's exit code (sysexits.h; 0 done, 1 the
  * answer is no), and has printed why when it is not 0.
@@ -204,6 +204,10 @@ int command_status(struct cli *cli);
 int command_flow_explain(struct cli *cli);
 int command_version(struct cli *cli);
 
+/* --- fairlead_config.c --- */
+/** Warnings, planes away and planes that failed, of the answer to a change. */
+void change_print_notes(const struct cli *cli, const cJSON *answer);
+
 /* --- fairlead_wait.c --- */
 
 enum wait_for { WAIT_DRAINED, WAIT_REMOVED };
@@ -220,8 +224,5 @@ bool wait_row_matches(const struct cli *cli, const cJSON *row);
 
 /** "1200 rows leaving, 3 flows, last seen 4s ago", of a row of backend.list. @return @p text. */
 const char *wait_left_text(const cJSON *row, char *text, size_t size);
-
-/** Warnings, planes away and planes that failed, of the answer to a change. */
-void change_print_notes(const struct cli *cli, const cJSON *answer);
 
 #endif

@@ -86,6 +86,24 @@ status_print_details(const cJSON *planes)
 	}
 }
 
+/* A note: each plane serves what it should, but not by the same rows. */
+static void
+status_print_rows(const cJSON *differ)
+{
+	char duration[CLI_DURATION_BYTES];
+	const cJSON *plane;
+
+	if (differ == NULL)
+		return;
+	out_print("rows differ for %s: a flow that goes over from one of these planes to another "
+		  "may break, until they\nagree, a window after the last change at most:\n",
+		  out_duration(out_number(differ, "for_ms"), duration));
+	cJSON_ArrayForEach (plane, json_get(differ, "planes")) {
+		out_print("%s: rows %s\n", json_get_string(plane, "plane", ""),
+			  json_get_string(plane, "rows_digest", ""));
+	}
+}
+
 int
 command_status(struct cli *cli)
 {
@@ -100,6 +118,7 @@ command_status(struct cli *cli)
 		status_print_head(cli, answer);
 		r = status_print_planes(cli, json_get(answer, "planes"));
 		status_print_details(json_get(answer, "planes"));
+		status_print_rows(json_get(answer, "rows_differ"));
 	}
 	cJSON_Delete(answer);
 	return r;

@@ -21,8 +21,6 @@ enum {
 	WAIT_LINE_BYTES = 80,	 /* of the progress line: one row of a terminal */
 };
 
-#define WAIT_IDLE_NEVER UINT32_MAX /* idle_ms of what nothing holds */
-
 /* What one look said. */
 enum outcome {
 	OUTCOME_MORE,	 /* go on */
@@ -51,7 +49,7 @@ struct waiter {
 /* --- Ctrl-C --- */
 
 static volatile sig_atomic_t interrupt_signal;
-static int interrupt_event = -1;
+static int interrupt_fd = -1; /* of struct cli: a handler has nothing else */
 
 static void
 on_interrupt(int number)
@@ -60,7 +58,7 @@ on_interrupt(int number)
 	uint64_t one = 1;
 
 	interrupt_signal = number;
-	(void)!write(interrupt_event, &one, sizeof one);
+	(void)!write(interrupt_fd, &one, sizeof one);
 	errno = saved;
 }
 
@@ -70,11 +68,11 @@ interrupts_watch(struct cli *cli)
 {
 	const struct sigaction action = { .sa_handler = on_interrupt };
 
-	interrupt_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (interrupt_event < 0)
+	interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (interrupt_fd < 0)
 		return out_fail(cli, EX_SOFTWARE, "internal", "", "no event for Ctrl-C: %s",
 				strerror(errno));
-	cli->interrupt_fd = interrupt_event;
+	cli->interrupt_fd = interrupt_fd;
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
 	return 0;
@@ -140,8 +138,7 @@ wait_left_text(const cJSON *row, char *text, size_t size)
 	}
 	if (text[0] == '\0')
 		part_add(text, size, "no flow counted, the planes look once more");
-	if (json_get(row, "idle_ms") != NULL && idle_ms < WAIT_IDLE_NEVER &&
-	    out_number(row, "rows") == 0) {
+	if (json_get(row, "idle_ms") != NULL && out_number(row, "rows") == 0) {
 		snprintf(part, sizeof part, "last seen %s ago",
 			 out_duration(idle_ms / 1000 * 1000, duration));
 		part_add(text, size, part);

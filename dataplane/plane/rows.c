@@ -662,11 +662,9 @@ rows_look(const struct rows *rows, const struct state_vip *vip, const struct sta
 
 	look.is_drained =
 		backend->free_from != 0 && rows->passes >= backend->free_from && count->flows == 0;
-	if (look.is_drained) {
-		look.idle_ms = ROWS_IDLE_NEVER;
-	} else if (backend->rows == 0 && is_held) {
+	if (!look.is_drained && backend->rows == 0 && is_held) {
 		idle_ms = rows_ms(idle_ticks(rows, backend, count));
-		look.idle_ms = idle_ms < ROWS_IDLE_NEVER ? (uint32_t)idle_ms : ROWS_IDLE_NEVER - 1;
+		look.idle_ms = idle_ms < UINT32_MAX ? (uint32_t)idle_ms : UINT32_MAX;
 	}
 	return look;
 }

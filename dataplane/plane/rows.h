@@ -32,9 +32,6 @@ enum {
 	ROWS_SWAPS_MAX = 1024,
 };
 
-/** idle_ms of a backend that nothing holds. */
-#define ROWS_IDLE_NEVER UINT32_MAX
-
 /** @param state borrowed; tables, options and scratch are used. @return 0; -ENOMEM. */
 int rows_create(struct state *state, struct rows **ret_rows);
 

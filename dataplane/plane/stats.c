@@ -75,7 +75,7 @@ put_holders(const struct plane *plane, const struct state_vip *vip,
 	return json_add_u64(object, "rows", backend->rows) &&
 	       json_add_u64(object, "rows_leaving", backend->rows_leaving) &&
 	       json_add_u64(object, "flows", look.flows) &&
-	       json_add_u64(object, "idle_ms", look.idle_ms) &&
+	       (look.is_drained || json_add_u64(object, "idle_ms", look.idle_ms)) &&
 	       cJSON_AddBoolToObject(object, "drained", look.is_drained) != NULL;
 }
 

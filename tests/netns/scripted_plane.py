@@ -54,6 +54,7 @@ class ScriptedPlane(LineServer):
         self.tracks = True  # False: answers as planes did before they tracked flows
         # address -> {"rows_leaving", "flows", "idle_ms"}: what holds a backend without weight; others are drained
         self.holds = {}
+        self.rows_digest = None  # of plane.stats; None: does not tell it
         self.flows_cut = {}  # address -> flows that go when it is not listed any more
         self.vip_tracking = {"rows_moving": 7, "rows_settling": 5, "stable_in_ms": 9000, "flows": 11, "flow_failures": 1,
                              "flow_evictions": 2, "row_races": 3, "windows_extended": 4}
@@ -186,8 +187,9 @@ class ScriptedPlane(LineServer):
     def _held(self, address, weight):
         if not self.tracks:
             return {}
-        nothing = {"rows_leaving": 0, "flows": 0, "idle_ms": 0 if weight else 4294967295}
-        return {**nothing, **self.holds.get(address, {}), "drained": not weight and address not in self.holds}
+        drained = not weight and address not in self.holds
+        nothing = {"rows_leaving": 0, "flows": 0, **({} if drained else {"idle_ms": 0})}
+        return {**nothing, **self.holds.get(address, {}), "drained": drained}
 
     def _stats(self, session, params):
         if self.stats_error is not None:
@@ -213,6 +215,7 @@ class ScriptedPlane(LineServer):
                          {"verdict": "drop_unreachable", "packets": 40}, {"verdict": "drop_bug", "packets": 0}],
             "events": [{"event": "fragment_evicted", "count": 3}, {"event": "answer_limited", "count": 0}],
             "vips": vips, "ports": [], "cores": [],
+            **({"rows_digest": self.rows_digest} if self.rows_digest else {}),
         }, None
 
     def _explain(self, session, params):

@@ -524,6 +524,14 @@ def test_explain(two):
     assert "\\x1b[31m" in out and "\x1b" not in out  # what a plane says does not drive the terminal
     assert "verdict: forward to 198.51.100.7 (plane plane1, generation 1)" in out
     assert " 3 row        to 192.0.2.1 port 80\n" in out
+    asked = [params.get("syn") for method, params in two.planes["plane1"].calls if method == "plane.explain"]
+    assert asked == [False]
+    two.ok("flow", "explain", "--vip", "web", "--src", "203.0.113.9:51515", "--plane", "plane1", "--syn")
+    asked = [params["syn"] for method, params in two.planes["plane1"].calls if method == "plane.explain"]
+    assert asked == [False, True]
+    two.ok("config", "apply", "-", stdin=json.dumps(two.config([web(), dns()])))
+    code, error = two.refused("flow", "explain", "--vip", "dns", "--src", "[2001:db8::9]:1", "--syn")
+    assert code == 64 and "only a packet to a TCP VIP can be a SYN" in error["message"]
     for source in ("203.0.113.9", "203.0.113.9:1-2", "203.0.113.9:any", "203.0.113.0/24:1", "x:1", "[2001:db8::9]:1"):
         assert two.refused("flow", "explain", "--vip", "web", "--src", source)[0] == 64
     assert two.cli("flow", "explain", "--vip", "web", "--src", "203.0.113.9:0")[0] == 0  # a port like any

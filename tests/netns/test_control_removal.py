@@ -316,10 +316,48 @@ def test_what_planes_track_is_added_up(two):
     assert (row["rows_leaving"], row["flows"], row["idle_ms"], row["drained"]) == (80, 6, 1500, False)
     assert (row["state"], rows(two)[B2]["state"]) == ("draining", "serving")
     two.planes["plane0"].holds.clear()
-    assert rows(two)[B1]["drained"] is False
+    assert (rows(two)[B1]["drained"], rows(two)[B1]["idle_ms"]) == (False, 1500)  # of the one that is not drained
     two.planes["plane1"].holds.clear()
-    assert (rows(two)[B1]["drained"], rows(two)[B1]["state"], rows(two)[B1]["idle_ms"]) == (True, "drained", 4294967295)
+    assert (rows(two)[B1]["drained"], rows(two)[B1]["state"]) == (True, "drained") and "idle_ms" not in rows(two)[B1]
     assert rows(two)[B2]["drained"] is False
+
+
+def test_rows_that_differ_for_longer_are_told(two):
+    first, second = two.planes["plane0"], two.planes["plane1"]
+    first.rows_digest = second.rows_digest = "00000000000000a0"
+
+    def told():
+        status = ask(two, "status")
+        assert status["state"] == "serving"
+        return status.get("rows_differ")
+
+    def looks():
+        """`status` asks for all VIPs, the daemon by itself for one."""
+        return sum("vip" in params for method, params in list(first.calls) if method == "plane.stats")
+
+    seen = looks()
+    wait_until(lambda: looks() > seen + 1, 15, "the daemon looks")
+    assert told() is None
+    second.rows_digest = "00000000000000b1"
+    begin = time.monotonic()
+    wait_until(told, 12, "rows differ")
+    assert time.monotonic() - begin >= 3
+    differ = told()
+    assert differ["for_ms"] >= 3000
+    assert differ["planes"] == [{"plane": "plane0", "rows_digest": "00000000000000a0"},
+                                {"plane": "plane1", "rows_digest": "00000000000000b1"}]
+    code, out, _ = two.cli("status")
+    assert code == 0 and "\nrows differ for " in out and "\nplane1: rows 00000000000000b1\n" in out
+    two.daemon.wait_log("have different rows")
+    second.rows_digest = first.rows_digest
+    wait_until(lambda: not told(), 5, "they agree")
+    two.daemon.wait_log("have the same rows again")
+    assert "rows differ" not in two.cli("status")[1]
+    second.rows_digest = "00000000000000b1"
+    wait_until(told, 12, "rows differ again")
+    second.stop()  # with itself a plane agrees
+    wait_until(lambda: two.status_of("plane1")["state"] == "connecting", 10, "plane1 is gone")
+    wait_until(lambda: "rows_differ" not in ask(two, "status"), 10, "nobody to differ from")
 
 
 def test_plane_that_does_not_tell_is_not_drained(two):
@@ -398,6 +436,20 @@ def test_another_table_needs_yes(two):
 # --- a real plane ---
 
 
+def explained(call, source, **how):
+    answer = call("flow.explain", vip="web", source=source, **how)
+    return answer["verdict"], answer["backend"]
+
+
+def moving_source(call):
+    """A client whose row moves."""
+    for port in range(1024, 2048):
+        steps = call("flow.explain", vip="web", source=f"203.0.113.9:{port}")["steps"]
+        if any(step.get("state") == "moving" for step in steps):
+            return f"203.0.113.9:{port}"
+    raise AssertionError("no row of 1024 moves")
+
+
 def test_removal_on_a_real_plane():
     """Its rows move for the window; then, and not before, the backend goes."""
     with Cluster() as cluster:
@@ -423,6 +475,9 @@ def test_removal_on_a_real_plane():
         row = listed()[backend4(2)]
         assert (row["state"], row["rows"], row["drained"]) == ("leaving", 0, False) and row["rows_leaving"] > 1000
         shown = call("vip.show", vip="web")
+        moved = moving_source(call)
+        assert explained(call, moved) == ("forward", backend4(2))  # it may be open
+        assert explained(call, moved, syn=True) == ("forward", backend4(1))  # it begins
         assert shown["rows_moving"] == row["rows_leaving"] and 0 < shown["stable_in_ms"] <= 7000
         wait_until(lambda: backend4(2) not in listed(), 20, "the backend has gone")
         assert time.monotonic() - begin > 2.9

@@ -19,19 +19,18 @@ import pytest
 from control_lab import two_fixture, web  # noqa: F401 (fixture)
 from lab import LineServer, program, wait_until
 
-NEVER = 4294967295
-
 
 def row(**members):
-    """A row of backend.list: a backend that was just drained."""
-    return {"vip": "192.0.2.1:80/tcp", "vip_name": "web", "backend": "198.51.100.7", "name": "b1", "weight": 100,
+    """A row of backend.list: a backend that was just drained. None: without that member."""
+    told = {"vip": "192.0.2.1:80/tcp", "vip_name": "web", "backend": "198.51.100.7", "name": "b1", "weight": 100,
             "effective_weight": 0, "admin": "drained", "state": "draining", "share_ppm": 0, "rows": 0, "packets": 7, "bytes": 700,
             "next_hop": "reachable", "rows_leaving": 1200, "flows": 3, "idle_ms": 4200, "drained": False, **members}
+    return {member: value for member, value in told.items() if value is not None}
 
 
 SERVING = {"admin": "enabled", "state": "serving", "effective_weight": 100, "rows": 300, "rows_leaving": 0, "flows": 0,
            "idle_ms": 0}
-DRAINED = {"state": "drained", "rows_leaving": 0, "flows": 0, "idle_ms": NEVER, "drained": True}
+DRAINED = {"state": "drained", "rows_leaving": 0, "flows": 0, "idle_ms": None, "drained": True}
 OTHER = row(name="b2", backend="198.51.100.8", **SERVING)
 
 
@@ -299,7 +298,7 @@ def test_remove_is_a_drain_that_ends(daemon):
     assert code == 0 and "web: backend 198.51.100.7: leaves when nothing holds it any more\n" in out
     assert daemon.asked("backend.remove") == [{"backend": "b1"}]
     leaving = row(state="leaving")
-    daemon.lists = [[leaving, OTHER], [{**leaving, **DRAINED, "state": "leaving"}, OTHER], [OTHER]]
+    daemon.lists = [[leaving, OTHER], [row(**{**DRAINED, "state": "leaving"}), OTHER], [OTHER]]
     code, out, _ = daemon.cli("backend", "remove", "b1", "--wait")
     assert code == 0 and "b1 is removed, after " in out and len(daemon.asked("backend.list")) == 3
     daemon.lists = [[leaving], [row(**SERVING)]]
@@ -348,7 +347,7 @@ def test_weight_goes_there_over_a_time(daemon):
 VIP = {"vip": "192.0.2.1:80/tcp", "name": "web", "mode": "ipip", "fragments": "follow", "icmp_echo": "answer",
        "no_backend": "drop", "window_s": 900, "hold_s": 3, "table_size": 65537, "weight": 150, "packets": 60, "bytes": 3600,
        "rows_moving": 1200, "rows_settling": 34, "stable_in_ms": 249_001, "flows": 17, "flow_failures": 1, "flow_evictions": 2,
-       "row_races": 4, "windows_extended": 5, "planes": 1, "planes_in_sync": 1}
+       "row_races": 4, "windows_extended": 5, "planes": 1, "planes_in_sync": 1, "on_down": "keep"}
 
 
 def test_vip_show_tells_what_moves(daemon):
@@ -360,15 +359,16 @@ def test_vip_show_tells_what_moves(daemon):
     for title, text in (("window", "15m 0s, hold 3s"), ("moving", "1200"), ("settling", "34"), ("flows", "17"),
                         ("failures", "1"), ("evictions", "2"), ("extended", "5")):
         assert lines[title] == text, out
-    assert "stable in   4m 10s\n" in out and "row races   4\n" in out
+    assert "stable in   4m 10s\n" in out and "row races   4\n" in out and "\non down     keep\n" in out and "\nudp " not in out
     table = [line.split() for line in out.splitlines()[-5:]]
     assert table[0] == "VIP BACKEND ADDRESS STATE WEIGHT SERVES SHARE ROWS LEAVING FLOWS IDLE PACKETS BYTES NEXT HOP".split()
     assert table[1] == "web b1 198.51.100.7 draining 100 0 0.0 % 0 1200 3 5s 7 700 reachable".split()
     assert table[2] == "web b2 198.51.100.8 serving 100 100 0.0 % 300 0 0 - 7 700 reachable".split()
-    assert table[3][3] == "drained" and table[3][-4] == "-"  # nothing holds it: idle since ever
+    assert table[3][3] == "drained" and table[3][-4] == "-"  # nothing holds it
     assert "serving, to 400 in 4m 10s" in out
-    daemon.answers["vip.show"] = {**{k: VIP[k] for k in VIP if not k.startswith("rows_")}, "window_s": 0, "backends": []}
+    daemon.answers["vip.show"] = {**{k: VIP[k] for k in VIP if not k.startswith("rows_")}, "window_s": 0, "udp": "hash", "backends": []}
     out = daemon.cli("vip", "show", "web")[1]
+    assert "\nudp         hash\n" in out
     assert "window      none: its flows follow the rows at once\n" in out and "moving" not in out
 
 
