@@ -67,15 +67,6 @@ start_vip_counter(const struct change *change, const struct change_item *item)
 	change->state->tables->vip_ledger[vip->record] = ledger;
 }
 
-static void
-add_flow_counter(struct fl_flow_counter *sum, const struct fl_flow_counter *counter, uint64_t sign)
-{
-	sum->failed += sign * counter->failed;
-	sum->evicted += sign * counter->evicted;
-	sum->extended += sign * counter->extended;
-	sum->raced += sign * counter->raced;
-}
-
 /** The same for what flows count: what the record counted for others does not count. */
 static void
 start_flow_counter(const struct change *change, struct state_vip *vip)
@@ -83,8 +74,12 @@ start_flow_counter(const struct change *change, struct state_vip *vip)
 	const struct plane_engine *engine = engine_of(change);
 	const struct fl_flow_counter base = engine->flow_counter(engine->user, vip->record);
 
-	vip->flow_carry = (struct fl_flow_counter){ 0 };
-	add_flow_counter(&vip->flow_carry, &base, UINT64_MAX); /* minus */
+	vip->flow_carry = (struct fl_flow_counter){
+		.failed = -base.failed,
+		.evicted = -base.evicted,
+		.extended = -base.extended,
+		.raced = -base.raced,
+	};
 }
 
 static void
@@ -117,7 +112,7 @@ carry_vip_counters(const struct change *change, const struct change_item *item)
 	}
 	change->state->tables->vip_ledger[new->record].carry = state_vip_count(change->state, old);
 	flows = state_flow_count(change->state, old);
-	add_flow_counter(&new->flow_carry, &flows, 1);
+	fl_flow_add(&new->flow_carry, &flows);
 }
 
 /** A new slot likewise. */

@@ -472,9 +472,6 @@ state_flow_count(const struct state *state, const struct state_vip *vip)
 	const struct plane_engine *engine = &state->options->engine;
 	struct fl_flow_counter count = engine->flow_counter(engine->user, vip->record);
 
-	count.failed += vip->flow_carry.failed;
-	count.evicted += vip->flow_carry.evicted;
-	count.extended += vip->flow_carry.extended;
-	count.raced += vip->flow_carry.raced;
+	fl_flow_add(&count, &vip->flow_carry);
 	return count;
 }
