@@ -478,21 +478,25 @@ is_live(const struct rows *rows, uint32_t slot)
 	return slot < rows->size.backend_count && fl_backend_is_live(&rows->tables->backends[slot]);
 }
 
-/** The entry with its new slot and its age in that one's units, rounded down: the row's window
- * began again if the units are others. @return 0: it does not live. */
+/** The entry with its new slot and, in that one's units, the least age that it can have: its stamp
+ * tells the unit, not where in it. That it lives longer so does no harm, since the rows' windows
+ * begin again where they are others. @return 0: it does not live. */
 static uint64_t
 moved_entry(const struct rows *rows, uint64_t word, const struct rows_move *move)
 {
 	uint32_t slot = fl_flow_slot(word) - move->from_base + move->to_base;
 	uint64_t tick = tick_now(rows);
 	uint32_t age = fl_flow_age(word, &move->from, tick);
+	uint32_t unit = 1u << move->from.unit_shift;
 	uint64_t moved;
 
 	if (age > move->from.live_units || move->to.row_ticks == 0 || !is_live(rows, slot))
 		return 0;
-	age = (age << move->from.unit_shift) >> move->to.unit_shift;
+	if (age > 0)
+		age = (age - 1) * unit + 1 + ((uint32_t)tick & (unit - 1));
+	age >>= move->to.unit_shift;
 	if (age > move->to.live_units)
-		return 0;
+		age = move->to.live_units;
 	moved = word & ~((uint64_t)(FL_SLOTS_MAX - 1) << FL_FLOW_FP_BITS);
 	moved |= (uint64_t)slot << FL_FLOW_FP_BITS;
 	return fl_flow_touched(moved, fl_flow_state(word),

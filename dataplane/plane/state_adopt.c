@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
 #include "rows.h"
 #include "state_adopt.h"
 
@@ -545,8 +546,12 @@ static int
 adopt(struct adoption *adoption)
 {
 	struct state *state = adoption->state;
-	int r = allocate(adoption);
+	uint64_t generation = *adoption->tables->generation;
+	int r;
 
+	if (generation >= JSON_INTEGER_MAX) /* none could come after it */
+		return adoption_refuse(adoption, "generation %llu", (unsigned long long)generation);
+	r = allocate(adoption);
 	if (r == 0)
 		r = adopt_buckets(adoption);
 	if (r == 0)
@@ -561,7 +566,7 @@ adopt(struct adoption *adoption)
 		return r;
 	adopt_moves(adoption);
 	take_records(adoption);
-	state->set.generation = *adoption->tables->generation;
+	state->set.generation = generation;
 	r = change_repair(state, adoption->drops, adoption->drop_count);
 	if (r == -EBADMSG)
 		return adoption_refuse(adoption, "there are more VIPs than the plane can hold");

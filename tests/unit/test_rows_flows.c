@@ -289,6 +289,35 @@ idle_ticks(uint32_t of_slot)
 	return UINT32_MAX;
 }
 
+/** A flow that was heard of a tick ago stays, whatever its stamp says in the long window's units.
+ */
+START_TEST(test_window_that_shrinks_takes_live_flows_along)
+{
+	static const char *const windows[] = { "'window_s':600,'hold_s':0",
+					       "'window_s':900,'hold_s':0",
+					       "'window_s':86400,'hold_s':0" };
+
+	for (uint32_t i = 0; i < 3; i++)
+		for (uint32_t ticks = 1; ticks < 60; ticks += 29) {
+			uint32_t unit;
+			uint16_t flow;
+
+			open_plane(windows[i]);
+			apply(B(1, 1) "," B(2, 1));
+			unit = 1u << state_window(&vip()->policy).unit_shift;
+			pass(unit - 1 - (uint32_t)tick() % unit);
+			flow = flow_of(1, 1000);
+			apply(B(1, 0) "," B(2, 1));
+			ck_assert_uint_eq(send_packet(flow, SYN), 2);
+			pass(ticks); /* into the next unit */
+			policy = WINDOW_5;
+			apply(B(1, 0) "," B(2, 1));
+			ck_assert_uint_eq(send_packet(flow, ACK), 2);
+			fake_close(&fake);
+		}
+}
+END_TEST
+
 START_TEST(test_window_that_changes_takes_rows_and_flows_along)
 {
 	uint32_t rows_1;
@@ -422,6 +451,7 @@ main(void)
 		test_slot_is_clean_before_it_is_another_backends,
 		test_slots_that_run_out_are_refused,
 		test_flows_follow_their_slots,
+		test_window_that_shrinks_takes_live_flows_along,
 		test_window_that_changes_takes_rows_and_flows_along,
 		test_stats_tell_what_moves,
 		test_explain_names_both_owners_and_writes_nothing,

@@ -381,7 +381,7 @@ random_below(uint32_t bound)
 
 START_TEST(test_adopt_refuses_what_makes_no_sense)
 {
-	for (uint32_t fault = 0; fault < 13; fault++) {
+	for (uint32_t fault = 0; fault < 14; fault++) {
 		static struct fake_plane adopted;
 		struct fake_part parts[FAKE_PARTS];
 		const struct state_vip *vip, *other;
@@ -432,6 +432,9 @@ START_TEST(test_adopt_refuses_what_makes_no_sense)
 			plane_row_store(tables, vip->row_base,
 					fl_row_word(FL_ROW_SETTLING, 0, FL_ROW_NONE, 1) |
 						1ull << 61);
+			break;
+		case 12: /* a generation after which there is none */
+			*tables->generation = JSON_INTEGER_MAX;
 			break;
 		default:
 			tables->config->lengths[0] = 0x8070;
