@@ -172,6 +172,14 @@ vips_remove(void *user, const struct fl_vip_key *keys, uint32_t count, const uin
 	vip_set_remove(engine->vips, keys, count, lengths);
 }
 
+static int
+vip_is_hosts(void *user, const struct fl_vip *record, bool is_hosts)
+{
+	struct engine *engine = user;
+
+	return vip_set_is_hosts(engine->vips, record, is_hosts);
+}
+
 /** Sums of words that lie at the same place in each worker's struct fl_core. */
 static void
 sum_words(const struct engine *engine, size_t offset, uint64_t *ret_sums, uint32_t count)
@@ -284,6 +292,7 @@ engine_functions(struct engine *engine)
 		.synchronize = synchronize,
 		.vips_add = vips_add,
 		.vips_remove = vips_remove,
+		.vip_is_hosts = vip_is_hosts,
 		.verdicts = verdicts,
 		.events = events,
 		.vip_counter = vip_counter,

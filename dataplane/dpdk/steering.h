@@ -16,6 +16,10 @@
 #define STEERING_RECORDS  "fl_records"	/**< hash map: struct fl_vip_key, struct fl_vip */
 #define STEERING_SETTINGS "fl_settings" /**< array of one, BPF_F_MMAPABLE: struct below */
 
+/** In fl_vip_service.flags of the maps' copies alone, beside enum fl_vip_flag: what the core would
+ * forward is the host's, for no row has an owner. */
+#define STEERING_IS_HOSTS 0x80
+
 /** Written by whole 64-bit words while programs read it. */
 struct steering_settings {
 	uint64_t ready;	       /**< 0: not set up, every packet is the host's */

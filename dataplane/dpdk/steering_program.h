@@ -56,20 +56,27 @@ static const struct fl_access record_access = {
 	.find_range = find_range_by_call,
 };
 
-/** fl_admit(). A global function as those of xdp_steps.h. */
+/** fl_admit(), and what the cores would find in the rows of a VIP that is the host's. A global
+ * function as those of xdp_steps.h. */
 __attribute__((noinline)) uint32_t
 admit_packet(struct fl_packet *packet)
 {
 	struct fl_view view = { .access = &record_access };
 	struct fl_decision decision = { 0 };
 	const struct steering_settings *settings;
-	uint32_t zero = 0;
+	uint32_t zero = 0, verdict;
 
 	settings = bpf_map_lookup_elem(&fl_settings, &zero);
 	if (packet == NULL || settings == NULL || settings->ready == 0)
 		return FL_PASS_NO_VIP;
 	view.config = &settings->core;
-	return fl_admit(&view, packet, &decision, false);
+	verdict = fl_admit(&view, packet, &decision, false);
+	if (verdict != FL_FORWARD || decision.vip == NULL)
+		return verdict;
+	/* a later fragment has found the record of its address only */
+	if (decision.vip->key.ip_proto != 0 && decision.vip->service.flags & STEERING_IS_HOSTS)
+		return FL_PASS_NO_BACKEND;
+	return verdict;
 }
 
 #endif

@@ -90,6 +90,22 @@ vip_set_add(struct vip_set *set, const struct fl_vip *records, uint32_t count,
 }
 
 int
+vip_set_is_hosts(struct vip_set *set, const struct fl_vip *record, bool is_hosts)
+{
+	struct fl_vip steered = *record;
+	int r;
+
+	if (set->guard == NULL)
+		return 0;
+	if (is_hosts)
+		steered.service.flags |= STEERING_IS_HOSTS;
+	r = steering_maps_put(guard_maps(set->guard), &steered);
+	for (uint32_t i = 0; i < set->port_count && r == 0; i++)
+		r = steering_maps_put(&set->ports[i].maps, &steered);
+	return r;
+}
+
+int
 vip_set_add_published(struct vip_set *set, const struct plane_tables *tables,
 		      const struct plane_tables_size *size)
 {

@@ -32,6 +32,10 @@ int vip_set_add(struct vip_set *set, const struct fl_vip *records, uint32_t coun
 void vip_set_remove(struct vip_set *set, const struct fl_vip_key *keys, uint32_t count,
 		    const uint64_t lengths[2]);
 
+/** The VIP's packets are all the host's, or the packet cores' to decide. @param record of a VIP
+ * that was added. @return 0 or a negative errno; to be called again then. */
+int vip_set_is_hosts(struct vip_set *set, const struct fl_vip *record, bool is_hosts);
+
 /** Add every record that the tables publish. @return 0 or a negative errno; then none is added. */
 int vip_set_add_published(struct vip_set *set, const struct plane_tables *tables,
 			  const struct plane_tables_size *size);

@@ -69,6 +69,13 @@ struct plane_engine {
 	/** Keys that no record has any more, after the last packet core passed. */
 	void (*vips_remove)(void *user, const struct fl_vip_key *keys, uint32_t count,
 			    const uint64_t lengths[2]);
+	/**
+	 * All packets of the VIP are the host's (no row has an owner, none moves), or not any more:
+	 * a steered port passes them to the kernel. Until it is told, and after a record is added,
+	 * the packet cores decide. NULL: they do always.
+	 * @return 0 or a negative errno; it is told again later then.
+	 */
+	int (*vip_is_hosts)(void *user, const struct fl_vip *record, bool is_hosts);
 	/** Sums over the packet cores; monotonic. verdicts first: what left the balancer before its
 	 * call is in all of them. */
 	void (*verdicts)(void *user, uint64_t ret_packets[FL_VERDICT_COUNT]);

@@ -165,14 +165,30 @@ count_vip(const struct rows *rows, struct state_vip *vip)
 	memset(leaving.rows, 0, vip->slot_count * sizeof leaving.rows[0]);
 	memset(leaving.ticks, 0, vip->slot_count * sizeof leaving.ticks[0]);
 	vip->row_counts.moving = vip->row_counts.settling = vip->row_counts.stable_in = 0;
+	vip->row_counts.owned = 0;
 	for (uint32_t i = 0; i < vip->row_count; i++) {
 		uint64_t word = FL_READ_ONCE(rows->tables->rows[vip->row_base + i].word);
 
+		vip->row_counts.owned += fl_row_cur(word) != FL_ROW_NONE;
 		if (fl_row_state(word) != FL_ROW_STABLE)
 			count_row(vip, word, &leaving);
 	}
 	for (uint32_t i = 0; i < vip->backend_count; i++)
 		count_backend(rows, &vip->backends[i], &leaving);
+}
+
+/** Tell the engine when the VIP begins to be the host's alone, and when that ends. */
+static void
+tell_hosts(const struct rows *rows, struct state_vip *vip)
+{
+	const struct plane_engine *engine = &rows->state->options->engine;
+	bool is_hosts = vip->policy.no_backend == VIP_NO_BACKEND_HOST &&
+			vip->row_counts.owned == 0 && !is_unstable(vip);
+
+	if (engine->vip_is_hosts == NULL || is_hosts == vip->is_hosts)
+		return;
+	if (engine->vip_is_hosts(engine->user, &rows->tables->vips[vip->record], is_hosts) == 0)
+		vip->is_hosts = is_hosts;
 }
 
 /* --- the timer --- */
@@ -210,12 +226,13 @@ run_timer(struct rows *rows)
 		set->vips[i]->row_counts.digest_is_old = true;
 		has_changed = true;
 	}
-	if (!has_changed)
-		return;
-	synchronize(rows);
-	for (uint32_t i = 0; i < set->vip_count; i++)
-		if (set->vips[i]->row_counts.digest_is_old)
+	if (has_changed)
+		synchronize(rows);
+	for (uint32_t i = 0; i < set->vip_count; i++) {
+		if (has_changed && set->vips[i]->row_counts.digest_is_old)
 			count_vip(rows, set->vips[i]);
+		tell_hosts(rows, set->vips[i]);
+	}
 }
 
 /* --- the sweeper --- */
@@ -573,8 +590,10 @@ rows_served(struct rows *rows, struct state_vip *vip, const struct state_vip *be
 		if (same != NULL)
 			vip->backends[i].free_from = same->free_from;
 	}
+	vip->is_hosts = before != NULL && before->record == vip->record && before->is_hosts;
 	vip->row_counts.digest_is_old = true;
 	count_vip(rows, vip);
+	tell_hosts(rows, vip);
 }
 
 void

@@ -47,6 +47,7 @@ struct state_rows {
 	uint32_t moving;
 	uint32_t settling;
 	uint32_t stable_in; /**< ticks until all are stable, at most */
+	uint32_t owned;	    /**< have an owner */
 	bool digest_is_old;
 	uint64_t digest; /**< of owners, and of previous ones */
 };
@@ -64,6 +65,7 @@ struct state_vip {
 	uint32_t slot_count;
 	uint64_t digest;
 	bool is_adopted;  /**< its rows need not be the table of its backends: see state_adopt.c */
+	bool is_hosts;	  /**< a steered port passes its packets to the kernel */
 	bool is_outdated; /**< adopted, and its header templates are not those of the options */
 	struct state_rows row_counts;
 	/** What its flows have counted is this and the record's counter: both wrap. */

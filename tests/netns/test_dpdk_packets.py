@@ -253,6 +253,36 @@ def test_packets_without_backend(lab):
     other.close()
 
 
+def test_packets_are_the_hosts_when_the_rows_are_nobodys(lab):
+    """While rows move, old flows have a backend: the cores decide. Then the kernel gets all, until there is a backend."""
+    _, rpc = lab.start()
+
+    def web(weight):
+        served = vip(VIP4, 53, "udp", PEER4, no_backend="host", window_s=1)
+        served["backends"][0]["weight"] = weight
+        return served
+    commit(rpc, web(1))
+    listener, wire = udp_listener(lab, VIP4, 53), lab.tap()
+    commit(rpc, web(0))
+    wire.send(frame(lab, udp4()))
+    assert len(wire.receive(is_tunnel, 1)) == 1
+
+    def is_stable():
+        served, = rpc.call("plane.stats")["vips"]
+        return served["rows_moving"] + served["rows_settling"] == 0
+    wait_until(is_stable, 20, "all rows are stable")
+    wire.send(frame(lab, udp4()))
+    assert hears(listener), "the cores do not see it"
+    counted = verdicts(rpc)
+    commit(rpc, web(0), vip(VIP6, 53, "udp", PEER6))
+    wire.send(frame(lab, udp4()))
+    assert hears(listener) and verdicts(rpc) == counted, "another VIP's change is none of it"
+    commit(rpc, web(1))
+    wire.send(frame(lab, udp4()))
+    assert len(wire.receive(is_tunnel, 1)) == 1 and not hears(listener, SETTLED)
+    listener.close()
+
+
 def test_packets_guarded_while_no_plane_serves(lab):
     """By the rules that the plane had: prefixes, ranges, tags, fragments; the host's own still comes to it."""
     process, rpc = lab.start()

@@ -43,6 +43,9 @@ struct fake_plane {
 	struct fl_counter *backend_counters;
 	uint32_t synchronized; /* calls of synchronize() */
 	int vips_add_result;
+	int hosts_result;	      /* of vip_is_hosts() */
+	uint32_t hosts_told;	      /* how often it was called */
+	bool is_hosts;		      /* the last VIP it was told of */
 	struct fl_vip_key keys[1024]; /* what the engine steers */
 	uint32_t key_count;
 	uint64_t lengths[2];				 /* that it was told last */
@@ -112,6 +115,18 @@ fake_vips_remove(void *user, const struct fl_vip_key *keys, uint32_t count,
 		fake->keys[at] = fake->keys[--fake->key_count];
 	}
 	memcpy(fake->lengths, lengths, sizeof fake->lengths);
+}
+
+static inline int
+fake_vip_is_hosts(void *user, const struct fl_vip *record, bool is_hosts)
+{
+	struct fake_plane *fake = user;
+
+	fake_require(fake_key_at(fake, &record->key) < fake->key_count, "it is not steered");
+	fake->hosts_told++;
+	if (fake->hosts_result == 0)
+		fake->is_hosts = is_hosts;
+	return fake->hosts_result;
 }
 
 static inline void
@@ -255,6 +270,7 @@ fake_set_options(struct fake_plane *fake, const struct plane_limits *limits)
 			    .synchronize = fake_synchronize,
 			    .vips_add = fake_vips_add,
 			    .vips_remove = fake_vips_remove,
+			    .vip_is_hosts = fake_vip_is_hosts,
 			    .verdicts = fake_verdicts,
 			    .events = fake_events,
 			    .vip_counter = fake_vip_counter,

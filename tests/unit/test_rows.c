@@ -117,6 +117,30 @@ START_TEST(test_rows_of_a_vip_without_window_change_at_once)
 }
 END_TEST
 
+START_TEST(test_vip_is_the_hosts_when_its_rows_are_nobodys_and_stable)
+{
+	open_plane(WINDOW_5 ",'no_backend':'host'");
+	apply(B(1, 1));
+	apply(B(1, 0));
+	pass(WINDOW_TICKS);
+	ck_assert_uint_eq(fake.hosts_told, 0); /* old flows still have a backend */
+	fake.hosts_result = -ENOMEM;
+	pass(WINDOW_TICKS + 2 * ROWS_TIMER_TICKS);
+	ck_assert_uint_ge(fake.hosts_told, 1);
+	fake.hosts_result = 0;
+	pass(ROWS_TIMER_TICKS);
+	ck_assert(fake.is_hosts);
+
+	fake.hosts_told = 0;
+	apply(B(1, 0) "," B(2, 0)); /* the record stays */
+	ck_assert_uint_eq(fake.hosts_told, 0);
+	apply(B(1, 1) "," B(2, 0));
+	ck_assert(!fake.is_hosts);
+	ck_assert_uint_eq(fake.hosts_told, 1);
+	fake_close(&fake);
+}
+END_TEST
+
 START_TEST(test_rows_that_nothing_changes_are_not_written)
 {
 	uint64_t before[ROWS];
@@ -234,6 +258,7 @@ main(void)
 		test_rows_whose_owner_dies_do_not_move_from_it,
 		test_rows_without_a_new_owner_move_to_nobody,
 		test_rows_of_a_vip_without_window_change_at_once,
+		test_vip_is_the_hosts_when_its_rows_are_nobodys_and_stable,
 		test_rows_that_nothing_changes_are_not_written,
 		test_rows_live_through_a_change,
 		test_rows_live_through_a_wrap_of_their_times,
