@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A world of rows_world.h as a number: its members as digits. Backends are named in the order in
- * which they are met, and of all orders of the flows the smallest number counts, because neither
- * names nor order matter to anything that follows.
+ * which they are met, for their names do not matter to anything that follows. Of all orders of the
+ * flows the smallest number counts, unless is_ordered: theirs matters only to which of two entries
+ * of one age gives its place away.
  */
 #include "rows_world.h"
 
@@ -104,7 +105,8 @@ rows_encode(const struct rows_world *world)
 	static const uint8_t order_counts[] = { 1, 1, 2, 6 };
 	uint64_t code = UINT64_MAX;
 
-	for (uint32_t i = 0; i < order_counts[rows_explored.flows]; i++) {
+	for (uint32_t i = 0; i < order_counts[rows_explored.is_ordered ? 1 : rows_explored.flows];
+	     i++) {
 		uint64_t other = encode_order(world, orders[i]);
 
 		code = other < code ? other : code;

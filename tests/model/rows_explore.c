@@ -5,12 +5,12 @@
  * few ticks. A state's number is what makes it different for what follows, so time has no end.
  *
  *     rows_explore [--flows N] [--window TICKS] [--hold TICKS] [--unit SHIFT] [--none]
- *                  [--udp] [--depth EVENTS] [--plain]
+ *                  [--udp] [--ordered] [--depth EVENTS] [--plain]
  *
  * Without sizes: those that tools/check explores. --none: the row may also have no owner. --udp:
- * flows without SYNs. --depth: at most so many events. --plain: nothing happens in the middle of a
- * packet. It ends with "rows explored: ..."; a connection that breaks ends it at once, with all
- * that led there, exit 1.
+ * flows without SYNs. --ordered: flows that change places make another state. --depth: at most so
+ * many events. --plain: nothing happens in the middle of a packet. It ends with "rows explored:
+ * ..."; a connection that breaks ends it at once, with all that led there, exit 1.
  */
 #include "rows_world.h"
 
@@ -53,6 +53,8 @@ static struct {
 	uint32_t event_count;
 	struct rows_event inners[EVENTS_MAX];
 	uint32_t inner_count;
+	bool is_excluded[EVENTS_MAX]; /* inners that are impossible in the world as it is */
+	uint8_t untouched; /* hooks at which it is as it is, of the packet that is tried */
 	uint64_t transitions;
 	uint64_t breaking;
 } explorer;
@@ -281,25 +283,34 @@ try_event(const struct rows_world *world, const struct rows_event *event, uint32
 	return result;
 }
 
+/** Which of the plane's steps need not be tried inside of packets that have changed nothing yet? */
+static void
+find_excluded(const struct rows_world *world)
+{
+	for (uint32_t i = 0; i < explorer.inner_count; i++) {
+		struct rows_world next = *world;
+
+		explorer.is_excluded[i] = explorer.inners[i].kind != ROWS_PACKET &&
+					  !rows_do(&next, &explorer.inners[i]).is_possible;
+	}
+}
+
+/** @param event with the last hook that it comes to. */
 static void
 try_inners(const struct rows_world *world, struct rows_event event, uint32_t state,
 	   struct search *search)
 {
-	uint8_t hooks = 1; /* more where what happened inside leads to a second look */
-
-	for (event.hook = 1; event.hook <= hooks && event.hook < ROWS_HOOKS_MAX; event.hook++)
+	for (; event.hook > 0; event.hook--)
 		for (uint32_t i = 0; i < explorer.inner_count; i++) {
 			const struct rows_event *inner = &explorer.inners[i];
-			struct rows_result result;
 
-			if (!may_be_inside(&event, inner))
+			if ((explorer.is_excluded[i] && event.hook <= explorer.untouched) ||
+			    !may_be_inside(&event, inner))
 				continue;
 			event.inner_kind = inner->kind;
 			event.inner_arg = inner->arg;
 			event.inner_flow = inner->flow;
-			result = try_event(world, &event, state, search);
-			if (result.hooks > hooks)
-				hooks = result.hooks;
+			(void)try_event(world, &event, state, search);
 		}
 }
 
@@ -321,14 +332,16 @@ try_packet(const struct rows_world *world, struct rows_event event, uint32_t sta
 				return; /* nothing of this matters to it */
 			if (result.is_possible && !result.saw_room)
 				full_max = false;
-			if (!explorer.is_plain)
-				try_inners(world, event, state, search);
+			event.hook = explorer.is_plain ? 0 : result.hooks;
+			explorer.untouched = result.untouched;
+			try_inners(world, event, state, search);
 		}
 }
 
 static void
 try_all(const struct rows_world *world, uint32_t state, struct search *search)
 {
+	find_excluded(world);
 	for (uint32_t i = 0; i < explorer.event_count; i++)
 		if (explorer.events[i].kind == ROWS_PACKET)
 			try_packet(world, explorer.events[i], state, search);
@@ -420,20 +433,18 @@ explore(void)
 	return true;
 }
 
-/* --- what tools/check explores --- */
+/* --- what tools/check explores, besides two flows with events in the middle of packets --- */
 
 static const struct {
 	struct rows_sizes sizes;
 	bool is_plain;
-	uint32_t depth_max; /* 0: to the end */
 } checked[] = {
-	{ { .flows = 1, .window_ticks = 5, .hold_ticks = 3 }, false, 0 },
-	{ { .flows = 1, .window_ticks = 3, .hold_ticks = 0, .has_none = true }, false, 0 },
-	{ { .flows = 1, .window_ticks = 5, .hold_ticks = 2, .unit_shift = 1 }, false, 0 },
-	{ { .flows = 2, .window_ticks = 3, .hold_ticks = 2 }, true, 0 },
-	{ { .flows = 2, .window_ticks = 2, .hold_ticks = 0 }, false, 6 },
-	{ { .flows = 1, .window_ticks = 5, .unit_shift = 1, .is_udp = true }, false, 0 },
-	{ { .flows = 2, .window_ticks = 3, .is_udp = true }, false, 0 },
+	{ { .flows = 1, .window_ticks = 5, .hold_ticks = 3 }, false },
+	{ { .flows = 1, .window_ticks = 3, .hold_ticks = 0, .has_none = true }, false },
+	{ { .flows = 1, .window_ticks = 5, .hold_ticks = 2, .unit_shift = 1 }, false },
+	{ { .flows = 2, .window_ticks = 3, .hold_ticks = 2 }, true },
+	{ { .flows = 1, .window_ticks = 5, .unit_shift = 1, .is_udp = true }, false },
+	{ { .flows = 2, .window_ticks = 3, .is_udp = true }, false },
 };
 
 static bool
@@ -442,7 +453,8 @@ read_options(int argc, char **argv)
 	static const struct option options[] = {
 		{ "flows", 1, NULL, 'f' }, { "window", 1, NULL, 'w' }, { "hold", 1, NULL, 'h' },
 		{ "unit", 1, NULL, 'u' },  { "depth", 1, NULL, 'd' },  { "none", 0, NULL, 'n' },
-		{ "plain", 0, NULL, 'p' }, { "udp", 0, NULL, 'o' },    { NULL, 0, NULL, 0 },
+		{ "plain", 0, NULL, 'p' }, { "udp", 0, NULL, 'o' },    { "ordered", 0, NULL, 'r' },
+		{ NULL, 0, NULL, 0 },
 	};
 	bool has_sizes = false;
 	int option;
@@ -467,6 +479,7 @@ read_options(int argc, char **argv)
 			explorer.depth_max = value;
 		explorer.sizes.has_none |= option == 'n';
 		explorer.sizes.is_udp |= option == 'o';
+		explorer.sizes.is_ordered |= option == 'r';
 		explorer.is_plain |= option == 'p';
 	}
 	if (explorer.sizes.flows < 1 || explorer.sizes.flows > ROWS_FLOWS_MAX ||
@@ -487,8 +500,6 @@ main(int argc, char **argv)
 		if (!has_sizes) {
 			explorer.sizes = checked[i].sizes;
 			explorer.is_plain = checked[i].is_plain;
-			explorer.depth_max =
-				checked[i].depth_max == 0 ? UINT32_MAX : checked[i].depth_max;
 		}
 		is_sound = explore();
 		count += states.count;

@@ -16,6 +16,7 @@ struct rows_run {
 	bool is_beside;	 /**< it comes in the middle of another packet of its flow */
 	bool has_beside; /**< it has one in its middle */
 	uint8_t hooks;
+	uint8_t untouched; /**< hooks before its first change of the world; 0: it makes none */
 	bool saw_clock, saw_room;
 	bool is_excluded; /**< it does what nothing is promised for */
 	bool is_broken;	  /**< by the inner event */

@@ -165,6 +165,14 @@ swap_flow(void *user, uint32_t bucket, uint64_t expected, uint64_t desired)
 	return fl_flow_swap(flows, expected, desired);
 }
 
+static bool
+note_change(struct rows_run *run, bool has_changed)
+{
+	if (has_changed && run->untouched == 0)
+		run->untouched = run->hooks;
+	return has_changed;
+}
+
 static uint64_t
 get_tick_outer(void *user)
 {
@@ -176,14 +184,14 @@ static bool
 swap_row_outer(void *user, uint32_t index, uint64_t expected, uint64_t desired)
 {
 	pass_hook(user);
-	return swap_row(user, index, expected, desired);
+	return note_change(user, swap_row(user, index, expected, desired));
 }
 
 static bool
 swap_flow_outer(void *user, uint32_t bucket, uint64_t expected, uint64_t desired)
 {
 	pass_hook(user);
-	return swap_flow(user, bucket, expected, desired);
+	return note_change(user, swap_flow(user, bucket, expected, desired));
 }
 
 static void
@@ -375,6 +383,7 @@ end_packet(struct rows_run *run, const struct fl_track_flow *flow, enum fl_verdi
 	struct rows_result result = {
 		.is_possible = !run->is_excluded && run->hooks >= run->event->hook,
 		.hooks = run->hooks,
+		.untouched = run->untouched == 0 ? run->hooks : run->untouched,
 		.saw_clock = run->saw_clock,
 		.saw_room = run->saw_room,
 		.verdict = (uint8_t)verdict,

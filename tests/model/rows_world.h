@@ -20,7 +20,6 @@ enum {
 	ROWS_OWNERS = ROWS_BACKENDS + 1, /**< the last: nobody */
 	ROWS_FLOWS_MAX = 3,
 	ROWS_TICK = 4096, /**< a multiple of every unit: now, but for less than a unit */
-	ROWS_HOOKS_MAX = 12,
 };
 
 /** What a flow is for its client and its backend. */
@@ -62,6 +61,7 @@ struct rows_sizes {
 	uint32_t silent_max; /**< Wt - 1: the longest silence that two readings of a clock can show
 				of one of the window */
 	bool has_none;	     /**< the row may also be nobody's */
+	bool is_ordered;     /**< flows that change places make another state */
 	bool is_udp;	     /**< flows have no SYN: they begin with any packet, and do not end */
 	struct fl_window window;
 };
@@ -110,6 +110,7 @@ struct rows_result {
 	bool is_possible;	  /**< else nothing is said about the world */
 	bool is_broken;		  /**< a connection was */
 	uint8_t hooks;		  /**< packet: places where `inner` could go */
+	uint8_t untouched;	  /**< packet: as many of them come before it changes the world */
 	bool saw_clock, saw_room; /**< is_late, is_full would have made a difference */
 	uint8_t verdict, slot;	  /**< packet */
 };
