@@ -60,6 +60,7 @@ struct config_backend {
 	bool reweighted; /**< runtime_weight counts instead of weight */
 	uint32_t runtime_weight;
 	enum config_removal removal;
+	int64_t leaving_since_ms; /**< by the monotonic clock; 0: it is not, or not yet noted */
 	bool unlisted; /**< the file does not have it: it is leaving, or was undrained since */
 	bool served;   /**< some plane was given it */
 	bool ramping;  /**< runtime_weight is on its way, by the monotonic clock in ms */

@@ -96,8 +96,10 @@ hello_put(cJSON *plane, const struct push_plane_view *view)
 }
 
 static cJSON *
-plane_json(const struct push_plane_view *view, const cJSON *stats)
+plane_json(const struct push_plane_view *view, const struct gather_answer *answer)
 {
+	const cJSON *stats = answer != NULL ? answer->result : NULL;
+	const char *silent = answer != NULL ? json_get_string(answer->error, "message", "") : "";
 	int64_t since_ms = plane_link_now_ms() - plane_link_since_ms(view->link);
 	cJSON *plane = cJSON_CreateObject();
 	bool fine = plane != NULL &&
@@ -106,7 +108,8 @@ plane_json(const struct push_plane_view *view, const cJSON *stats)
 		    cJSON_AddStringToObject(plane, "state", state_name(view->state)) &&
 		    cJSON_AddBoolToObject(plane, "in_sync", view->state == PUSH_IN_SYNC) &&
 		    json_add_u64(plane, "since_ms", (uint64_t)since_ms) &&
-		    cJSON_AddStringToObject(plane, "error", view->error) &&
+		    cJSON_AddStringToObject(plane, "error",
+					    view->error[0] != '\0' ? view->error : silent) &&
 		    (view->state == PUSH_CONNECTING || hello_put(plane, view)) &&
 		    (stats == NULL || stats_put(plane, stats));
 
@@ -131,8 +134,7 @@ planes_json(const struct ctl *ctl, const struct gather_result *result, bool *ret
 		answer = gather_answer(result, plane_link_name(view.link));
 		if (view.state != PUSH_IN_SYNC || view.error[0] != '\0')
 			*ret_degraded = true;
-		fine = model_view_put(array, NULL,
-				      plane_json(&view, answer != NULL ? answer->result : NULL));
+		fine = model_view_put(array, NULL, plane_json(&view, answer));
 	}
 	if (fine)
 		return array;

@@ -53,13 +53,19 @@ gather_ask(struct gathering *gathering, struct plane_link *link,
 	const struct plane_link_call call = { .method = question->method,
 					      .params = cJSON_Duplicate(question->params, true),
 					      .timeout_ms = LINK_QUERY_MS,
+					      .is_query = true,
 					      .answered = gather_on_answer,
 					      .user = slot };
+
+	int r;
 
 	*slot = (struct slot){ gathering, &gathering->result.answers[index] };
 	snprintf(slot->answer->plane, sizeof slot->answer->plane, "%s", plane_link_name(link));
 	gathering->missing++;
-	if (plane_link_call(link, &call) < 0)
+	r = plane_link_call(link, &call);
+	if (r == -EBUSY)
+		slot->answer->error = plane_link_busy_error();
+	if (r < 0)
 		gathering->missing--; /* its answer stays empty */
 }
 

@@ -2,7 +2,8 @@
 /**
  * @file
  * Asks one question of every plane that is there and waits for all answers, each bounded by
- * LINK_QUERY_MS. One thread.
+ * LINK_QUERY_MS: of a plane that is busy with a change for longer, an error is the answer, at once
+ * where an earlier question waited for so long already. One thread.
  */
 #ifndef CONTROL_GATHER_H
 #define CONTROL_GATHER_H

@@ -402,12 +402,16 @@ set_bytes(const struct history_set *set)
 	return bytes;
 }
 
-/* What is told of a VIP's past: sets first to end, not included. */
+/* What is told of a VIP's past: of the sets first to end, not included, those in told. */
 struct range {
 	uint32_t first;
 	uint32_t end;
 	int64_t since_ms; /* the present set serves */
+	uint32_t told_count;
+	uint8_t told[VIP_HISTORY_MAX + 1]; /* indexes, ascending */
 };
+
+_Static_assert(VIP_HISTORY_MAX < UINT8_MAX, "indexes of sets");
 
 /* The first set to tell: of those before @p range's end the newest ones that fit, from a quiet one
  * on. */
@@ -432,6 +436,39 @@ first_to_tell(const struct past *past, const struct range *range, size_t bytes_m
 	return first;
 }
 
+/* How long the set told at @p place served, until the next that is told. */
+static int64_t
+told_served_ms(const struct past *past, const struct range *range, uint32_t place)
+{
+	int64_t until_ms = place + 1 < range->told_count
+				   ? past->sets[range->told[place + 1]].since_ms
+				   : range->since_ms;
+
+	return until_ms - past->sets[range->told[place]].since_ms;
+}
+
+/* As past_add() does where there is no room: never the first. */
+static void
+range_thin(const struct past *past, struct range *range, uint32_t sets_max)
+{
+	range->told_count = 0;
+	for (uint32_t i = range->first; i < range->end; i++)
+		range->told[range->told_count++] = (uint8_t)i;
+	if (sets_max > VIP_HISTORY_MAX)
+		sets_max = VIP_HISTORY_MAX;
+	while (range->told_count > sets_max && range->told_count > 1) {
+		uint32_t shortest = 1;
+
+		for (uint32_t i = 2; i < range->told_count; i++) {
+			if (told_served_ms(past, range, i) < told_served_ms(past, range, shortest))
+				shortest = i;
+		}
+		range->told_count--;
+		memmove(&range->told[shortest], &range->told[shortest + 1],
+			(range->told_count - shortest) * sizeof range->told[0]);
+	}
+}
+
 /* @return 1 with something to tell; 0: nothing; -ENOMEM. */
 static int
 past_range(const struct past *past, const struct config_vip *vip, const struct history_limit *limit,
@@ -452,8 +489,36 @@ past_range(const struct past *past, const struct config_vip *vip, const struct h
 	if (limit->now_ms - range.since_ms > history_window_ms(vip) || range.end == 0)
 		return 0; /* no row is moving */
 	range.first = first_to_tell(past, &range, limit->bytes_max);
+	range_thin(past, &range, limit->sets_max);
 	*ret_range = range;
 	return 1;
+}
+
+uint32_t
+history_sets_max(const struct history *history, const struct config *config, int64_t now_ms)
+{
+	const struct history_limit all = { now_ms, SIZE_MAX, VIP_HISTORY_MAX };
+	uint64_t rows_of[VIP_HISTORY_MAX + 1] = { 0 }; /* VIPs with so many former sets */
+	uint64_t built = 0;			       /* rows, of the present sets at first */
+	uint64_t more = 0;			       /* rows of one former set more of each VIP */
+
+	for (uint32_t i = 0; i < config->vip_count; i++) {
+		const struct config_vip *vip = &config->vips[i];
+		struct range range = { 0 };
+
+		built += vip->table_size;
+		if (past_range(past_find(history, &vip->endpoint), vip, &all, &range) <= 0)
+			continue;
+		rows_of[range.told_count] += vip->table_size;
+		more += range.told_count > 0 ? vip->table_size : 0;
+	}
+	for (uint32_t sets = 1; sets <= VIP_HISTORY_MAX && more > 0; sets++) {
+		built += more;
+		if (sets > 1 && built > HISTORY_PUSH_ROWS_MAX)
+			return sets - 1;
+		more -= rows_of[sets];
+	}
+	return VIP_HISTORY_MAX;
 }
 
 bool
@@ -471,9 +536,10 @@ history_put(const struct history *history, const struct config_vip *vip, cJSON *
 	array = cJSON_CreateArray();
 	fine = array != NULL &&
 	       json_add_u64(object, "age_ms", (uint64_t)(limit->now_ms - range.since_ms));
-	for (uint32_t i = range.first; fine && i < range.end; i++)
+	for (uint32_t i = 0; fine && i < range.told_count; i++)
 		fine = model_view_put(
-			array, NULL, set_json(&past->sets[i], vip->policy.window_s, limit->now_ms));
+			array, NULL,
+			set_json(&past->sets[range.told[i]], vip->policy.window_s, limit->now_ms));
 	return model_view_put(object, "history", array) && fine;
 }
 
@@ -487,7 +553,7 @@ history_bytes(const struct history *history, const struct config_vip *vip,
 
 	if (past_range(past, vip, limit, &range) <= 0)
 		return 0;
-	for (uint32_t i = range.first; i < range.end; i++)
-		bytes += set_bytes(&past->sets[i]);
+	for (uint32_t i = 0; i < range.told_count; i++)
+		bytes += set_bytes(&past->sets[range.told[i]]);
 	return bytes;
 }

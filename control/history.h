@@ -34,7 +34,8 @@ void history_set_clear(struct history_set *set);
 /** Of one answer. */
 struct history_limit {
 	int64_t now_ms;
-	size_t bytes_max; /**< what the past of one VIP may take, printed */
+	size_t bytes_max;  /**< what the past of one VIP may take, printed */
+	uint32_t sets_max; /**< and how many sets, from 1; more than VIP_HISTORY_MAX are never */
 };
 
 /** @return 0; -ENOMEM. */
@@ -52,9 +53,20 @@ void history_destroy(struct history *history);
 void history_note(struct history *history, const struct config *config, int64_t now_ms);
 
 /**
+ * How many former sets a full push of @p config may tell of each VIP, so that a plane that has
+ * nothing need not build more than HISTORY_PUSH_ROWS_MAX rows: as many of each, so that large
+ * tables and small ones lose alike; VIPs that have fewer leave room for the others.
+ *
+ * @return 1 at least, the first set being always told; VIP_HISTORY_MAX: all of them.
+ */
+uint32_t
+history_sets_max(const struct history *history, const struct config *config, int64_t now_ms);
+
+/**
  * Add "age_ms" and "history" to @p object, a VIP of plane.prepare with the set of @p vip, as far as
- * the line has room, newest first; nothing where nothing is known. A set of @p vip that was not
- * noted yet serves from now on.
+ * the line has room, newest first; nothing where nothing is known. Of more sets than may be told,
+ * the first and those that served longest. A set of @p vip that was not noted yet serves from now
+ * on.
  *
  * @param limit what is known of the moment and the line.
  * @return false: no memory.

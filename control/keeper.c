@@ -6,6 +6,7 @@
 #include "keeper.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,14 @@ struct keeper {
 	char vip[ADDR_ENDPOINT_TEXT_MAX]; /* asked about */
 };
 
+/* Names of planes, with ", " between them. */
+enum { LEFT_BYTES_MAX = CONTROL_PLANES_MAX * (CONTROL_NAME_BYTES_MAX + 2) };
+
+struct leaving {
+	const struct config_vip *vip;
+	const struct config_backend *backend;
+};
+
 /* A change of the keeper's own. */
 struct keeper_job {
 	struct push_job job; /* first: the pusher gives this back */
@@ -34,6 +43,7 @@ struct keeper_job {
 	char vip[ADDR_ENDPOINT_TEXT_MAX];
 	char name[CONTROL_OBJECT_NAME_MAX + 1]; /* of the VIP */
 	struct addr drained[KEEPER_DROP_MAX];
+	char left[KEEPER_DROP_MAX][LEFT_BYTES_MAX]; /* planes not waited for; "": none */
 };
 
 static void
@@ -130,36 +140,71 @@ told_backend(const cJSON *stats, const char *address)
 	return NULL;
 }
 
-/* It answered, and nothing of it holds the backend; or it is out of step for so long that what it
- * held is over. */
+/* Out of step, while the backend was leaving, for longer than a row moves: it is not waited for. */
 static bool
-plane_lets_go(const struct push_plane_view *view, const struct gather_result *result,
-	      const struct config_vip *vip, const char *address)
+plane_is_given_up(const struct push_plane_view *view, const struct leaving *leaving)
 {
-	const struct gather_answer *answer = gather_answer(result, plane_link_name(view->link));
+	int64_t since_ms = view->out_of_step_since_ms;
 
-	if (view->state != PUSH_IN_SYNC)
-		return plane_link_now_ms() - plane_link_since_ms(view->link) >
-		       history_window_ms(vip);
-	if (answer == NULL || answer->result == NULL)
+	if (view->state == PUSH_IN_SYNC || since_ms == 0)
 		return false;
-	return keeper_is_drained(told_backend(answer->result, address));
+	if (since_ms < leaving->backend->leaving_since_ms)
+		since_ms = leaving->backend->leaving_since_ms;
+	return plane_link_now_ms() - since_ms > history_window_ms(leaving->vip);
 }
 
+/* What a plane says of the backend counts, whatever state it has. One that does not have it has
+ * yet to be given it, and its past. */
+static bool
+plane_lets_go(const struct push_plane_view *view, const struct gather_result *result,
+	      const char *address)
+{
+	const struct gather_answer *answer = gather_answer(result, plane_link_name(view->link));
+	const cJSON *told = answer != NULL ? told_backend(answer->result, address) : NULL;
+
+	return told != NULL && keeper_is_drained(told);
+}
+
+/* @return whether no plane is waited for; then ret_left, of LEFT_BYTES_MAX, has the names of those
+ * that were given up. */
 static bool
 all_let_go(const struct keeper *keeper, const struct gather_result *result,
-	   const struct config_vip *vip, const char *address)
+	   const struct leaving *leaving, char *ret_left)
 {
 	uint32_t count = pusher_plane_count(keeper->pusher);
+	char address[ADDR_TEXT_MAX];
+	size_t end = 0;
 
+	(void)addr_format(&leaving->backend->address, address);
+	ret_left[0] = '\0';
 	for (uint32_t i = 0; i < count; i++) {
 		struct push_plane_view view;
 
 		pusher_plane(keeper->pusher, i, &view);
-		if (!plane_lets_go(&view, result, vip, address))
+		if (plane_lets_go(&view, result, address))
+			continue;
+		if (!plane_is_given_up(&view, leaving))
 			return false;
+		end += (size_t)snprintf(ret_left + end, LEFT_BYTES_MAX - end, "%s%s",
+					end > 0 ? ", " : "", plane_link_name(view.link));
 	}
 	return count > 0; /* 0: the daemon ends */
+}
+
+static void
+tell_removed(const struct keeper_job *job, uint32_t index)
+{
+	char text[ADDR_TEXT_MAX];
+
+	(void)addr_format(&job->drained[index], text);
+	if (job->left[index][0] == '\0')
+		log_notice("VIP %s: backend %s is drained on all planes and removed", job->name,
+			   text);
+	else
+		log_warning("VIP %s: backend %s is removed without waiting any longer for plane "
+			    "%s, away or out of step for a window: connections that it still sends "
+			    "there are cut when it gets this state",
+			    job->name, text, job->left[index]);
 }
 
 static void
@@ -167,13 +212,11 @@ drop_done(struct push_job *push_job, struct push_result *result)
 {
 	struct keeper_job *job = (struct keeper_job *)push_job;
 	struct keeper *keeper = job->keeper;
-	char text[ADDR_TEXT_MAX];
 
 	if (result != NULL && result->done) {
 		keeper->failure_is_told = false;
 		for (uint32_t i = 0; i < push_job->edit.drained_count; i++)
-			log_notice("VIP %s: backend %s is drained on all planes and removed",
-				   job->name, addr_format(&job->drained[i], text));
+			tell_removed(job, i);
 	} else if (!keeper->failure_is_told &&
 		   (result == NULL || result->errors.count == 0 ||
 		    strcmp(result->errors.items[0].code, "generation_conflict") != 0)) {
@@ -189,7 +232,6 @@ static bool
 drop_submit(struct keeper *keeper, const struct gather_result *result, const struct config_vip *vip)
 {
 	struct keeper_job *job = calloc(1, sizeof *job);
-	char text[ADDR_TEXT_MAX];
 	uint32_t look = vip->backend_count < KEEPER_LOOK_MAX ? vip->backend_count : KEEPER_LOOK_MAX;
 	uint32_t count = 0;
 
@@ -202,7 +244,7 @@ drop_submit(struct keeper *keeper, const struct gather_result *result, const str
 			&vip->backends[vip->backend_count - 1 - index];
 
 		if (backend->removal == CONFIG_LEAVING &&
-		    all_let_go(keeper, result, vip, addr_format(&backend->address, text)))
+		    all_let_go(keeper, result, &(struct leaving){ vip, backend }, job->left[count]))
 			job->drained[count++] = backend->address;
 	}
 	job->keeper = keeper;

@@ -50,8 +50,12 @@ model_adopt(struct model *model, struct config *config, int64_t now_ms)
 	config->backend_total = 0;
 	for (uint32_t i = 0; i < config->vip_count; i++) {
 		for (uint32_t j = 0; j < config->vips[i].backend_count; j++) {
-			const struct config_backend *backend = &config->vips[i].backends[j];
+			struct config_backend *backend = &config->vips[i].backends[j];
 
+			if (backend->removal != CONFIG_LEAVING)
+				backend->leaving_since_ms = 0;
+			else if (backend->leaving_since_ms == 0)
+				backend->leaving_since_ms = now_ms;
 			config->backend_total += model_is_pushed(backend);
 			model->leaving_count += backend->removal == CONFIG_LEAVING;
 			model->ramp_count += backend->ramping;

@@ -62,6 +62,7 @@ carry_backend(const struct config_vip *vip, const struct config_backend *from,
 	to->runtime_weight = to->reweighted ? from->runtime_weight : 0;
 	/* A configuration that has it again takes back that another one had it not. */
 	to->removal = from->unlisted ? CONFIG_STAYS : from->removal;
+	to->leaving_since_ms = from->leaving_since_ms;
 	to->ramping = from->ramping;
 	to->ramp_from = from->ramp_from;
 	to->ramp_to = from->ramp_to;

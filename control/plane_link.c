@@ -29,7 +29,7 @@ struct plane_link {
 	struct event *readable; /* while connected */
 	struct event *writable;
 	struct rpc_client *client; /* NULL: not connected */
-	struct pending *pending;   /* calls on their way, newest first */
+	struct pending *pending;   /* calls on their way, oldest first: they are answered so */
 	uint32_t pending_count;
 	int fd;
 	int backoff_ms;
@@ -50,9 +50,11 @@ struct pending {
 	struct plane_link *link;
 	struct pending *next;
 	const char *method;
-	int64_t deadline_ms;
+	int64_t asked_ms;
+	int64_t first_ms; /* it is the oldest one since then; 0: it is not */
 	int timeout_ms;
-	rpc_answered answered;
+	bool is_query;
+	rpc_answered answered; /* NULL: a query that was given up, its answer comes too late */
 	void *user;
 };
 
@@ -74,6 +76,18 @@ link_schedule(struct plane_link *link, int64_t delay_ms)
 	(void)event_add(link->turn, &delay);
 }
 
+/* When something is to be done about the call; INT64_MAX: nothing, until it is the oldest one. */
+static int64_t
+pending_due_ms(const struct pending *call)
+{
+	int64_t late_ms = call->first_ms > 0 ? call->first_ms + call->timeout_ms : INT64_MAX;
+	int64_t busy_ms = call->is_query && call->answered != NULL
+				  ? call->asked_ms + call->timeout_ms
+				  : INT64_MAX;
+
+	return late_ms < busy_ms ? late_ms : busy_ms;
+}
+
 /* The next thing that is due by time. */
 static void
 link_reschedule(struct plane_link *link)
@@ -82,8 +96,8 @@ link_reschedule(struct plane_link *link)
 	int64_t delay_ms;
 
 	for (const struct pending *call = link->pending; call != NULL; call = call->next) {
-		if (call->deadline_ms < at_ms)
-			at_ms = call->deadline_ms;
+		if (pending_due_ms(call) < at_ms)
+			at_ms = pending_due_ms(call);
 	}
 	delay_ms = at_ms - plane_link_now_ms();
 	link_schedule(link, link->doomed || delay_ms < 0 ? 0 : delay_ms);
@@ -183,6 +197,9 @@ pending_unlink(struct plane_link *link, const struct pending *call)
 		place = &(*place)->next;
 	*place = call->next;
 	link->pending_count--;
+	/* The plane answers in order: the next one's time starts when the one before is over. */
+	if (link->pending != NULL && link->pending->first_ms == 0)
+		link->pending->first_ms = plane_link_now_ms();
 }
 
 static void
@@ -192,16 +209,57 @@ link_on_answer(void *user, const struct rpc_answer *answer)
 	struct plane_link *link = call->link;
 
 	pending_unlink(link, call);
-	call->answered(call->user, answer);
+	if (call->answered != NULL)
+		call->answered(call->user, answer);
 	free(call);
+	if (link->client != NULL)
+		link_reschedule(link);
+}
+
+cJSON *
+plane_link_busy_error(void)
+{
+	cJSON *error = cJSON_CreateObject();
+	cJSON *data = cJSON_AddObjectToObject(error, "data");
+
+	if (data != NULL && cJSON_AddNumberToObject(error, "code", RPC_REFUSED) != NULL &&
+	    cJSON_AddStringToObject(error, "message",
+				    "no answer in time: the plane is busy with a change") != NULL &&
+	    cJSON_AddStringToObject(data, "code", "busy") != NULL &&
+	    cJSON_AddStringToObject(data, "hint", "ask again in a moment") != NULL)
+		return error;
+	cJSON_Delete(error);
+	return NULL;
+}
+
+/* The connection stays, and so does the call: its answer comes, and nobody waits for it. */
+static void
+query_give_up(struct pending *call)
+{
+	rpc_answered answered = call->answered;
+	cJSON *error = plane_link_busy_error();
+
+	call->answered = NULL;
+	answered(call->user, &(struct rpc_answer){ .error = error });
+	cJSON_Delete(error);
+}
+
+static bool
+link_is_busy(const struct plane_link *link)
+{
+	for (const struct pending *call = link->pending; call != NULL; call = call->next) {
+		if (call->answered == NULL)
+			return true;
+	}
+	return false;
 }
 
 /* Everything of plane_link_call() but the ownership of params on early failure. */
 static int
 link_call(struct plane_link *link, const struct plane_link_call *request, struct pending *call)
 {
-	/* The plane answers in order: this one's time starts when the one before is over. */
-	int64_t start_ms = link->pending != NULL ? link->pending->deadline_ms : plane_link_now_ms();
+	int64_t now_ms = plane_link_now_ms();
+	struct pending **place = &link->pending;
 	int r = rpc_client_call(
 		link->client,
 		&(struct rpc_question){ request->method, request->params, link_on_answer, call });
@@ -209,13 +267,16 @@ link_call(struct plane_link *link, const struct plane_link_call *request, struct
 	if (r < 0)
 		return r;
 	*call = (struct pending){ .link = link,
-				  .next = link->pending,
 				  .method = request->method,
-				  .deadline_ms = start_ms + request->timeout_ms,
+				  .asked_ms = now_ms,
+				  .first_ms = link->pending == NULL ? now_ms : 0,
 				  .timeout_ms = request->timeout_ms,
+				  .is_query = request->is_query,
 				  .answered = request->answered,
 				  .user = request->user };
-	link->pending = call;
+	while (*place != NULL)
+		place = &(*place)->next;
+	*place = call;
 	link->pending_count++;
 	link_flush(link);
 	link_reschedule(link);
@@ -232,6 +293,8 @@ plane_link_call(struct plane_link *link, const struct plane_link_call *request)
 		r = -ENOTCONN;
 	else if (link->pending_count >= LINK_CALLS_MAX)
 		r = -ENOBUFS;
+	else if (request->is_query && link_is_busy(link))
+		r = -EBUSY;
 	else if ((call = malloc(sizeof *call)) == NULL)
 		r = -ENOMEM;
 	if (r < 0) {
@@ -404,33 +467,43 @@ link_lost(struct plane_link *link, const char *why)
 	link->events.lost(link->events.user, link);
 }
 
-static const struct pending *
-link_late_call(const struct plane_link *link)
+/* The first call that something is to be done about by now. */
+static struct pending *
+link_due_call(const struct plane_link *link)
 {
 	int64_t now_ms = plane_link_now_ms();
 
-	for (const struct pending *call = link->pending; call != NULL; call = call->next) {
-		if (call->deadline_ms <= now_ms)
+	for (struct pending *call = link->pending; call != NULL; call = call->next) {
+		if (pending_due_ms(call) <= now_ms)
 			return call;
 	}
 	return NULL;
+}
+
+/* The plane had its time for the call. */
+static bool
+pending_is_late(const struct pending *call)
+{
+	return call->first_ms > 0 && call->first_ms + call->timeout_ms <= plane_link_now_ms();
 }
 
 static void
 link_on_turn(evutil_socket_t fd, short what, void *user)
 {
 	struct plane_link *link = user;
-	const struct pending *late = link_late_call(link);
+	struct pending *due = link_due_call(link);
 	int64_t now_ms = plane_link_now_ms();
 	char why[LINK_ERROR_BYTES_MAX];
 
 	if (link->doomed) {
 		memcpy(why, link->error, sizeof why);
 		link_lost(link, why);
-	} else if (late != NULL) {
-		snprintf(why, sizeof why, "no answer to %s within %d ms", late->method,
-			 late->timeout_ms);
+	} else if (due != NULL && pending_is_late(due)) {
+		snprintf(why, sizeof why, "no answer to %s within %d ms", due->method,
+			 due->timeout_ms);
 		link_lost(link, why);
+	} else if (due != NULL) {
+		query_give_up(due);
 	} else if (link->client == NULL && link->connect_at_ms <= now_ms) {
 		int r = link_connect(link);
 

@@ -42,7 +42,10 @@ struct plane_link_events {
 struct plane_link_call {
 	const char *method;
 	cJSON *params;	       /**< taken, also on failure; NULL: none */
-	int timeout_ms;	       /**< without an answer by then the connection is closed */
+	int timeout_ms;	       /**< without an answer by then the connection is closed; counts from
+				  when the calls before were answered: a plane answers in order */
+	bool is_query;	       /**< nothing depends on it: it is answered with an error where the
+				  plane was busy with other calls for timeout_ms */
 	rpc_answered answered; /**< exactly once, when plane_link_call() returned 0 */
 	void *user;
 };
@@ -54,8 +57,13 @@ int plane_link_create(struct event_base *base, const struct config_plane *plane,
 /** Calls not answered yet are answered with nothing. Not from inside an answer. NULL is fine. */
 void plane_link_destroy(struct plane_link *link);
 
-/** @return 0; -ENOTCONN; -ENOBUFS: LINK_CALLS_MAX unanswered; -EMSGSIZE; -ENOMEM. */
+/** @return 0; -ENOTCONN; -ENOBUFS: LINK_CALLS_MAX unanswered; -EBUSY: a query, and an earlier one
+ * was given up and is not answered yet; -EMSGSIZE; -ENOMEM. */
 int plane_link_call(struct plane_link *link, const struct plane_link_call *call);
+
+/** What a query is answered with while the plane is busy: an error object, owned by the caller.
+ * NULL: no memory. */
+cJSON *plane_link_busy_error(void);
 
 /** Room for one more question that is no push, below LINK_QUERIES_MAX. */
 bool plane_link_has_room(const struct plane_link *link);

@@ -38,7 +38,7 @@ static struct history_limit
 history_limit_of(const struct push_parts *parts, const struct config_vip *vip)
 {
 	size_t bytes = model_view_plane_vip_bytes(vip);
-	struct history_limit limit = { .now_ms = parts->now_ms };
+	struct history_limit limit = { .now_ms = parts->now_ms, .sets_max = parts->sets_max };
 
 	if (bytes < PUSH_PART_BYTES_MAX)
 		limit.bytes_max = PUSH_PART_BYTES_MAX - bytes;
@@ -105,9 +105,13 @@ push_parts_next(struct push_parts *parts)
 	cJSON *vips = cJSON_CreateArray();
 	cJSON *removed = cJSON_CreateArray();
 	bool fine = params != NULL && vips != NULL && removed != NULL &&
-		    json_add_u64(params, "generation", parts->generation) &&
-		    put_items(parts, vips, removed);
+		    json_add_u64(params, "generation", parts->generation);
 
+	if (parts->sets_max == 0)
+		parts->sets_max = tells_history(parts) ? history_sets_max(parts->history, parts->to,
+									  parts->now_ms)
+						       : VIP_HISTORY_MAX;
+	fine = fine && put_items(parts, vips, removed);
 	if (fine && parts->plan == NULL)
 		fine = cJSON_AddTrueToObject(params, "full") != NULL;
 	if (fine && !parts->complete)

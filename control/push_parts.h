@@ -17,9 +17,11 @@ struct push_parts {
 	uint64_t generation;
 	const struct history *history; /**< goes with a full push; NULL: none */
 	int64_t now_ms;		       /**< its moment */
-	uint32_t next;		       /**< first item of the part to come */
-	uint32_t first;		       /**< first item of the part made last */
-	bool complete;		       /**< the part made last was the last one */
+	uint32_t sets_max; /**< of history that a VIP is told, VIP_HISTORY_MAX: all; 0: no part was
+			      made yet */
+	uint32_t next;	   /**< first item of the part to come */
+	uint32_t first;	   /**< first item of the part made last */
+	bool complete;	   /**< the part made last was the last one */
 };
 
 /** @return the next part's params, owned by the caller; NULL: no memory. Not after complete. */

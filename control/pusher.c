@@ -360,6 +360,7 @@ sync_committed(struct pusher *pusher)
 		if (plane->stage == STAGE_COMMITTED) {
 			plane->refused = false;
 			plane->error[0] = '\0';
+			plane->thinning_is_told = false;
 			model_was_served(pusher->model);
 			pusher->model->generation = pusher->generation;
 			memcpy(pusher->model->digest, pusher->digest, sizeof pusher->digest);
@@ -450,11 +451,23 @@ pusher_is_settled(const struct pusher *pusher)
 	return true;
 }
 
+/* A plane that comes and goes, or refuses again and again, is out of step since the first time. */
 static void
-pusher_step(evutil_socket_t fd, short what, void *user)
+out_of_step_note(struct pusher *pusher)
 {
-	struct pusher *pusher = user;
+	for (uint32_t i = 0; i < pusher->plane_count; i++) {
+		struct pusher_plane *plane = pusher->planes[i];
 
+		if (pusher_plane_matches(pusher, plane))
+			plane->out_of_step_since_ms = 0;
+		else if (plane->out_of_step_since_ms == 0)
+			plane->out_of_step_since_ms = plane_link_now_ms();
+	}
+}
+
+static void
+phase_step(struct pusher *pusher)
+{
 	switch (pusher->phase) {
 	case PHASE_START:
 		if (pusher_is_settled(pusher))
@@ -484,6 +497,16 @@ pusher_step(evutil_socket_t fd, short what, void *user)
 			push_end(pusher);
 		return;
 	}
+}
+
+static void
+pusher_step(evutil_socket_t fd, short what, void *user)
+{
+	struct pusher *pusher = user;
+
+	out_of_step_note(pusher);
+	phase_step(pusher);
+	out_of_step_note(pusher);
 }
 
 int

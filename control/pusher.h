@@ -62,6 +62,8 @@ enum push_state {
 struct push_plane_view {
 	struct plane_link *link;
 	enum push_state state;
+	int64_t out_of_step_since_ms; /**< monotonic: away, or with another state; 0: it is not,
+					 or that was not noted yet */
 	uint64_t generation;
 	const char *digest;
 	const char *error; /**< a sentence when something is wrong with it, or "" */

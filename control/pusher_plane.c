@@ -119,6 +119,22 @@ plane_on_prepare(void *user, const struct rpc_answer *answer)
 	pusher_kick(plane->pusher);
 }
 
+/* Once, however often it refuses. */
+static void
+tell_thinning(struct pusher_plane *plane)
+{
+	uint32_t sets_max = plane->parts.sets_max;
+
+	if (plane->generation > 0 || sets_max >= VIP_HISTORY_MAX || plane->thinning_is_told)
+		return;
+	plane->thinning_is_told = true;
+	log_warning("plane %s: it begins with nothing, and is told only %u former sets of backends "
+		    "of each VIP, as building all would take it too long (%d rows at most): some "
+		    "of its rows move for longer than on other planes, and until they are stable a "
+		    "flow that goes over from one to the other may break",
+		    plane_link_name(plane->link), sets_max, HISTORY_PUSH_ROWS_MAX);
+}
+
 void
 pusher_plane_prepare(struct pusher_plane *plane)
 {
@@ -129,6 +145,7 @@ pusher_plane_prepare(struct pusher_plane *plane)
 					      .user = plane };
 
 	plane->stage = STAGE_PREPARING;
+	tell_thinning(plane);
 	if (call.params == NULL || plane_link_call(plane->link, &call) < 0) {
 		/* Not again at once: after the back-off. */
 		plane->stage = STAGE_LOST;
@@ -226,6 +243,7 @@ pusher_plane_create(struct pusher *pusher, const struct config_plane *config)
 	if (plane == NULL)
 		return NULL;
 	plane->pusher = pusher;
+	plane->out_of_step_since_ms = plane_link_now_ms();
 	if (plane_link_create(pusher->base, config, &events, &plane->link) < 0) {
 		free(plane);
 		return NULL;
@@ -249,6 +267,7 @@ pusher_plane(const struct pusher *pusher, uint32_t index, struct push_plane_view
 	const struct pusher_plane *plane = pusher->planes[index];
 
 	*ret_view = (struct push_plane_view){ .link = plane->link,
+					      .out_of_step_since_ms = plane->out_of_step_since_ms,
 					      .generation = plane->generation,
 					      .digest = plane->digest,
 					      .error = "" };

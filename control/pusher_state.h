@@ -30,7 +30,9 @@ struct pusher_plane {
 	bool refused; /**< the model's state; asked again at retry_at_ms, after a change or a
 			 reconnection */
 	bool key_differs;
+	bool thinning_is_told; /**< since it was in sync last */
 	int64_t retry_at_ms;
+	int64_t out_of_step_since_ms;	    /**< does not serve the model's state; 0: it does */
 	char error[JSON_MESSAGE_BYTES_MAX]; /**< of the refusal */
 	/* the push under way */
 	enum plane_stage stage;

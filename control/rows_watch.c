@@ -70,11 +70,28 @@ read_told(struct rows_watch *watch, const struct gather_result *result)
 	return differ;
 }
 
+/* Some plane had no time to answer: what was known before is not known to be otherwise. */
+static bool
+one_was_busy(const struct gather_result *result)
+{
+	for (uint32_t i = 0; i < result->count; i++) {
+		const cJSON *data = json_get(result->answers[i].error, "data");
+
+		if (strcmp(json_get_string(data, "code", ""), "busy") == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 watch_done(struct gather_result *result)
 {
 	struct rows_watch *watch = result->user;
 
+	if (one_was_busy(result)) {
+		look_again(watch);
+		return;
+	}
 	if (!read_told(watch, result))
 		watch->since_ms = 0;
 	else if (watch->since_ms == 0)

@@ -27,6 +27,7 @@ enum outcome {
 	OUTCOME_DONE,	 /* drained, or removed */
 	OUTCOME_IDLE,	 /* silent for as long as --idle says */
 	OUTCOME_UNDONE,	 /* somebody gave it its share back */
+	OUTCOME_GONE,	 /* somebody removed a VIP that has it */
 	OUTCOME_FAILED,	 /* the daemon says no */
 	OUTCOME_STOPPED, /* Ctrl-C */
 };
@@ -40,6 +41,7 @@ struct waiter {
 	cJSON *list;	 /* the newest answer of backend.list; NULL: none yet */
 	/* Of status, when a list said drained, or while a removal went on; NULL: not asked. */
 	cJSON *planes;
+	const char *gone;    /* of OUTCOME_GONE: the VIP, borrowed of list or cli */
 	bool is_lost;	     /* the daemon does not answer */
 	bool shows_progress; /* on stderr, a terminal */
 	int exit_code;	     /* of OUTCOME_FAILED */
@@ -251,7 +253,7 @@ ask_failed(struct waiter *waiter, int exit_code)
 	return OUTCOME_MORE;
 }
 
-/* The planes that a list does not speak for, because they are away or behind. */
+/* No plane is away or behind, and each told what the list says: one may be busy with a change. */
 static bool
 planes_are_all_there(const struct waiter *waiter)
 {
@@ -263,7 +265,8 @@ planes_are_all_there(const struct waiter *waiter)
 			return false;
 		count++;
 	}
-	return count > 0 && out_number(waiter->list, "planes_in_sync") == count;
+	return count > 0 && out_number(waiter->list, "planes_in_sync") == count &&
+	       out_number(waiter->list, "planes") == count;
 }
 
 /* Of status. @return OUTCOME_DONE, or as ask_failed(). */
@@ -310,26 +313,87 @@ watch_planes(struct waiter *waiter, enum outcome outcome)
 	return asked == OUTCOME_DONE ? outcome : asked;
 }
 
+static bool
+list_has_vip(const struct waiter *waiter, const cJSON *list, const char *vip)
+{
+	const cJSON *row;
+
+	cJSON_ArrayForEach (row, json_get(list, "backends")) {
+		if (wait_row_matches(waiter->cli, row) &&
+		    strcmp(json_get_string(row, "vip", ""), vip) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* @return 0; EX_...: why there is no list, waiter->error has it. */
+static int
+list_ask(struct waiter *waiter, const char *vip, cJSON **ret_list)
+{
+	cJSON *params = cJSON_CreateObject();
+
+	if (vip != NULL)
+		(void)cJSON_AddStringToObject(params, "vip", vip);
+	return ask(waiter, "backend.list", params, ret_list);
+}
+
+static bool
+vip_is_unknown(const struct waiter *waiter)
+{
+	return strcmp(waiter->error.code, "unknown_vip") == 0;
+}
+
+/* A VIP that had the backend at the last look and is not in @p list was removed, or lost the
+ * backend alone. @return OUTCOME_GONE, OUTCOME_DONE: none was; or as ask_failed(). */
+static enum outcome
+vips_compare(struct waiter *waiter, const cJSON *list)
+{
+	const cJSON *row;
+
+	cJSON_ArrayForEach (row, json_get(waiter->list, "backends")) {
+		const char *vip = json_get_string(row, "vip", "");
+		cJSON *of_vip = NULL;
+		int r;
+
+		if (!wait_row_matches(waiter->cli, row) || list_has_vip(waiter, list, vip))
+			continue;
+		r = list_ask(waiter, vip, &of_vip);
+		cJSON_Delete(of_vip);
+		if (r != 0 && !vip_is_unknown(waiter))
+			return ask_failed(waiter, r);
+		if (r == 0)
+			continue;
+		waiter->gone = vip;
+		return OUTCOME_GONE;
+	}
+	return OUTCOME_DONE;
+}
+
 static enum outcome
 look(struct waiter *waiter)
 {
-	cJSON *params = cJSON_CreateObject();
 	cJSON *list = NULL;
 	enum outcome outcome;
-	int r;
+	int r = list_ask(waiter, waiter->vip, &list);
 
-	if (waiter->vip != NULL)
-		(void)cJSON_AddStringToObject(params, "vip", waiter->vip);
-	r = ask(waiter, "backend.list", params, &list);
-	if (r != 0 && strcmp(waiter->error.code, "unknown_vip") == 0)
+	if (r != 0 && vip_is_unknown(waiter) && waiter->what == WAIT_REMOVED) {
 		list = cJSON_CreateObject(); /* gone, and the backend with it */
-	else if (r != 0)
+	} else if (r != 0 && vip_is_unknown(waiter)) {
+		waiter->gone = waiter->vip;
+		return OUTCOME_GONE;
+	} else if (r != 0) {
 		return ask_failed(waiter, r);
+	}
 	if (waiter->is_lost) {
 		progress_clear(waiter);
 		out_warning(waiter->cli, "fairleadd answers again");
 	}
 	waiter->is_lost = false;
+	outcome = waiter->what == WAIT_DRAINED ? vips_compare(waiter, list) : OUTCOME_DONE;
+	if (outcome != OUTCOME_DONE) {
+		cJSON_Delete(list);
+		return outcome;
+	}
 	cJSON_Delete(waiter->list);
 	waiter->list = list;
 	waiter->vip = waiter->cli->vip;
@@ -525,6 +589,12 @@ end_print(const struct waiter *waiter, enum outcome outcome)
 			  after);
 		return CLI_ANSWER_NO;
 	}
+	if (outcome == OUTCOME_GONE) {
+		out_print("%s is not drained, after %s: its VIP %s was removed meanwhile by "
+			  "another change, and with it all connections to it were cut\n",
+			  backend, after, waiter->gone);
+		return CLI_ANSWER_NO;
+	}
 	out_print("%s is not %s after %s; it goes on:\n", backend, word, after);
 	left_print(waiter);
 	return CLI_ANSWER_NO;
@@ -534,10 +604,8 @@ static int
 end_json(const struct waiter *waiter, enum outcome outcome, cJSON *answer)
 {
 	static const char *const words[] = {
-		[OUTCOME_MORE] = "limit",
-		[OUTCOME_DONE] = "done",
-		[OUTCOME_IDLE] = "idle",
-		[OUTCOME_UNDONE] = "undone",
+		[OUTCOME_MORE] = "limit",    [OUTCOME_DONE] = "done", [OUTCOME_IDLE] = "idle",
+		[OUTCOME_UNDONE] = "undone", [OUTCOME_GONE] = "gone",
 	};
 	bool good = outcome == OUTCOME_DONE || outcome == OUTCOME_IDLE;
 	uint64_t ms = (uint64_t)(client_now_ms() - waiter->started_ms);

@@ -46,6 +46,7 @@ class ScriptedPlane(LineServer):
         self.refuse = None  # error object to answer plane.prepare with
         self.false_digest = None
         self.hang = None  # method that is never answered
+        self.busy = None  # method whose answer, and all after it, waits until release()
         self.garbage = None  # method that is answered with bytes that are no JSON
         self.die = None  # method at which the connection is closed
         self.die_for_good = False  # and the socket too
@@ -65,6 +66,11 @@ class ScriptedPlane(LineServer):
         """As after a reboot."""
         with self.changed:
             self.generation, self.vips = 0, {}
+
+    def release(self):
+        with self.changed:
+            self.busy = None
+            self.changed.notify_all()
 
     # --- what tests look at ---
 
@@ -91,6 +97,8 @@ class ScriptedPlane(LineServer):
                 raise Gone
             if self.hang == method:
                 return None
+            if self.busy == method:
+                self.changed.wait_for(lambda: self.busy is None, 60)
             if self.garbage == method:
                 return b'{"jsonrpc":"2.0",]\n'
             result, error = self._call(session, method, params)

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -240,6 +241,41 @@ def test_death_between_prepare_and_commit_is_made_good(two):
     second.wait_for(lambda p: p.generation == 2)
     assert second.digest == first.digest
     two.in_sync()
+
+
+def test_plane_that_is_busy_with_a_change_keeps_nobody_waiting(two):
+    """LINK_QUERY_MS is 5 s from the question; the change has its own 30 s, LINK_PREPARE_MS."""
+    second = two.planes["plane1"]
+    second.busy = "plane.prepare"
+    with subprocess.Popen([program("fairlead"), "-j", "--timeout", "60", "--socket", two.socket, "backend", "drain", "b1"],
+                          stdout=subprocess.PIPE, text=True) as drain:
+        second.wait_for(lambda p: p.count("plane.prepare") == 2)
+        begin = time.monotonic()
+        planes = {p["name"]: p for p in two.ok("status")["planes"]}
+        assert 4.5 < time.monotonic() - begin < 8
+        assert planes["plane1"]["error"] == "no answer in time: the plane is busy with a change"
+        assert planes["plane1"]["in_sync"] and "received" not in planes["plane1"]
+        assert planes["plane0"]["error"] == "" and planes["plane0"]["received"] == 1000
+        begin = time.monotonic()
+        for _ in range(70):  # more than LINK_CALLS_MAX, and none is kept waiting any more
+            answer = two.ok("vip", "show", "web")
+        assert time.monotonic() - begin < 4 and answer["planes"] == 1
+        code, error = two.refused("flow", "explain", "--vip", "web", "--src", "203.0.113.9:51515", "--plane", "plane1")
+        assert error["message"] == "plane plane1: no answer in time: the plane is busy with a change"
+        assert (code, error["code"]) == (75, "busy")
+        second.release()
+        assert json.loads(drain.communicate(timeout=10)[0])["generation"] == 2
+    wait_until(lambda: two.status_of("plane1")["error"] == "", 10, "it answers again")
+    assert two.status_of("plane1")["received"] == 1000
+    assert second.count("plane.hello") > 1 and "trying again" not in two.daemon.log()
+
+
+def test_plane_that_answers_no_question_is_left(two):
+    two.planes["plane1"].hang = "plane.stats"
+    begin = time.monotonic()
+    assert "received" not in two.status_of("plane1")
+    assert 4.5 < time.monotonic() - begin < 8
+    two.daemon.wait_log("no answer to plane.stats within 5000 ms; trying again")
 
 
 def test_commit_that_fails_is_made_good(two):

@@ -189,9 +189,107 @@ def test_plane_that_is_away_holds_a_removal_for_a_window(two):
     wait_until(lambda: two.status_of("plane1")["state"] == "connecting", 10, "plane1 is gone")
     gone = time.monotonic()
     apply(two, web(ONE, window_s=2))
-    two.daemon.wait_log("is drained on all planes and removed")
+    two.daemon.wait_log(f"backend {B2} is removed without waiting any longer for plane plane1, away or out of step")
     assert time.monotonic() - gone > 3.5  # 2 s, a sixteenth, and 3 s, from a moment before
     assert weights(two.planes["plane0"]) == {B1: 100}
+
+
+REFUSAL = {"code": "no_memory", "path": "", "message": "no memory", "hint": ""}
+REFUSAL = {"code": -32000, "message": "no memory", "data": {**REFUSAL, "errors": [REFUSAL]}}
+
+
+def out_of_step(control, plane):
+    """It serves another generation than it should, and refuses what it should serve."""
+    plane.refuse = REFUSAL
+    with plane.changed:
+        plane.generation -= 1
+    wait_until(lambda: control.status_of(plane.name)["state"] == "refused", 10, "it refuses")
+
+
+def test_plane_that_is_connected_but_out_of_step_holds_a_removal_for_a_window(two):
+    apply(two, web(window_s=2))
+    hold(two, B1)
+    ask(two, "backend.remove", backend="b1")
+    # neither how long it is connected counts, nor how long the backend leaves: longer than 2 s, a sixteenth, and 3 s
+    leaving = time.monotonic()
+    wait_until(lambda: time.monotonic() - leaving > 5.3, 10, "leaving for long")
+    begin = time.monotonic()
+    out_of_step(two, two.planes["plane1"])
+    two.planes["plane0"].holds.clear()
+    two.daemon.wait_log(f"backend {B1} is removed without waiting any longer for plane plane1, away or out of step")
+    assert time.monotonic() - begin > 4.5
+    assert weights(two.planes["plane0"]) == {B2: 50} and weights(two.planes["plane1"]) == {B1: 0, B2: 50}
+    # what it says of itself is believed all the same
+    ask(two, "backend.undrain", backend="b1")
+    two.planes["plane1"].holds.clear()
+    begin = time.monotonic()
+    ask(two, "backend.remove", backend="b1")
+    two.daemon.wait_log("is drained on all planes and removed")
+    assert time.monotonic() - begin < 4
+    assert two.status_of("plane1")["state"] == "refused"
+
+
+def test_plane_that_began_anew_is_given_what_leaves_before_it_goes(two):
+    """It holds nothing, but with the past of the VIP it gets rows that lead there, for flows that it had."""
+    apply(two, web(window_s=2))
+    hold(two, B1, ["plane0"])
+    ask(two, "backend.remove", backend="b1")
+    plane = two.planes["plane1"]
+    plane.stop()
+    plane.forget()
+    plane.refuse = REFUSAL
+    begin = time.monotonic()
+    plane.start()
+    wait_until(lambda: two.status_of("plane1")["state"] == "refused", 10, "it refuses")
+    two.planes["plane0"].holds.clear()
+    two.daemon.wait_log(f"backend {B1} is removed without waiting any longer for plane plane1")
+    assert time.monotonic() - begin > 4.5
+
+
+def test_plane_that_flaps_counts_from_when_it_was_in_step_last(two):
+    """It went, came back, and went: what it was told in between, it sends by since then."""
+    apply(two, web(window_s=2))
+    plane = two.planes["plane1"]
+    hold(two, B1)
+    ask(two, "backend.remove", backend="b1")
+    two.planes["plane0"].holds.clear()
+    plane.stop()
+    wait_until(lambda: two.status_of("plane1")["state"] == "connecting", 10, "plane1 is gone")
+    wait_until(lambda: two.status_of("plane1")["since_ms"] > 2500, 10, "for a while")
+    plane.start()
+    two.in_sync()
+    begin = time.monotonic()
+    plane.stop()
+    two.daemon.wait_log(f"backend {B1} is removed without waiting any longer for plane plane1")
+    assert time.monotonic() - begin > 4.5
+
+
+def test_past_that_takes_a_plane_too_long_is_thinned_and_said_once(control):
+    """HISTORY_PUSH_ROWS_MAX: 20 present tables and 10 former ones of each are below, 11 above."""
+    plane = control.plane()
+    largest = [{**web(ONE, table_size=1048573), "name": f"v{port}", "port": port} for port in range(1, 21)]
+    control.start(control.config(largest))
+    control.in_sync()
+    for weight in range(1, 12):
+        for v in largest:
+            v["backends"] = [{**ONE, "weight": weight}]
+        apply(control, *largest)
+    plane.stop()
+    plane.forget()
+    plane.refuse = REFUSAL
+    plane.start()
+    wait_until(lambda: control.status_of("plane0")["state"] == "refused", 10, "it refuses")
+    plane.drop_connections()
+    asked = plane.count("plane.prepare")
+    plane.wait_for(lambda p: p.count("plane.prepare") > asked)
+    wait_until(lambda: control.status_of("plane0")["state"] == "refused", 10, "it refuses again")
+    plane.refuse = None
+    plane.drop_connections()
+    control.in_sync()
+    given = [v for method, params in plane.calls if method == "plane.prepare" for v in params["vips"]][-20:]
+    assert len({v["port"] for v in given}) == 20 and all(len(v["history"]) == 10 for v in given)
+    assert all(v["history"][0]["backends"][0]["weight"] == 100 for v in given)
+    assert control.daemon.log().count("is told only 10 former sets of backends of each VIP") == 1
 
 
 def test_restart_finds_what_was_leaving(two):
@@ -349,6 +447,19 @@ def test_rows_that_differ_for_longer_are_told(two):
     code, out, _ = two.cli("status")
     assert code == 0 and "\nrows differ for " in out and "\nplane1: rows 00000000000000b1\n" in out
     two.daemon.wait_log("have different rows")
+    # one that is busy with a change says nothing: then it is not known to be otherwise (LINK_QUERY_MS is 5 s)
+    second.busy = "plane.prepare"
+    with Rpc(two.socket, 30) as rpc:
+        request = {"jsonrpc": "2.0", "id": 1, "method": "backend.weight", "params": {"backend": "b2", "weight": 60}}
+        rpc.send(json.dumps(request).encode() + b"\n")
+        second.wait_for(lambda p: p.busy and p.calls[-1][0] == p.busy)
+        wait_until(lambda: "busy with a change" in two.status_of("plane1")["error"], 10, "it does not answer")
+        asked = first.count("plane.stats")
+        first.wait_for(lambda p: p.count("plane.stats") > asked + 1)
+        second.release()
+        assert rpc.line()["method"] == "hello" and rpc.line()["result"]["planes_failed"] == []
+    wait_until(told, 12, "rows differ")
+    assert "have the same rows again" not in two.daemon.log()
     second.rows_digest = first.rows_digest
     wait_until(lambda: not told(), 5, "they agree")
     two.daemon.wait_log("have the same rows again")

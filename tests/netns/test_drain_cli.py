@@ -45,6 +45,7 @@ class ScriptedDaemon(LineServer):
         self.lists = [[row(), OTHER]]
         self.planes = [{"name": "plane0", "state": "in_sync", "in_sync": True}]
         self.planes_in_sync = None  # of backend.list; None: those of planes
+        self.planes_told = None  # the same: planes that answered; None: all
         self.answers = {}
 
     def __str__(self):
@@ -64,7 +65,7 @@ class ScriptedDaemon(LineServer):
         if method == "backend.list":
             rows = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
             in_sync = sum(p["in_sync"] for p in self.planes)
-            return {"result": {"backends": rows, "planes": len(self.planes),
+            return {"result": {"backends": rows, "planes": self.planes_told or len(self.planes),
                                "planes_in_sync": in_sync if self.planes_in_sync is None else self.planes_in_sync}}
         if method == "status":
             return {"result": {"state": "serving", "planes": self.planes}}
@@ -184,6 +185,18 @@ def test_a_plane_that_is_away_is_not_drained(daemon):
         assert process.wait(10) == 0
 
 
+def test_a_plane_that_does_not_answer_is_not_silent(daemon):
+    """One that is busy with a change is in sync, and tells nothing."""
+    daemon.lists = [[row(rows_leaving=0, flows=1, idle_ms=30_000)]]
+    daemon.planes.append({"name": "plane1", "state": "in_sync", "in_sync": True})
+    daemon.planes_told = 1
+    with daemon.running("backend", "drain", "b1", "--wait", "20s", "--idle", "30s") as process:
+        daemon.wait_for_calls("status", 3)
+        assert process.poll() is None
+        daemon.planes_told = None
+        assert process.wait(10) == 0
+
+
 def test_called_off_ends_the_wait(daemon):
     daemon.lists = [[row(), OTHER], [row(**SERVING), OTHER]]
     code, out, _ = daemon.cli("backend", "drain", "b1", "--wait")
@@ -193,9 +206,16 @@ def test_called_off_ends_the_wait(daemon):
 def test_gone_is_drained(daemon):
     daemon.lists = [[row(), OTHER], [OTHER]]
     assert daemon.cli("backend", "drain", "b1", "--wait")[0] == 0
+
+
+def test_a_vip_that_is_gone_was_not_drained(daemon):
     unknown = {"code": -32000, "message": 'there is no VIP "web"', "data": {"code": "unknown_vip", "errors": []}}
     daemon.answers["backend.list"] = unknown
-    assert daemon.cli("backend", "drain", "b1", "--vip", "web", "--wait")[0] == 0
+    code, out, err = daemon.cli("backend", "drain", "b1", "--vip", "web", "--wait")
+    assert (code, err) == (1, "")
+    assert "b1 is not drained, after 0s: its VIP web was removed meanwhile by another change" in out
+    answer = json.loads(daemon.cli("-j", "backend", "drain", "b1", "--vip", "web", "--wait")[1])
+    assert (answer["wait"], answer["left"]) == ("gone", [])
 
 
 def test_an_address_is_found_however_it_is_spelled(daemon):
@@ -477,6 +497,7 @@ def test_a_removal_goes_on_without_a_plane_that_is_away(two):
     two.ok("config", "apply", "-", stdin=json.dumps(two.config([web(window_s=2)])))
     two.planes["plane0"].holds["198.51.100.7"] = HELD
     with waiting(two, "remove", "b1", "--wait", "1m") as process:
+        two.planes["plane1"].wait_for(lambda p: p.generation == 3)
         two.planes["plane1"].stop()
         wait_until(lambda: not two.status_of("plane1")["in_sync"], 10, "plane1 is away")
         looked_at(two.planes["plane0"], 2)
@@ -484,6 +505,35 @@ def test_a_removal_goes_on_without_a_plane_that_is_away(two):
         assert process.wait(15) == 1
         assert "b1 is removed, after " in process.stdout.read()
         assert "warning: plane plane1 was not in sync" in process.stderr.read()
+
+
+def test_a_removal_waits_a_window_for_a_plane_that_went_long_before(two):
+    two.ok("config", "apply", "-", stdin=json.dumps(two.config([web(window_s=2)])))
+    two.planes["plane1"].stop()  # what it forwards by, goes on
+    wait_until(lambda: not two.status_of("plane1")["in_sync"], 10, "plane1 is away")
+    # longer than 2 s, a sixteenth, and 3 s
+    wait_until(lambda: two.status_of("plane1")["since_ms"] > 5300, 10, "plane1 is away for long")
+    begin = time.monotonic()
+    with waiting(two, "remove", "b1", "--wait", "1m") as process:
+        assert process.wait(15) == 1
+        assert time.monotonic() - begin > 4.5
+        assert "b1 is removed, after " in process.stdout.read()
+        assert "warning: plane plane1 was not in sync" in process.stderr.read()
+
+
+@pytest.mark.parametrize("vips", [1, 2])
+def test_a_vip_that_another_removes_ends_the_wait(two, vips):
+    other, spare = ({**web(), "name": name, "address": f"192.0.2.{last}"} for name, last in (("other", 2), ("spare", 3)))
+    spare["backends"] = [{"address": "198.51.100.9", "name": "b9"}]
+    two.ok("config", "apply", "-", stdin=json.dumps(two.config([web(), other, spare][2 - vips:])))
+    for plane in two.planes.values():
+        plane.holds["198.51.100.7"] = HELD
+    with waiting(two, "drain", "b1", "--wait", "1m") as process:
+        looked_at(two.planes["plane0"], 2)
+        two.ok("config", "apply", "-", stdin=json.dumps(two.config([web(), spare][2 - vips:])))
+        assert process.wait(10) == 1
+        assert "b1 is not drained, after " in (out := process.stdout.read())
+        assert "its VIP 192.0.2.2:80/tcp was removed meanwhile" in out
 
 
 def test_an_undrain_ends_the_wait_of_another(two):

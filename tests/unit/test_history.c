@@ -56,9 +56,8 @@ kept(void)
 
 /* Owned by the caller. */
 static cJSON *
-told(int64_t now_ms, size_t bytes_max)
+told_within(struct history_limit limit)
 {
-	const struct history_limit limit = { now_ms, bytes_max };
 	static struct json_errors errors;
 	cJSON *vip = cJSON_CreateObject();
 	cJSON *read;
@@ -71,6 +70,12 @@ told(int64_t now_ms, size_t bytes_max)
 	free(text);
 	cJSON_Delete(vip);
 	return read;
+}
+
+static cJSON *
+told(int64_t now_ms, size_t bytes_max)
+{
+	return told_within((struct history_limit){ now_ms, bytes_max, VIP_HISTORY_MAX });
 }
 
 /* One set told: its place, the weight it has and its age. */
@@ -230,6 +235,52 @@ START_TEST(test_history_tells_the_newest_that_fit)
 	cJSON_Delete(vip);
 	vip = told(11000, 10);
 	expect_count(vip, 0);
+	cJSON_Delete(vip);
+	teardown();
+}
+END_TEST
+
+/* The first, and of the others those that served longest. */
+START_TEST(test_history_thins_what_is_told)
+{
+	static const int64_t begins[] = { 0, 10, 1010, 1510, 1520, 4520 };
+	cJSON *vip;
+
+	setup();
+	for (uint32_t i = 0; i < 6; i++)
+		note(i + 1, begins[i]);
+	vip = told_within((struct history_limit){ 5000, SIZE_MAX, 5 });
+	expect_count(vip, 5);
+	cJSON_Delete(vip);
+	vip = told_within((struct history_limit){ 5000, SIZE_MAX, 3 });
+	expect_count(vip, 3); /* what 4 moved, 5 did; then 3 served shorter than 2 */
+	expect_set(vip, 0, 1, 5000);
+	expect_set(vip, 1, 2, 4990);
+	expect_set(vip, 2, 5, 3480);
+	ck_assert_int_eq(json_get_integer(vip, "age_ms", -1), 480);
+	cJSON_Delete(vip);
+	vip = told_within((struct history_limit){ 5000, SIZE_MAX, 1 });
+	expect_count(vip, 1);
+	expect_set(vip, 0, 1, 5000);
+	cJSON_Delete(vip);
+	ck_assert_uint_eq(kept(), 5); /* of what is kept nothing went */
+	teardown();
+}
+END_TEST
+
+/* What served until now is one more before the set to come: a plane takes no more than 64. */
+START_TEST(test_history_of_a_state_to_come_is_not_too_long)
+{
+	cJSON *vip;
+
+	setup();
+	for (uint32_t weight = 1; weight <= VIP_HISTORY_MAX + 1; weight++)
+		note(weight, weight * 1000);
+	config->vips[0].backends[0].weight = 1000;
+	vip = told(70000, SIZE_MAX);
+	expect_count(vip, VIP_HISTORY_MAX);
+	expect_set(vip, 0, 1, 69000);
+	expect_set(vip, 1, 3, 67000);
 	cJSON_Delete(vip);
 	teardown();
 }
@@ -548,6 +599,8 @@ main(void)
 				       test_history_of_a_state_to_come_has_the_present_one,
 				       test_history_beyond_its_sets_forgets_the_shortest,
 				       test_history_tells_the_newest_that_fit,
+				       test_history_thins_what_is_told,
+				       test_history_of_a_state_to_come_is_not_too_long,
 				       test_history_forgets_vips_that_go,
 				       test_history_makes_the_rows_of_a_life,
 				       test_history_fits_a_line_beside_the_largest_vip,

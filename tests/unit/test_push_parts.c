@@ -202,6 +202,105 @@ START_TEST(test_push_parts_refusal_leads_to_the_file)
 }
 END_TEST
 
+/* --- what VIPs had before --- */
+
+/* Changes all VIPs below the index. */
+static void
+change_below(struct config *config, struct history *history, uint32_t vip_count)
+{
+	static int64_t now_ms;
+
+	for (uint32_t i = 0; i < config->vip_count; i++) {
+		config->vips[i].policy.window_s = 86400;
+		config->vips[i].backends[0].weight -= i < vip_count;
+	}
+	history_note(history, config, now_ms += 100);
+}
+
+/* The rows that a plane builds of a full push; at least one former set of each VIP is in it. */
+static uint64_t
+rows_to_build(const struct config *config, const struct history *history)
+{
+	struct push_parts parts = {
+		.from = config, .to = config, .history = history, .generation = 9, .now_ms = 20000
+	};
+	uint64_t rows = 0;
+
+	while (!parts.complete) {
+		cJSON *params = push_parts_next(&parts);
+		const cJSON *vip;
+
+		ck_assert_ptr_nonnull(params);
+		cJSON_ArrayForEach (vip, json_get(params, "vips")) {
+			int sets = cJSON_GetArraySize(json_get(vip, "history"));
+
+			ck_assert_int_gt(sets, 0);
+			rows += (uint64_t)(sets + 1) *
+				(uint64_t)json_get_integer(vip, "table_size", 0);
+		}
+		cJSON_Delete(params);
+	}
+	return rows;
+}
+
+START_TEST(test_push_parts_tell_all_of_a_small_past)
+{
+	struct config *config = config_make(40, 1);
+	struct history *history;
+
+	ck_assert_int_eq(history_create(&history), 0);
+	for (uint32_t i = 0; i < config->vip_count; i++)
+		config->vips[i].table_size = 65537;
+	for (uint32_t i = 0; i <= VIP_HISTORY_MAX; i++)
+		change_below(config, history, 40);
+	ck_assert_uint_eq(history_sets_max(history, config, 20000), VIP_HISTORY_MAX);
+	ck_assert_uint_eq(rows_to_build(config, history), (VIP_HISTORY_MAX + 1) * 40u * 65537u);
+	history_destroy(history);
+	config_destroy(config);
+}
+END_TEST
+
+/* A plane builds it at one plane.prepare: more would never be in time. */
+START_TEST(test_push_parts_tell_no_more_past_than_can_be_built)
+{
+	const uint64_t rows = 1048573;
+	struct config *config = config_make(40, 1);
+	struct history *history;
+
+	ck_assert_int_eq(history_create(&history), 0);
+	for (uint32_t i = 0; i < 3; i++)
+		change_below(config, history, 40);
+	ck_assert_uint_eq(rows_to_build(config, history), 3 * 40 * rows);
+	/* VIPs with few sets leave room for the others: 40 of now, 2 of all 40, 5 of 20. */
+	for (uint32_t i = 3; i <= VIP_HISTORY_MAX; i++)
+		change_below(config, history, 20);
+	ck_assert_uint_eq(history_sets_max(history, config, 20000), 7);
+	ck_assert_uint_eq(rows_to_build(config, history), (40 + 2 * 40 + 5 * 20) * rows);
+	ck_assert_uint_le((40 + 2 * 40 + 5 * 20) * rows, HISTORY_PUSH_ROWS_MAX);
+	ck_assert_uint_gt((40 + 2 * 40 + 6 * 20) * rows, HISTORY_PUSH_ROWS_MAX);
+	history_destroy(history);
+	config_destroy(config);
+}
+END_TEST
+
+/* Where the present sets alone are too many, the first ones are told all the same. */
+START_TEST(test_push_parts_tell_first_sets_always)
+{
+	struct config *config = config_make(300, 1);
+	struct history *history;
+
+	ck_assert_int_eq(history_create(&history), 0);
+	change_below(config, history, 300);
+	change_below(config, history, 300);
+	ck_assert_uint_eq(history_sets_max(history, config, 20000), VIP_HISTORY_MAX);
+	change_below(config, history, 300);
+	ck_assert_uint_eq(history_sets_max(history, config, 20000), 1);
+	ck_assert_uint_eq(rows_to_build(config, history), 2 * 300 * UINT64_C(1048573));
+	history_destroy(history);
+	config_destroy(config);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -210,6 +309,9 @@ main(void)
 				       test_push_parts_of_nothing_is_one_part,
 				       test_push_parts_of_a_plan_changes_and_removes,
 				       test_push_parts_refusal_leads_to_the_file,
+				       test_push_parts_tell_all_of_a_small_past,
+				       test_push_parts_tell_no_more_past_than_can_be_built,
+				       test_push_parts_tell_first_sets_always,
 				       NULL };
 
 	return run_tests("push_parts", tests);
