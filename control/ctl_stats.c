@@ -10,6 +10,7 @@
 
 #include "ctl_state.h"
 #include "config_windows.h"
+#include "entries.h"
 #include "keeper.h"
 #include "model_view.h"
 
@@ -20,87 +21,6 @@ struct stats_job {
 	cJSON *(*answer)(const struct stats_job *job, const struct gather_result *result);
 	char *vip; /* name asked for; NULL: all */
 };
-
-/* An item of a plane's answer by its key: a VIP's endpoint or a backend's address. */
-struct entry {
-	char key[ADDR_ENDPOINT_TEXT_MAX];
-	const cJSON *item;
-};
-
-struct entries {
-	size_t count;
-	struct entry *sorted;
-};
-
-static int
-entry_compare(const void *left, const void *right)
-{
-	return strcmp(((const struct entry *)left)->key, ((const struct entry *)right)->key);
-}
-
-static void
-vip_key(const cJSON *item, char key[ADDR_ENDPOINT_TEXT_MAX])
-{
-	(void)model_view_endpoint_text(item, key); /* what is none keeps the empty key */
-}
-
-static void
-backend_key(const cJSON *item, char key[ADDR_ENDPOINT_TEXT_MAX])
-{
-	snprintf(key, ADDR_ENDPOINT_TEXT_MAX, "%s", json_get_string(item, "address", ""));
-}
-
-/* Adds the items of an array; several arrays may go into one. */
-static bool
-entries_add(struct entries *entries, const cJSON *array,
-	    void (*key)(const cJSON *item, char key[ADDR_ENDPOINT_TEXT_MAX]))
-{
-	size_t more = cJSON_IsArray(array) ? (size_t)cJSON_GetArraySize(array) : 0;
-	struct entry *larger =
-		realloc(entries->sorted, (entries->count + more + 1) * sizeof *larger);
-	const cJSON *item;
-
-	if (larger == NULL)
-		return false;
-	entries->sorted = larger;
-	cJSON_ArrayForEach (item, array) {
-		struct entry *entry = &entries->sorted[entries->count];
-
-		*entry = (struct entry){ .item = item };
-		key(item, entry->key);
-		entries->count++;
-	}
-	return true;
-}
-
-static void
-entries_sort(struct entries *entries)
-{
-	if (entries->count > 0)
-		qsort(entries->sorted, entries->count, sizeof *entries->sorted, entry_compare);
-}
-
-/* The first entry of the key, the others (one of each plane) behind it. @return how many. */
-static size_t
-entries_find(const struct entries *entries, const char *key, size_t *ret_first)
-{
-	size_t low = 0;
-	size_t high = entries->count;
-	size_t count = 0;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(entries->sorted[middle].key, key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	while (low + count < entries->count && strcmp(entries->sorted[low + count].key, key) == 0)
-		count++;
-	*ret_first = low;
-	return count;
-}
 
 static uint64_t
 entries_sum(const struct entries *entries, const char *key, const char *member)
@@ -158,7 +78,8 @@ static bool
 told_make(const struct ctl *ctl, const struct gather_result *result, struct told *told)
 {
 	for (uint32_t i = 0; i < result->count; i++) {
-		if (!entries_add(&told->all, json_get(result->answers[i].result, "vips"), vip_key))
+		if (!entries_add(&told->all, json_get(result->answers[i].result, "vips"),
+				 entries_vip_key))
 			return false;
 	}
 	for (uint32_t i = 0; i < pusher_plane_count(ctl->options.pusher); i++) {
@@ -171,7 +92,7 @@ told_make(const struct ctl *ctl, const struct gather_result *result, struct told
 		told->in_sync++;
 		answer = gather_answer(result, plane_link_name(view.link));
 		if (answer != NULL &&
-		    !entries_add(&told->synced, json_get(answer->result, "vips"), vip_key))
+		    !entries_add(&told->synced, json_get(answer->result, "vips"), entries_vip_key))
 			return false;
 	}
 	entries_sort(&told->all);
@@ -194,7 +115,8 @@ entries_of_backends(struct entries *entries, const struct entries *vips, const c
 	size_t count = entries_find(vips, vip, &first);
 
 	for (size_t i = first; i < first + count; i++) {
-		if (!entries_add(entries, json_get(vips->sorted[i].item, "backends"), backend_key))
+		if (!entries_add(entries, json_get(vips->sorted[i].item, "backends"),
+				 entries_backend_key))
 			return false;
 	}
 	entries_sort(entries);

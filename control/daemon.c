@@ -227,7 +227,8 @@ set_state_aside(struct daemon *daemon, const char *why)
 		  r == 0 ? "" : strerror(-r));
 }
 
-static void
+/* @return 0, also where the text is put aside; -ENOMEM. */
+static int
 take_state(struct daemon *daemon, const struct state_source *source)
 {
 	const char *path = state_file_path(daemon->state);
@@ -237,13 +238,16 @@ take_state(struct daemon *daemon, const struct state_source *source)
 
 	tell_notes(path, source->notes);
 	if (r == -ENOMEM)
-		log_error("%s: no memory to take what was set at run time before", path);
-	else if (r < 0)
+		return r;
+	if (r < 0)
 		set_state_aside(daemon, config_error_format(&source->errors->items[0], path,
 							    "error", line));
+	return 0;
 }
 
-static void
+/* @return 0, also where there is nothing or what there is is put aside; -ENOMEM: the file stays as
+ * it is, and a daemon that went on would write it anew. */
+static int
 daemon_restore(struct daemon *daemon)
 {
 	struct json_errors *errors = calloc(1, sizeof *errors);
@@ -256,10 +260,8 @@ daemon_restore(struct daemon *daemon)
 		r = state_file_read(daemon->state, &text, &source.size);
 	source.text = text;
 	if (r == 0) {
-		take_state(daemon, &source);
-	} else if (r == -ENOMEM) {
-		log_error("%s: no memory to read it", state_file_path(daemon->state));
-	} else if (r != -ENOENT) {
+		r = take_state(daemon, &source);
+	} else if (r != -ENOENT && r != -ENOMEM) {
 		snprintf(why, sizeof why, "%.1024s: cannot be read: %s",
 			 state_file_path(daemon->state),
 			 r == -EINVAL  ? "not a regular file"
@@ -270,17 +272,22 @@ daemon_restore(struct daemon *daemon)
 	free(text);
 	cJSON_Delete(source.notes);
 	free(errors);
+	return r == -ENOMEM ? r : 0;
 }
 
 static int
 daemon_open_state(struct daemon *daemon)
 {
+	int r;
+
 	daemon->state_retry = evtimer_new(daemon->base, daemon_on_state_retry, daemon);
 	if (daemon->state_retry == NULL)
 		return -ENOMEM;
 	state_file_check(daemon->state);
 	tell_state_error(daemon);
-	daemon_restore(daemon);
+	r = daemon_restore(daemon);
+	if (r < 0)
+		return r;
 	daemon->model->adopted = daemon_save;
 	daemon->model->user = daemon;
 	return 0;
@@ -333,10 +340,10 @@ daemon_close(struct daemon *daemon)
 		if (daemon->signals[i] != NULL)
 			event_free(daemon->signals[i]);
 	}
-	if (daemon->state_retry != NULL)
-		event_free(daemon->state_retry);
 	/* The pusher before its users: it ends what they wait for, and they answer their calls. */
 	pusher_destroy(daemon->pusher);
+	if (daemon->state_retry != NULL)
+		event_free(daemon->state_retry);
 	ctl_destroy(daemon->ctl);
 	keeper_destroy(daemon->keeper);
 	rows_watch_destroy(daemon->rows);

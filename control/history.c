@@ -216,18 +216,58 @@ past_backends(const struct past *past)
 	return count;
 }
 
-/* Of the sets between the first and the present one, the one that served shortest. */
+/* What is told of a VIP's past: of the sets first to end, not included, those in told. */
+struct range {
+	uint32_t first;
+	uint32_t end;
+	int64_t since_ms; /* the present set serves */
+	uint32_t told_count;
+	uint8_t told[VIP_HISTORY_MAX + 1]; /* indexes, ascending */
+};
+
+_Static_assert(VIP_HISTORY_MAX < UINT8_MAX, "indexes of sets");
+
+static void
+range_tell_all(struct range *range)
+{
+	range->told_count = 0;
+	for (uint32_t i = range->first; i < range->end && i <= VIP_HISTORY_MAX; i++)
+		range->told[range->told_count++] = (uint8_t)i;
+}
+
+/* How long the set told at @p place served, until the next that is told. */
+static int64_t
+told_served_ms(const struct past *past, const struct range *range, uint32_t place)
+{
+	int64_t until_ms = place + 1 < range->told_count
+				   ? past->sets[range->told[place + 1]].since_ms
+				   : range->since_ms;
+
+	return until_ms - past->sets[range->told[place]].since_ms;
+}
+
+/* The place of the one that served shortest, of two that are told or more; never the first. */
 static uint32_t
-past_shortest(const struct past *past)
+range_shortest(const struct past *past, const struct range *range)
 {
 	uint32_t shortest = 1;
 
-	for (uint32_t i = 2; i + 1 < past->set_count; i++) {
-		if (past->sets[i + 1].since_ms - past->sets[i].since_ms <
-		    past->sets[shortest + 1].since_ms - past->sets[shortest].since_ms)
+	for (uint32_t i = 2; i < range->told_count; i++) {
+		if (told_served_ms(past, range, i) < told_served_ms(past, range, shortest))
 			shortest = i;
 	}
 	return shortest;
+}
+
+/* Of the sets between the first and the present one. */
+static uint32_t
+past_shortest(const struct past *past)
+{
+	struct range range = { .end = past->set_count - 1,
+			       .since_ms = past->sets[past->set_count - 1].since_ms };
+
+	range_tell_all(&range);
+	return range.told[range_shortest(past, &range)];
 }
 
 /* Takes the set. */
@@ -356,20 +396,6 @@ history_set_clear(struct history_set *set)
 
 /* --- as JSON --- */
 
-static cJSON *
-member_json(const struct history_member *member)
-{
-	char text[ADDR_TEXT_MAX];
-	cJSON *object = cJSON_CreateObject();
-
-	if (object != NULL &&
-	    cJSON_AddStringToObject(object, "address", addr_format(&member->address, text)) &&
-	    cJSON_AddNumberToObject(object, "weight", member->weight))
-		return object;
-	cJSON_Delete(object);
-	return NULL;
-}
-
 /* @p window_s of the VIP: what a set has where it does not say another one. */
 static cJSON *
 set_json(const struct history_set *set, uint32_t window_s, int64_t now_ms)
@@ -382,7 +408,9 @@ set_json(const struct history_set *set, uint32_t window_s, int64_t now_ms)
 		     cJSON_AddNumberToObject(object, "window_s", set->window_s) != NULL);
 
 	for (uint32_t i = 0; fine && i < set->count; i++)
-		fine = model_view_put(members, NULL, member_json(&set->members[i]));
+		fine = model_view_put(
+			members, NULL,
+			model_view_member(&set->members[i].address, set->members[i].weight));
 	fine = model_view_put(object, "backends", members) && fine;
 	if (fine)
 		return object;
@@ -401,17 +429,6 @@ set_bytes(const struct history_set *set)
 			 strlen(addr_format(&set->members[i].address, text));
 	return bytes;
 }
-
-/* What is told of a VIP's past: of the sets first to end, not included, those in told. */
-struct range {
-	uint32_t first;
-	uint32_t end;
-	int64_t since_ms; /* the present set serves */
-	uint32_t told_count;
-	uint8_t told[VIP_HISTORY_MAX + 1]; /* indexes, ascending */
-};
-
-_Static_assert(VIP_HISTORY_MAX < UINT8_MAX, "indexes of sets");
 
 /* The first set to tell: of those before @p range's end the newest ones that fit, from a quiet one
  * on. */
@@ -436,33 +453,16 @@ first_to_tell(const struct past *past, const struct range *range, size_t bytes_m
 	return first;
 }
 
-/* How long the set told at @p place served, until the next that is told. */
-static int64_t
-told_served_ms(const struct past *past, const struct range *range, uint32_t place)
-{
-	int64_t until_ms = place + 1 < range->told_count
-				   ? past->sets[range->told[place + 1]].since_ms
-				   : range->since_ms;
-
-	return until_ms - past->sets[range->told[place]].since_ms;
-}
-
-/* As past_add() does where there is no room: never the first. */
+/* As past_add() does where there is no room. */
 static void
 range_thin(const struct past *past, struct range *range, uint32_t sets_max)
 {
-	range->told_count = 0;
-	for (uint32_t i = range->first; i < range->end; i++)
-		range->told[range->told_count++] = (uint8_t)i;
+	range_tell_all(range);
 	if (sets_max > VIP_HISTORY_MAX)
 		sets_max = VIP_HISTORY_MAX;
 	while (range->told_count > sets_max && range->told_count > 1) {
-		uint32_t shortest = 1;
+		uint32_t shortest = range_shortest(past, range);
 
-		for (uint32_t i = 2; i < range->told_count; i++) {
-			if (told_served_ms(past, range, i) < told_served_ms(past, range, shortest))
-				shortest = i;
-		}
 		range->told_count--;
 		memmove(&range->told[shortest], &range->told[shortest + 1],
 			(range->told_count - shortest) * sizeof range->told[0]);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "entries.h"
 #include "gather.h"
 #include "log.h"
 #include "model_view.h"
@@ -26,6 +27,7 @@ struct keeper {
 	int64_t stepped_ms;   /* the last one began */
 	bool failure_is_told; /* of the walk's last change, until one succeeds */
 	char vip[ADDR_ENDPOINT_TEXT_MAX]; /* asked about */
+	uint64_t generation;		  /* when it was asked */
 };
 
 /* Names of planes, with ", " between them. */
@@ -34,6 +36,12 @@ enum { LEFT_BYTES_MAX = CONTROL_PLANES_MAX * (CONTROL_NAME_BYTES_MAX + 2) };
 struct leaving {
 	const struct config_vip *vip;
 	const struct config_backend *backend;
+};
+
+/* What planes answered, and the backends of each answer. */
+struct told {
+	const struct gather_result *result;
+	struct entries backends[CONTROL_PLANES_MAX]; /* beside result->answers */
 };
 
 /* A change of the keeper's own. */
@@ -125,21 +133,6 @@ keeper_is_drained(const cJSON *backend)
 	return json_get_boolean(backend, "drained", json_get_integer(backend, "rows", 0) == 0);
 }
 
-static const cJSON *
-told_backend(const cJSON *stats, const char *address)
-{
-	const cJSON *vip;
-	const cJSON *backend;
-
-	cJSON_ArrayForEach (vip, json_get(stats, "vips")) {
-		cJSON_ArrayForEach (backend, json_get(vip, "backends")) {
-			if (strcmp(json_get_string(backend, "address", ""), address) == 0)
-				return backend;
-		}
-	}
-	return NULL;
-}
-
 /* Out of step, while the backend was leaving, for longer than a row moves: it is not waited for. */
 static bool
 plane_is_given_up(const struct push_plane_view *view, const struct leaving *leaving)
@@ -156,20 +149,25 @@ plane_is_given_up(const struct push_plane_view *view, const struct leaving *leav
 /* What a plane says of the backend counts, whatever state it has. One that does not have it has
  * yet to be given it, and its past. */
 static bool
-plane_lets_go(const struct push_plane_view *view, const struct gather_result *result,
-	      const char *address)
+plane_lets_go(const struct push_plane_view *view, const struct told *told, const char *address)
 {
-	const struct gather_answer *answer = gather_answer(result, plane_link_name(view->link));
-	const cJSON *told = answer != NULL ? told_backend(answer->result, address) : NULL;
+	const struct gather_answer *answer =
+		gather_answer(told->result, plane_link_name(view->link));
+	const struct entries *backends;
+	size_t first;
 
-	return told != NULL && keeper_is_drained(told);
+	if (answer == NULL)
+		return false;
+	backends = &told->backends[answer - told->result->answers];
+	return entries_find(backends, address, &first) > 0 &&
+	       keeper_is_drained(backends->sorted[first].item);
 }
 
 /* @return whether no plane is waited for; then ret_left, of LEFT_BYTES_MAX, has the names of those
  * that were given up. */
 static bool
-all_let_go(const struct keeper *keeper, const struct gather_result *result,
-	   const struct leaving *leaving, char *ret_left)
+all_let_go(const struct keeper *keeper, const struct told *told, const struct leaving *leaving,
+	   char *ret_left)
 {
 	uint32_t count = pusher_plane_count(keeper->pusher);
 	char address[ADDR_TEXT_MAX];
@@ -181,7 +179,7 @@ all_let_go(const struct keeper *keeper, const struct gather_result *result,
 		struct push_plane_view view;
 
 		pusher_plane(keeper->pusher, i, &view);
-		if (plane_lets_go(&view, result, address))
+		if (plane_lets_go(&view, told, address))
 			continue;
 		if (!plane_is_given_up(&view, leaving))
 			return false;
@@ -229,7 +227,7 @@ drop_done(struct push_job *push_job, struct push_result *result)
 
 /* Takes what is drained by now out of one VIP. @return false: there is nothing. */
 static bool
-drop_submit(struct keeper *keeper, const struct gather_result *result, const struct config_vip *vip)
+drop_submit(struct keeper *keeper, const struct told *told, const struct config_vip *vip)
 {
 	struct keeper_job *job = calloc(1, sizeof *job);
 	uint32_t look = vip->backend_count < KEEPER_LOOK_MAX ? vip->backend_count : KEEPER_LOOK_MAX;
@@ -244,7 +242,7 @@ drop_submit(struct keeper *keeper, const struct gather_result *result, const str
 			&vip->backends[vip->backend_count - 1 - index];
 
 		if (backend->removal == CONFIG_LEAVING &&
-		    all_let_go(keeper, result, &(struct leaving){ vip, backend }, job->left[count]))
+		    all_let_go(keeper, told, &(struct leaving){ vip, backend }, job->left[count]))
 			job->drained[count++] = backend->address;
 	}
 	job->keeper = keeper;
@@ -256,7 +254,7 @@ drop_submit(struct keeper *keeper, const struct gather_result *result, const str
 	};
 	/* What was said is true of this state. */
 	job->job.has_if_generation = true;
-	job->job.if_generation = keeper->model->generation;
+	job->job.if_generation = keeper->generation;
 	job->job.done = drop_done;
 	if (count > 0 && pusher_submit(keeper->pusher, &job->job) == 0)
 		return true;
@@ -264,14 +262,34 @@ drop_submit(struct keeper *keeper, const struct gather_result *result, const str
 	return false;
 }
 
+/* @return false: no memory. */
+static bool
+told_make(struct told *told)
+{
+	for (uint32_t i = 0; i < told->result->count; i++) {
+		const cJSON *vip;
+
+		cJSON_ArrayForEach (vip, json_get(told->result->answers[i].result, "vips")) {
+			if (!entries_add(&told->backends[i], json_get(vip, "backends"),
+					 entries_backend_key))
+				return false;
+		}
+		entries_sort(&told->backends[i]);
+	}
+	return true;
+}
+
 static void
 walk_done(struct gather_result *result)
 {
 	struct keeper *keeper = result->user;
 	const struct config_vip *vip = config_find_vip(keeper->model->config, keeper->vip);
+	struct told told = { .result = result };
 
-	if (vip == NULL || !drop_submit(keeper, result, vip))
+	if (vip == NULL || !told_make(&told) || !drop_submit(keeper, &told, vip))
 		walk_on(keeper);
+	for (uint32_t i = 0; i < result->count; i++)
+		free(told.backends[i].sorted);
 }
 
 static bool
@@ -293,6 +311,7 @@ walk_ask(struct keeper *keeper, const struct config_vip *vip)
 	};
 
 	(void)addr_endpoint_format(&vip->endpoint, keeper->vip);
+	keeper->generation = keeper->model->generation;
 	if (!model_view_put(params, "vip", model_view_endpoint(&vip->endpoint)) ||
 	    gather(keeper->pusher, &question) < 0)
 		keeper->walking = false; /* at the next tick again */

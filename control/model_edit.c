@@ -50,6 +50,13 @@ carried_text(const struct config_vip *vip, const struct config_backend *to, char
 	return true;
 }
 
+static void
+backend_set_weight(struct config_backend *backend, uint32_t weight)
+{
+	backend->reweighted = weight != backend->weight;
+	backend->runtime_weight = backend->reweighted ? weight : 0;
+}
+
 static int
 carry_backend(const struct config_vip *vip, const struct config_backend *from,
 	      struct config_backend *to, cJSON *ret_kept)
@@ -58,8 +65,9 @@ carry_backend(const struct config_vip *vip, const struct config_backend *from,
 
 	to->served = from->served;
 	to->drained = from->drained;
-	to->reweighted = from->reweighted && from->runtime_weight != to->weight;
-	to->runtime_weight = to->reweighted ? from->runtime_weight : 0;
+	/* A ramp goes on from where it is, also where that is the old file's weight. */
+	if (from->reweighted || from->ramping)
+		backend_set_weight(to, from->reweighted ? from->runtime_weight : from->weight);
 	/* A configuration that has it again takes back that another one had it not. */
 	to->removal = from->unlisted ? CONFIG_STAYS : from->removal;
 	to->leaving_since_ms = from->leaving_since_ms;
@@ -286,13 +294,6 @@ vip_weight_to_be(const struct config_vip *vip)
 			weight += model_weight(backend);
 	}
 	return weight;
-}
-
-static void
-backend_set_weight(struct config_backend *backend, uint32_t weight)
-{
-	backend->reweighted = weight != backend->weight;
-	backend->runtime_weight = backend->reweighted ? weight : 0;
 }
 
 static void

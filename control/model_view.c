@@ -62,16 +62,14 @@ model_view_endpoint_text(const cJSON *vip, char ret_text[ADDR_ENDPOINT_TEXT_MAX]
 	return true;
 }
 
-static cJSON *
-plane_backend_json(const struct config_backend *backend)
+cJSON *
+model_view_member(const struct addr *address, uint32_t weight)
 {
 	cJSON *object = cJSON_CreateObject();
 
-	return finished(
-		object,
-		object != NULL &&
-			model_view_put(object, "address", address_json(&backend->address)) &&
-			cJSON_AddNumberToObject(object, "weight", model_weight(backend)));
+	return finished(object, object != NULL &&
+					model_view_put(object, "address", address_json(address)) &&
+					cJSON_AddNumberToObject(object, "weight", weight));
 }
 
 bool
@@ -93,7 +91,8 @@ model_view_plane_vip(const struct config_vip *vip)
 	for (uint32_t i = 0; fine && i < vip->backend_count; i++) {
 		if (model_is_pushed(&vip->backends[i]))
 			fine = model_view_put(backends, NULL,
-					      plane_backend_json(&vip->backends[i]));
+					      model_view_member(&vip->backends[i].address,
+								model_weight(&vip->backends[i])));
 	}
 	fine = model_view_put(object, "backends", backends) && fine;
 	return finished(object, fine);

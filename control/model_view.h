@@ -25,6 +25,9 @@ bool model_view_endpoint_text(const cJSON *vip, char ret_text[ADDR_ENDPOINT_TEXT
 /** Add what planes do with packets, with window_s and hold_s. false: no memory. */
 bool model_view_policy_put(cJSON *object, const struct vip_policy *policy);
 
+/** A member of a set as planes have it: an address and a weight. */
+cJSON *model_view_member(const struct addr *address, uint32_t weight);
+
 /** A VIP whole, with the weights that serve, as plane.prepare takes it. */
 cJSON *model_view_plane_vip(const struct config_vip *vip);
 

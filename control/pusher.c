@@ -541,22 +541,29 @@ job_cancel(struct push_job *job)
 	push_result_destroy(result);
 }
 
-void
-pusher_destroy(struct pusher *pusher)
+static void
+queue_cancel(struct pusher *pusher)
 {
 	struct push_job *job;
 
-	if (pusher == NULL)
-		return;
-	if (pusher->job != NULL)
-		job_cancel(pusher->job);
 	while ((job = pusher->queue) != NULL) {
 		pusher->queue = job->next;
 		job_cancel(job);
 	}
+}
+
+void
+pusher_destroy(struct pusher *pusher)
+{
+	if (pusher == NULL)
+		return;
+	if (pusher->job != NULL)
+		job_cancel(pusher->job);
+	queue_cancel(pusher);
 	/* Who waits for an answer of a plane being closed may look at the planes that are left. */
 	while (pusher->plane_count > 0)
 		pusher_plane_destroy(pusher->planes[--pusher->plane_count]);
+	queue_cancel(pusher); /* and submit something */
 	push_result_destroy(pusher->result);
 	config_destroy(pusher->candidate);
 	model_plan_destroy(pusher->plan);

@@ -338,6 +338,9 @@ read_vip(const struct taken *taken, const struct item *item, uint32_t index)
 	snprintf(vip->name, sizeof vip->name, "%s", addr_endpoint_format(&vip->endpoint, text));
 	vip->table_size = (uint32_t)json_get_integer(item->object, "table_size", 0);
 	r = read_sets(taken, item, vip->table_size, &taken->vips[index]);
+	if (taken->vips[index].set_count > 0)
+		vip->policy.window_s =
+			taken->vips[index].sets[taken->vips[index].set_count - 1].window_s;
 	return r < 0 ? r : read_backends(taken, item, &taken->vips[index], vip);
 }
 

@@ -83,18 +83,6 @@ put_settings(cJSON *object, const struct config_vip *vip, const struct state_clo
 /* --- what was served --- */
 
 static cJSON *
-member_json(const struct history_member *member)
-{
-	cJSON *object = cJSON_CreateObject();
-
-	if (object != NULL && put_address(object, "address", &member->address) &&
-	    cJSON_AddNumberToObject(object, "weight", member->weight))
-		return object;
-	cJSON_Delete(object);
-	return NULL;
-}
-
-static cJSON *
 set_json(const struct history_set *set, const struct state_clock *clock)
 {
 	cJSON *object = cJSON_CreateObject();
@@ -103,7 +91,9 @@ set_json(const struct history_set *set, const struct state_clock *clock)
 		    cJSON_AddNumberToObject(object, "window_s", set->window_s);
 
 	for (uint32_t i = 0; fine && i < set->count; i++)
-		fine = model_view_put(members, NULL, member_json(&set->members[i]));
+		fine = model_view_put(
+			members, NULL,
+			model_view_member(&set->members[i].address, set->members[i].weight));
 	if (fine)
 		return object;
 	cJSON_Delete(object);

@@ -67,6 +67,15 @@ fl_row_until(uint64_t row, uint64_t until)
 	return (row & ~(0xffffffull << 32)) | (until & 0xffffffu) << 32;
 }
 
+/** Its window is another from @p tick on: a row that is not stable begins it again, to run for as
+ * long as entries live then. */
+FL_INLINE uint64_t
+fl_row_again(uint64_t row, const struct fl_window *window, uint64_t tick)
+{
+	return fl_row_state(row) == FL_ROW_STABLE ? row
+						  : fl_row_until(row, tick + window->row_ticks);
+}
+
 /** Ticks from @p tick to the row's `until`; negative when it is over. */
 FL_INLINE int32_t
 fl_row_left(uint64_t row, uint64_t tick)

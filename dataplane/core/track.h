@@ -5,7 +5,8 @@
  * to P4, R1, E0: docs/architecture.md, "When a row changes its owner", has the table. They stand on
  * words that other cores and the plane change at the same time: a packet whose word was changed
  * under it is decided once more (fl_choose_tracked()). If that happens again, an insertion counts
- * as failed, and whatever else was to be written drops the packet (FL_DROP_ROW_RACE).
+ * as failed, and whatever else was to be written drops the packet (FL_DROP_ROW_RACE), but for what
+ * only prolongs a window that somebody else has prolonged by then (S5, P4 without another state).
  */
 #ifndef FL_TRACK_H
 #define FL_TRACK_H

@@ -118,8 +118,8 @@ vip_set_add_published(struct vip_set *set, const struct plane_tables *tables,
 	records = calloc(size->vip_count, sizeof *records);
 	if (records == NULL)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < size->vip_bucket_count * 8; i++) {
-		uint64_t word = tables->vip_buckets[i / 8].word[i % 8];
+	for (uint32_t i = 0; i < size->vip_bucket_count * FL_BUCKET_WORDS; i++) {
+		uint64_t word = tables->vip_buckets[i / FL_BUCKET_WORDS].word[i % FL_BUCKET_WORDS];
 
 		if (word != 0 && count < size->vip_count)
 			records[count++] = tables->vips[fl_vip_word_index(word)];

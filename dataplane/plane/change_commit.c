@@ -8,7 +8,8 @@
  *     that keeps its rows but not its slots has in the new ones, meanwhile, the backends that leave
  *     too;
  *  3. the VIP buckets publish VIPs, pages, addresses; every packet core passes; they retire pages,
- *     addresses, VIPs, one word each;
+ *     addresses, VIPs, one word each; where anything was published every packet core passes again:
+ *     none has the record in hand that another one replaced;
  *  4. VIPs whose rows stay where they are: slots name their VIP's present record; the changed rows,
  *     one word each, by the rules for owners that are dead where a backend leaves (rows.h);
  *  5. every packet core passes: nobody looks at what was retired, and no stable row leads to a
@@ -65,21 +66,6 @@ start_vip_counter(const struct change *change, const struct change_item *item)
 	if (item->old != NULL)
 		ledger.carry = state_vip_count(change->state, item->old);
 	change->state->tables->vip_ledger[vip->record] = ledger;
-}
-
-/** The same for what flows count: what the record counted for others does not count. */
-static void
-start_flow_counter(const struct change *change, struct state_vip *vip)
-{
-	const struct plane_engine *engine = engine_of(change);
-	const struct fl_flow_counter base = engine->flow_counter(engine->user, vip->record);
-
-	vip->flow_carry = (struct fl_flow_counter){
-		.failed = -base.failed,
-		.evicted = -base.evicted,
-		.extended = -base.extended,
-		.raced = -base.raced,
-	};
 }
 
 static void
@@ -236,7 +222,7 @@ write_unseen(struct change *change)
 			continue;
 		if (item->old == NULL || item->old->record != item->new->record) {
 			start_vip_counter(change, item);
-			start_flow_counter(change, item->new);
+			state_flow_begin(change->state, item->new);
 		}
 		if (item->place == CHANGE_ANEW) {
 			write_incarnation(change, item);
@@ -482,6 +468,8 @@ change_commit(struct change *change)
 	write_unseen(change);
 	wake_rows(change);
 	vips_apply(change->state->vips, engine->synchronize, engine->user);
+	if (change->put_count > 0)
+		synchronize(change);
 	for (uint32_t i = 0; i < change->item_count; i++)
 		if (change->items[i].new != NULL && change->items[i].place != CHANGE_ANEW)
 			write_in_place(change, &change->items[i]);

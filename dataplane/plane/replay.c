@@ -143,8 +143,8 @@ commit(struct replay *replay, const struct fl_window *window)
 						.prev_is_live = is_live(fl_row_prev(row)) };
 
 		row = fl_row_change(row, replay->state->owners[i], &now);
-		if (begins_again && fl_row_state(row) != FL_ROW_STABLE)
-			row = fl_row_until(row, now.tick + window->row_ticks);
+		if (begins_again)
+			row = fl_row_again(row, window, now.tick);
 		replay->rows[i] = row;
 	}
 }

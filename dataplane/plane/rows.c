@@ -166,6 +166,7 @@ count_vip(const struct rows *rows, struct state_vip *vip)
 	memset(leaving.ticks, 0, vip->slot_count * sizeof leaving.ticks[0]);
 	vip->row_counts.moving = vip->row_counts.settling = vip->row_counts.stable_in = 0;
 	vip->row_counts.owned = 0;
+	vip->row_counts.are_old = false;
 	for (uint32_t i = 0; i < vip->row_count; i++) {
 		uint64_t word = FL_READ_ONCE(rows->tables->rows[vip->row_base + i].word);
 
@@ -221,15 +222,17 @@ run_timer(struct rows *rows)
 	bool has_changed = false;
 
 	for (uint32_t i = 0; i < set->vip_count; i++) {
-		if (!is_unstable(set->vips[i]) || !time_vip(rows, set->vips[i]))
+		struct state_vip *vip = set->vips[i];
+
+		if (!is_unstable(vip) || !time_vip(rows, vip))
 			continue;
-		set->vips[i]->row_counts.digest_is_old = true;
+		vip->row_counts.are_old = vip->row_counts.digest_is_old = true;
 		has_changed = true;
 	}
 	if (has_changed)
 		synchronize(rows);
 	for (uint32_t i = 0; i < set->vip_count; i++) {
-		if (has_changed && set->vips[i]->row_counts.digest_is_old)
+		if (set->vips[i]->row_counts.are_old)
 			count_vip(rows, set->vips[i]);
 		tell_hosts(rows, set->vips[i]);
 	}
@@ -316,7 +319,7 @@ is_free(const struct fl_flows *flows)
 {
 	uint64_t all = 0;
 
-	for (uint32_t i = 0; i < 8; i++)
+	for (uint32_t i = 0; i < FL_BUCKET_WORDS; i++)
 		all |= FL_READ_ONCE(flows->word[i]);
 	return all == 0;
 }
@@ -324,7 +327,7 @@ is_free(const struct fl_flows *flows)
 static void
 sweep_bucket(struct rows *rows, struct fl_flows *flows)
 {
-	for (uint32_t i = 0; i < 8; i++)
+	for (uint32_t i = 0; i < FL_BUCKET_WORDS; i++)
 		sweep_word(rows, &flows->word[i]);
 }
 
@@ -440,8 +443,8 @@ change_row(const struct row_change *change, uint32_t row, uint32_t owner)
 		now.cur_is_live = change->is_live[fl_row_cur(word)];
 		now.prev_is_live = change->is_live[fl_row_prev(word)];
 		next = fl_row_change(word, owner, &now);
-		if (change->begins_again && fl_row_state(next) != FL_ROW_STABLE)
-			next = fl_row_until(next, now.tick + now.window->row_ticks);
+		if (change->begins_again)
+			next = fl_row_again(next, now.window, now.tick);
 		if (next == word || plane_row_swap(change->tables, row, word, next))
 			return;
 	}
@@ -542,7 +545,7 @@ purge_word(const struct rows *rows, uint64_t *at)
 static void
 purge_bucket(const struct rows *rows, struct fl_flows *flows)
 {
-	for (uint32_t i = 0; i < 8; i++)
+	for (uint32_t i = 0; i < FL_BUCKET_WORDS; i++)
 		purge_word(rows, &flows->word[i]);
 }
 

@@ -466,6 +466,20 @@ state_backend_count(const struct state *state, const struct state_vip *vip,
 		     engine->backend_counter(engine->user, slot));
 }
 
+void
+state_flow_begin(const struct state *state, struct state_vip *vip)
+{
+	const struct plane_engine *engine = &state->options->engine;
+	const struct fl_flow_counter base = engine->flow_counter(engine->user, vip->record);
+
+	vip->flow_carry = (struct fl_flow_counter){
+		.failed = -base.failed,
+		.evicted = -base.evicted,
+		.extended = -base.extended,
+		.raced = -base.raced,
+	};
+}
+
 struct fl_flow_counter
 state_flow_count(const struct state *state, const struct state_vip *vip)
 {

@@ -48,6 +48,7 @@ struct state_rows {
 	uint32_t settling;
 	uint32_t stable_in; /**< ticks until all are stable, at most */
 	uint32_t owned;	    /**< have an owner */
+	bool are_old;	    /**< the timer has changed rows since */
 	bool digest_is_old;
 	uint64_t digest; /**< of owners, and of previous ones */
 };
@@ -209,6 +210,10 @@ state_digest_table(const struct state *state, const struct state_vip *vip, const
 struct fl_counter state_vip_count(const struct state *state, const struct state_vip *vip);
 struct fl_counter state_backend_count(const struct state *state, const struct state_vip *vip,
 				      const struct state_backend *backend);
+
+/** What flows count begins at 0: what the record counted before, for others or for an earlier
+ * process, does not count. */
+void state_flow_begin(const struct state *state, struct state_vip *vip);
 struct fl_flow_counter state_flow_count(const struct state *state, const struct state_vip *vip);
 
 #endif

@@ -114,8 +114,8 @@ find_records(struct adoption *adoption)
 {
 	const struct plane_tables *tables = adoption->tables;
 
-	for (uint32_t i = 0; i < adoption->size.vip_bucket_count * 8; i++) {
-		uint64_t word = tables->vip_buckets[i / 8].word[i % 8];
+	for (uint32_t i = 0; i < adoption->size.vip_bucket_count * FL_BUCKET_WORDS; i++) {
+		uint64_t word = tables->vip_buckets[i / FL_BUCKET_WORDS].word[i % FL_BUCKET_WORDS];
 		uint32_t index = fl_vip_word_index(word);
 		enum adoption_role role;
 
@@ -391,6 +391,7 @@ adopt_vip(struct adoption *adoption, uint32_t record)
 	vip->slot_base = from->service.slot_base;
 	vip->slot_count = from->service.slot_count;
 	vip->is_adopted = true;
+	state_flow_begin(adoption->state, vip);
 	if (!adoption_policy_from(&from->service, &vip->policy))
 		return adoption_refuse(adoption, "VIP record %u has no policy", record);
 	r = take_ranges(adoption, vip);
@@ -564,7 +565,9 @@ adopt(struct adoption *adoption)
 	r = adopt_vips(adoption);
 	if (r < 0)
 		return r;
-	adopt_moves(adoption);
+	r = adopt_moves(adoption);
+	if (r < 0)
+		return r;
 	take_records(adoption);
 	state->set.generation = generation;
 	r = change_repair(state, adoption->drops, adoption->drop_count);

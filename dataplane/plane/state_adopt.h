@@ -59,8 +59,8 @@ bool adoption_policy_from(const struct fl_vip_service *service, struct vip_polic
 int adopt_rows(const struct adoption *adoption, struct state_vip *vip);
 
 /** Find the ranges of slots that a commit was leaving, once the VIPs are known: their records are
- * not free. */
-void adopt_moves(struct adoption *adoption);
+ * not free. @return 0; -EBADMSG, with a sentence. */
+int adopt_moves(struct adoption *adoption);
 
 /** Entries of those slots go to the VIP's present ones; the records are free then. Every packet
  * core has passed since the VIP is published. */

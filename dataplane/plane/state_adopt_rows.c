@@ -26,6 +26,12 @@ struct row_repair {
 	bool has_owners; /**< state->owners is the table of the backends */
 };
 
+static int
+refuse_restless(const struct adoption *adoption, uint32_t row)
+{
+	return adoption_refuse(adoption, "row %u does not stay as it is", row);
+}
+
 static bool
 names_backend(const struct row_repair *repair, uint32_t index)
 {
@@ -110,7 +116,7 @@ repair_row(struct row_repair *repair, uint32_t i)
 			return 0;
 		}
 	}
-	return adoption_refuse(repair->adoption, "row %u does not stay as it is", at);
+	return refuse_restless(repair->adoption, at);
 }
 
 /** Are mode, header and what goes with it those of the options? */
@@ -212,38 +218,48 @@ find_move(struct adoption *adoption, uint32_t slot)
 					 .to = state_window(&vip->policy) };
 }
 
-/** Rows that are not stable run for as long as entries live from now on. */
-static void
+/** @return has the row its window again? */
+static bool
+row_begin_again(const struct adoption *adoption, const struct fl_window *window, uint32_t at)
+{
+	for (uint32_t n = 0; n < ROWS_SWAPS_MAX; n++) {
+		uint64_t row = FL_READ_ONCE(adoption->tables->rows[at].word);
+		uint64_t again = fl_row_again(row, window, adoption->tables->clock->tick);
+
+		if (again == row || FL_SWAP(adoption->tables->rows[at].word, row, again))
+			return true;
+	}
+	return false;
+}
+
+static int
 begin_again(const struct adoption *adoption, const struct state_vip *vip)
 {
 	const struct fl_window window = state_window(&vip->policy);
-	uint64_t until = adoption->tables->clock->tick + window.row_ticks;
 
 	for (uint32_t i = vip->row_base; i < vip->row_base + vip->row_count; i++)
-		for (uint32_t n = 0; n < ROWS_SWAPS_MAX; n++) {
-			uint64_t row = FL_READ_ONCE(adoption->tables->rows[i].word);
-
-			if (fl_row_state(row) == FL_ROW_STABLE ||
-			    FL_SWAP(adoption->tables->rows[i].word, row, fl_row_until(row, until)))
-				break;
-		}
+		if (!row_begin_again(adoption, &window, i))
+			return refuse_restless(adoption, i);
+	return 0;
 }
 
-void
+int
 adopt_moves(struct adoption *adoption)
 {
 	const struct state_set *set = &adoption->state->set;
+	int r = 0;
 
 	for (uint32_t i = 0; i < adoption->size.backend_count; i++)
 		if (!adoption->slot_is_used[i] &&
 		    fl_backend_is_live(&adoption->tables->backends[i]))
 			find_move(adoption, i);
 	for (uint32_t i = 0; i < adoption->move_count; i++)
-		for (uint32_t j = 0; j < set->vip_count; j++)
+		for (uint32_t j = 0; j < set->vip_count && r == 0; j++)
 			if (set->vips[j]->slot_base == adoption->moves[i].move.to_base &&
 			    adoption->moves[i].move.from.row_ticks !=
 				    adoption->moves[i].move.to.row_ticks)
-				begin_again(adoption, set->vips[j]);
+				r = begin_again(adoption, set->vips[j]);
+	return r;
 }
 
 void

@@ -103,7 +103,8 @@ put_rows(const struct plane *plane, const struct state_vip *vip, cJSON *object)
 	uint64_t flows = 0;
 
 	for (uint32_t i = 0; i < vip->backend_count; i++)
-		flows += rows_look(plane->state.rows, vip, &vip->backends[i]).flows;
+		flows +=
+			rows_flows(plane->state.rows, vip->slot_base + vip->backends[i].slot_index);
 	return json_add_u64(object, "window_s", vip->policy.window_s) &&
 	       json_add_u64(object, "hold_s", vip->policy.hold_s) &&
 	       json_add_u64(object, "rows_moving", vip->row_counts.moving) &&

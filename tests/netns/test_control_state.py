@@ -89,8 +89,10 @@ def test_a_ramp_is_where_it_must_be(one):
     restart(one)
     ramp = one.ok("backend", "list")["backends"][1]["ramp"]
     assert ramp["to"] == 1050 and 900 < ramp["left_s"] <= 1000
+    one.ok("backend", "undrain", "b2")
     one.ok("backend", "weight", "b2", 1050, "--over", "1s")
     kill(one)
+    assert '"ramp"' in (one.state / "state.json").read_text()
     one.start()  # by the time it is there, the time is over
     wait_until(lambda: weights(one) == {B1: 100, B2: 1050}, 10, "the last step")
 
@@ -98,13 +100,12 @@ def test_a_ramp_is_where_it_must_be(one):
 def test_a_plane_that_starts_anew_is_told_what_was_before(one):
     one.ok("backend", "drain", "b1")
     restart(one)
-    before = one.planes["plane0"].count("plane.prepare")
     one.planes["plane0"].stop()
     plane = one.plane()  # another one, which has nothing
     one.in_sync()
     prepared = [call for call in plane.calls if call[0] == "plane.prepare"]
     told = prepared[-1][1]["vips"][0]
-    assert before >= 0 and [[b["weight"] for b in s["backends"]] for s in told["history"]] == [[100, 50]]
+    assert [[b["weight"] for b in s["backends"]] for s in told["history"]] == [[100, 50]]
     assert 0 < told["age_ms"] < 20_000 and told["history"][0]["age_ms"] >= told["age_ms"]
 
 

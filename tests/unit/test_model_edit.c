@@ -308,6 +308,8 @@ START_TEST(test_model_edit_ramp_fits_a_history)
 }
 END_TEST
 
+#define B2_OF_70 "{\"name\":\"b2\",\"address\":\"198.51.100.8\",\"weight\":70}"
+
 START_TEST(test_model_edit_ramp_goes_in_equal_steps_and_ends)
 {
 	struct config *config = served(CONFIG_TEXT(CONFIG_WEB(B1 "," B2)));
@@ -321,6 +323,10 @@ START_TEST(test_model_edit_ramp_goes_in_equal_steps_and_ends)
 							     .now_ms = 1000 }),
 			 0);
 	ck_assert_uint_eq(model_weight(&config->vips[0].backends[1]), 50);
+	/* Nor does the file's weight count, before the first step. */
+	ck_assert_int_eq(carry(&config, CONFIG_TEXT(CONFIG_WEB(B1 "," B2_OF_70))), 1);
+	ck_assert_uint_eq(model_weight(&config->vips[0].backends[1]), 50);
+	ck_assert_int_eq(carry(&config, CONFIG_TEXT(CONFIG_WEB(B1 "," B2))), 1);
 	step.now_ms = 6000;
 	ck_assert_int_eq(edit(&config, &step), 0);
 	ck_assert_uint_eq(model_weight(&config->vips[0].backends[1]), 100);

@@ -274,6 +274,40 @@ START_TEST(test_flows_follow_their_slots)
 }
 END_TEST
 
+static struct {
+	uint64_t rows[ROWS];
+	uint32_t record;
+	uint32_t calls; /* of synchronize(), until the rows were other ones */
+} seen;
+
+static void
+look_at_rows(struct fake_plane *plane)
+{
+	uint32_t record = plane_vip_find(&plane->tables, &vip()->key);
+
+	for (uint32_t i = 0; i < ROWS; i++)
+		if (word(i) != seen.rows[i])
+			return;
+	if (record != seen.record)
+		seen.calls++;
+}
+
+START_TEST(test_rows_change_when_no_core_has_the_old_record)
+{
+	open_plane(WINDOW_5 ",'mode':'ipip'");
+	apply(B(1, 1) "," B(2, 1));
+	seen.record = vip()->record;
+	for (uint32_t i = 0; i < ROWS; i++)
+		seen.rows[i] = word(i);
+	fake.on_synchronize = look_at_rows;
+	policy = WINDOW_5 ",'mode':'gue'"; /* other slots */
+	apply(B(1, 0) "," B(2, 1));
+	ck_assert_uint_eq(seen.calls, 1);
+	ck_assert_uint_gt(count_state(FL_ROW_MOVING), 0);
+	fake_close(&fake);
+}
+END_TEST
+
 /** What the entry of the slot says, in ticks. */
 static uint32_t
 idle_ticks(uint32_t of_slot)
@@ -451,6 +485,7 @@ main(void)
 		test_slot_is_clean_before_it_is_another_backends,
 		test_slots_that_run_out_are_refused,
 		test_flows_follow_their_slots,
+		test_rows_change_when_no_core_has_the_old_record,
 		test_window_that_shrinks_takes_live_flows_along,
 		test_window_that_changes_takes_rows_and_flows_along,
 		test_stats_tell_what_moves,

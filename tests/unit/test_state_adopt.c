@@ -72,6 +72,7 @@ START_TEST(test_adopt_goes_on_counting)
 {
 	static struct fake_plane adopted;
 	struct fake_part parts[FAKE_PARTS];
+	struct fl_flow_counter flows;
 	const struct state_vip *vip;
 
 	fake_open(&victim, &limits);
@@ -91,6 +92,9 @@ START_TEST(test_adopt_goes_on_counting)
 	ck_assert_uint_eq(state_vip_count(&adopted.plane.state, vip).packets, 1024);
 	ck_assert_uint_eq(state_backend_count(&adopted.plane.state, vip, &vip->backends[0]).packets,
 			  400);
+	flows = state_flow_count(&adopted.plane.state, vip); /* these begin at 0 */
+	ck_assert(flows.failed == 0 && flows.evicted == 0 && flows.extended == 0 &&
+		  flows.raced == 0);
 	fake_close(&adopted);
 	fake_close(&victim);
 }

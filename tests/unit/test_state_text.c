@@ -152,6 +152,7 @@ START_TEST(test_state_text_outlives_a_restart)
 	ck_assert_int_eq(after.now_ms - sets[1].since_ms, 1500000);
 	/* nothing changed, so there is nothing to write */
 	print(new, &after, &again);
+	ck_assert_str_eq(again.bytes, text.bytes);
 	/* ramps go on by their own time */
 	edit(new, (struct model_edit){ .kind = MODEL_RAMP_STEP, .now_ms = after.now_ms + 50000 },
 	     after.now_ms + 50000);
@@ -184,6 +185,7 @@ START_TEST(test_state_text_fits_another_file)
 	ck_assert_uint_eq(model_weight(backend(new, "b4")), 7);
 	(void)history_sets(new->history, &new->config->vips[0], &count);
 	ck_assert_uint_eq(count, 1); /* of another table: all rows are new */
+	ck_assert(has_note(notes, " -> 509 is another table"));
 	model_destroy(new);
 	cJSON_Delete(notes);
 	/* no room for those that leave, and then no VIP at all */
