@@ -72,9 +72,9 @@ vip_set_add(struct vip_set *set, const struct fl_vip *records, uint32_t count,
 	uint32_t tried = 0;
 	int r = 0;
 
-	if (set->guard == NULL || count == 0)
+	if (set->guard == NULL)
 		return 0;
-	undo = calloc(count, sizeof *undo);
+	undo = calloc(count + 1, sizeof *undo);
 	if (undo == NULL)
 		return -ENOMEM;
 	for (; tried < count && r == 0; tried++)
@@ -121,8 +121,11 @@ vip_set_add_published(struct vip_set *set, const struct plane_tables *tables,
 	for (uint32_t i = 0; i < size->vip_bucket_count * FL_BUCKET_WORDS; i++) {
 		uint64_t word = tables->vip_buckets[i / FL_BUCKET_WORDS].word[i % FL_BUCKET_WORDS];
 
-		if (word != 0 && count < size->vip_count)
-			records[count++] = tables->vips[fl_vip_word_index(word)];
+		if (word == 0 || count == size->vip_count)
+			continue;
+		records[count] = tables->vips[fl_vip_word_index(word)];
+		/* what is there was told while the tables were adopted: a VIP that is the host's */
+		count += !steering_maps_get(&set->ports[0].maps, &records[count].key, NULL);
 	}
 	r = vip_set_add(set, records, count, tables->config->lengths);
 	free(records);

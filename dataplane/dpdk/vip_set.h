@@ -36,7 +36,8 @@ void vip_set_remove(struct vip_set *set, const struct fl_vip_key *keys, uint32_t
  * that was added. @return 0 or a negative errno; to be called again then. */
 int vip_set_is_hosts(struct vip_set *set, const struct fl_vip *record, bool is_hosts);
 
-/** Add every record that the tables publish. @return 0 or a negative errno; then none is added. */
+/** Add every record that the tables publish and that this process has not told of yet. @return 0 or
+ * a negative errno; then none is added. */
 int vip_set_add_published(struct vip_set *set, const struct plane_tables *tables,
 			  const struct plane_tables_size *size);
 

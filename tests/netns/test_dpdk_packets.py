@@ -255,7 +255,7 @@ def test_packets_without_backend(lab):
 
 def test_packets_are_the_hosts_when_the_rows_are_nobodys(lab):
     """While rows move, old flows have a backend: the cores decide. Then the kernel gets all, until there is a backend."""
-    _, rpc = lab.start()
+    process, rpc = lab.start()
 
     def web(weight):
         served = vip(VIP4, 53, "udp", PEER4, no_backend="host", window_s=1)
@@ -273,6 +273,11 @@ def test_packets_are_the_hosts_when_the_rows_are_nobodys(lab):
     wait_until(is_stable, 20, "all rows are stable")
     wire.send(frame(lab, udp4()))
     assert hears(listener), "the cores do not see it"
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        lab.stop(process, how)
+        process, rpc = lab.start()
+        wire.send(frame(lab, udp4()))
+        assert hears(listener), "the next process goes on with that"
     counted = verdicts(rpc)
     commit(rpc, web(0), vip(VIP6, 53, "udp", PEER6))
     wire.send(frame(lab, udp4()))
