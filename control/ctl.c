@@ -232,6 +232,18 @@ hello_params(void)
 	return NULL;
 }
 
+/* Who it was that connected. */
+static uid_t
+peer_uid(int fd)
+{
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return CTL_UID_UNKNOWN;
+	return peer.uid;
+}
+
 static bool
 client_open(struct ctl_client *client)
 {
@@ -274,6 +286,7 @@ client_accept(struct ctl *ctl, int fd)
 		if (client->fd >= 0)
 			continue;
 		client->fd = fd;
+		client->uid = peer_uid(fd);
 		ctl->client_count++;
 		if (client_open(client))
 			client_flush(client);

@@ -4,7 +4,10 @@
  * the client: what is to be sent is found by ctl.c at the loop's next turn.
  */
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ctl_state.h"
 #include "model_view.h"
@@ -64,6 +67,7 @@ struct ctl_job *
 ctl_job_create(struct ctl *ctl, struct rpc_call *call)
 {
 	struct ctl_job *job = calloc(1, sizeof *job);
+	uid_t uid;
 
 	if (job == NULL) {
 		ctl_refuse(ctl, call, "no_memory", "no memory for this request");
@@ -71,7 +75,24 @@ ctl_job_create(struct ctl *ctl, struct rpc_call *call)
 	}
 	job->ctl = ctl;
 	job->call = call;
+	uid = ((const struct ctl_client *)call->user)->uid;
+	if (uid == CTL_UID_UNKNOWN)
+		ctl_job_say(job, "by a user that is not known: ");
+	else
+		ctl_job_say(job, "by uid %u: ", (unsigned)uid);
 	return job;
+}
+
+void
+ctl_job_say(struct ctl_job *job, const char *format, ...)
+{
+	char *what = job->job.what;
+	size_t end = strlen(what);
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(what + end, sizeof job->job.what - end, format, arguments);
+	va_end(arguments);
 }
 
 void

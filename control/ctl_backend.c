@@ -80,6 +80,31 @@ backend_done(struct push_job *push_job, struct push_result *result)
 	ctl_job_destroy(job);
 }
 
+/* The command, for the log. */
+static void
+say_command(struct ctl_job *job)
+{
+	static const char *const verbs[] = {
+		[MODEL_DRAIN] = "drain",
+		[MODEL_UNDRAIN] = "undrain",
+		[MODEL_WEIGHT] = "weight",
+		[MODEL_REMOVE] = "remove",
+	};
+	const struct model_edit *edit = &job->job.edit;
+
+	ctl_job_say(job, "backend %s %s", verbs[edit->kind], edit->backend);
+	if (edit->kind == MODEL_WEIGHT)
+		ctl_job_say(job, " %u", edit->weight);
+	if (edit->over_s > 0)
+		ctl_job_say(job, " --over %us", edit->over_s);
+	if (edit->vip != NULL)
+		ctl_job_say(job, " --vip %s", edit->vip);
+	if (edit->at_once)
+		ctl_job_say(job, " --now");
+	if (edit->force)
+		ctl_job_say(job, " --yes");
+}
+
 static void
 backend_submit(struct ctl *ctl, struct rpc_call *call, enum model_edit_kind kind)
 {
@@ -107,6 +132,7 @@ backend_submit(struct ctl *ctl, struct rpc_call *call, enum model_edit_kind kind
 		.force = json_get_boolean(call->params, "force", false),
 	};
 	job->job.done = backend_done;
+	say_command(job);
 	ctl_job_submit(job);
 }
 

@@ -194,6 +194,9 @@ config_submit(struct ctl *ctl, struct rpc_call *call, enum push_kind kind)
 	job->warnings = warnings;
 	job->job.kind = kind;
 	job->job.file = config;
+	ctl_job_say(job, "config apply %s%s",
+		    json_get_string(call->params, "file", "(a text without a name)"),
+		    json_get_boolean(call->params, "force", false) ? " --yes" : "");
 	job->job.has_if_generation = json_get(call->params, "if_generation") != NULL;
 	job->job.if_generation = (uint64_t)json_get_integer(call->params, "if_generation", 0);
 	job->job.force = json_get_boolean(call->params, "force", false);

@@ -6,12 +6,17 @@
 #ifndef CONTROL_CTL_STATE_H
 #define CONTROL_CTL_STATE_H
 
+#include <sys/types.h>
+
 #include "ctl.h"
 #include "gather.h"
 
+#define CTL_UID_UNKNOWN ((uid_t)-1)
+
 struct ctl_client {
 	struct ctl *ctl;
-	int fd; /**< -1: the place is free */
+	int fd;	   /**< -1: the place is free */
+	uid_t uid; /**< of the peer; CTL_UID_UNKNOWN */
 	struct rpc_session *session;
 	struct event *readable;
 	struct event *writable;
@@ -59,8 +64,13 @@ struct ctl_job {
 	char *vip;
 };
 
-/** @return NULL: no memory, and the call has been answered so. */
+/** @return NULL: no memory, and the call has been answered so. To be called within the client's own
+ * turn: the log is to name who asked. */
 struct ctl_job *ctl_job_create(struct ctl *ctl, struct rpc_call *call);
+
+/** Add to what the log says of the job, behind who asked. */
+void
+ctl_job_say(struct ctl_job *job, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** Hand the job to the pusher; when it takes no more, the call is answered so. */
 void ctl_job_submit(struct ctl_job *job);

@@ -22,21 +22,6 @@ struct stats_job {
 	char *vip; /* name asked for; NULL: all */
 };
 
-static uint64_t
-entries_sum(const struct entries *entries, const char *key, const char *member)
-{
-	size_t first;
-	size_t count = entries_find(entries, key, &first);
-	uint64_t sum = 0;
-
-	for (size_t i = first; i < first + count; i++) {
-		int64_t value = json_get_integer(entries->sorted[i].item, member, 0);
-
-		sum += value > 0 ? (uint64_t)value : 0;
-	}
-	return sum;
-}
-
 /* Whether some plane told the member, and the sum, the least and the largest of what they told. */
 struct folded {
 	bool told;
@@ -65,6 +50,17 @@ entries_fold(const struct entries *entries, const char *key, const char *member)
 			folded.largest = (uint64_t)value;
 	}
 	return folded;
+}
+
+/* Packets and bytes, where some plane told them. */
+static bool
+counters_put(cJSON *object, const struct entries *entries, const char *key)
+{
+	struct folded packets = entries_fold(entries, key, "packets");
+	struct folded bytes = entries_fold(entries, key, "bytes");
+
+	return (!packets.told || json_add_u64(object, "packets", packets.sum)) &&
+	       (!bytes.told || json_add_u64(object, "bytes", bytes.sum));
 }
 
 /* What planes answered of VIPs. */
@@ -249,8 +245,7 @@ backend_json(const struct backend_row *row)
 	    json_add_u64(object, "effective_weight", weight) &&
 	    cJSON_AddStringToObject(object, "admin", model_admin(backend)) &&
 	    json_add_u64(object, "share_ppm", ppm) && rows_put(object, row->counters, text) &&
-	    json_add_u64(object, "packets", entries_sum(row->counters, text, "packets")) &&
-	    json_add_u64(object, "bytes", entries_sum(row->counters, text, "bytes")) &&
+	    counters_put(object, row->counters, text) &&
 	    cJSON_AddStringToObject(object, "next_hop", next_hop_word(row->counters, text)) &&
 	    drain_put(object, row, text))
 		return object;
@@ -298,8 +293,7 @@ vip_put(cJSON *object, const struct config_vip *vip, const struct entries *vips)
 	       config_windows_put_words(object, vip) &&
 	       json_add_u64(object, "table_size", vip->table_size) &&
 	       json_add_u64(object, "weight", model_vip_weight(vip)) &&
-	       json_add_u64(object, "packets", entries_sum(vips, endpoint, "packets")) &&
-	       json_add_u64(object, "bytes", entries_sum(vips, endpoint, "bytes"));
+	       counters_put(object, vips, endpoint);
 }
 
 /* What its rows and flows are doing, on the planes in sync. */

@@ -54,15 +54,28 @@ struct reload {
 };
 
 static void
+tell_warnings(const char *path, const cJSON *warnings)
+{
+	int left = STATE_NOTES_MAX;
+	const cJSON *item;
+
+	cJSON_ArrayForEach (item, warnings) {
+		if (left-- > 0)
+			log_warning("%s: %s", path, item->valuestring);
+	}
+	if (left < 0)
+		log_warning("%s: and %d more", path, -left);
+}
+
+static void
 reload_done(struct push_job *job, struct push_result *result)
 {
 	struct reload *reload = (struct reload *)job;
 
 	if (result != NULL && result->done && result->unchanged)
 		log_notice("%s: nothing changed", reload->file);
-	else if (result != NULL && result->done)
-		log_notice("%s: applied, generation %llu", reload->file,
-			   (unsigned long long)result->generation);
+	if (result != NULL && result->done)
+		tell_warnings(reload->file, result->warnings);
 	for (uint32_t i = 0; result != NULL && !result->done && i < result->errors.count; i++) {
 		char line[CONFIG_LINE_BYTES_MAX];
 
@@ -85,6 +98,7 @@ reload_submit(struct daemon *daemon, struct daemon_config *read)
 	reload->file = daemon->config_file;
 	reload->job.kind = PUSH_APPLY;
 	reload->job.file = read->config;
+	snprintf(reload->job.what, sizeof reload->job.what, "by SIGHUP: %s again", reload->file);
 	reload->job.done = reload_done;
 	if (pusher_submit(daemon->pusher, &reload->job) == 0) {
 		read->config = NULL;
@@ -237,6 +251,7 @@ take_state(struct daemon *daemon, const struct state_source *source)
 	int r = state_text_take(daemon->model, &clock, source);
 
 	tell_notes(path, source->notes);
+	tell_warnings(daemon->config_file, source->cuts);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
@@ -251,12 +266,14 @@ static int
 daemon_restore(struct daemon *daemon)
 {
 	struct json_errors *errors = calloc(1, sizeof *errors);
-	struct state_source source = { .errors = errors, .notes = cJSON_CreateArray() };
+	struct state_source source = { .errors = errors,
+				       .notes = cJSON_CreateArray(),
+				       .cuts = cJSON_CreateArray() };
 	char why[CONFIG_LINE_BYTES_MAX];
 	char *text = NULL;
 	int r = -ENOMEM;
 
-	if (errors != NULL && source.notes != NULL)
+	if (errors != NULL && source.notes != NULL && source.cuts != NULL)
 		r = state_file_read(daemon->state, &text, &source.size);
 	source.text = text;
 	if (r == 0) {
@@ -271,6 +288,7 @@ daemon_restore(struct daemon *daemon)
 	}
 	free(text);
 	cJSON_Delete(source.notes);
+	cJSON_Delete(source.cuts);
 	free(errors);
 	return r == -ENOMEM ? r : 0;
 }

@@ -106,6 +106,7 @@ ramps_step(struct keeper *keeper, int64_t now_ms)
 	job->keeper = keeper;
 	job->job.kind = PUSH_APPLY;
 	job->job.edit = (struct model_edit){ .kind = MODEL_RAMP_STEP, .now_ms = now_ms };
+	snprintf(job->job.what, sizeof job->job.what, "a step of weights on their way");
 	job->job.done = ramp_done;
 	if (pusher_submit(keeper->pusher, &job->job) < 0) {
 		free(job);
@@ -189,16 +190,41 @@ all_let_go(const struct keeper *keeper, const struct told *told, const struct le
 	return count > 0; /* 0: the daemon ends */
 }
 
+/* For the log, of all that are removed. */
+static void
+say_removed(struct keeper_job *job)
+{
+	uint32_t count = job->job.edit.drained_count;
+	char *what = job->job.what;
+	size_t size = sizeof job->job.what;
+	char text[ADDR_TEXT_MAX];
+	size_t end;
+
+	if (count == 1)
+		snprintf(what, size, "VIP %s: backend %s is %sremoved", job->name,
+			 addr_format(&job->drained[0], text),
+			 job->left[0][0] == '\0' ? "drained on all planes and " : "");
+	else
+		snprintf(what, size, "VIP %s: %u backends that were leaving are removed", job->name,
+			 count);
+	for (uint32_t i = 0; count > 1 && i < count && i < PUSH_LOG_NAMES_MAX; i++) {
+		end = strlen(what);
+		snprintf(what + end, size - end, "%s%s", i == 0 ? ": " : ", ",
+			 addr_format(&job->drained[i], text));
+	}
+	end = strlen(what);
+	if (count > PUSH_LOG_NAMES_MAX)
+		snprintf(what + end, size - end, " and %u more", count - PUSH_LOG_NAMES_MAX);
+}
+
+/* Connections that this may have cut. */
 static void
 tell_removed(const struct keeper_job *job, uint32_t index)
 {
 	char text[ADDR_TEXT_MAX];
 
 	(void)addr_format(&job->drained[index], text);
-	if (job->left[index][0] == '\0')
-		log_notice("VIP %s: backend %s is drained on all planes and removed", job->name,
-			   text);
-	else
+	if (job->left[index][0] != '\0')
 		log_warning("VIP %s: backend %s is removed without waiting any longer for plane "
 			    "%s, away or out of step for a window: connections that it still sends "
 			    "there are cut when it gets this state",
@@ -256,6 +282,7 @@ drop_submit(struct keeper *keeper, const struct told *told, const struct config_
 	job->job.has_if_generation = true;
 	job->job.if_generation = keeper->generation;
 	job->job.done = drop_done;
+	say_removed(job);
 	if (count > 0 && pusher_submit(keeper->pusher, &job->job) == 0)
 		return true;
 	free(job);

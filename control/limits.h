@@ -45,6 +45,9 @@ enum {
 	PUSH_PART_BYTES_MAX = 1000000,
 	PUSH_RETRY_MS = 30000, /**< a plane that refused its state is asked again */
 	PUSH_WARNINGS_MAX = 64,
+	PUSH_WHAT_BYTES_MAX = 640, /**< who asked for which change, with NUL */
+	PUSH_LOG_NAMES_MAX = 8,	   /**< VIPs or weights of a change that the log names */
+	PUSH_LOG_BYTES_MAX = 1536, /**< of what the log says of a change, with NUL */
 
 	/* history */
 	/* Backends of all sets of a VIP: what does not fit a line with the VIP is of no use. */

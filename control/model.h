@@ -96,21 +96,26 @@ const char *model_removal(const struct config_backend *backend);
 /** "drained" or "enabled": what the operator wants of it, whatever its weight. */
 const char *model_admin(const struct config_backend *backend);
 
+/** Arrays that get a sentence for each thing that an operator should know; may be one array. */
+struct model_notes {
+	cJSON *kept; /**< what was set while running and stays */
+	cJSON *cuts; /**< what ends connections */
+};
+
 /**
  * Carry what was set while running over to a new configuration, for backends that are still in it.
  * A runtime weight that the new file also has ends. Backends that are not in it any more, but that
  * planes were given, are added as leaving, where the VIP tracks flows and has room for them.
  *
- * @param ret_kept a sentence for each that is kept, and about each VIP that cuts connections, as it
- *        is removed, has another table, or has no room for what would leave, is added to this JSON
- *        array.
+ * @param notes get a sentence for each that is kept, and about each VIP that cuts connections, as
+ *        it is removed, has another table, or has no room for what would leave.
  * @return 0; -ENOMEM.
  */
-int model_carry(const struct config *from, struct config *to, cJSON *ret_kept);
+int model_carry(const struct config *from, struct config *to, const struct model_notes *notes);
 
 /**
  * What must not happen unless the operator insists: a VIP that planes were given gets another
- * table, whose rows begin anew.
+ * table, whose rows begin anew, or no VIP is left.
  *
  * @param errors says which VIPs: cuts_connections.
  * @return 0; -EPERM; -ENOMEM.

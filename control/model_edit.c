@@ -59,7 +59,7 @@ backend_set_weight(struct config_backend *backend, uint32_t weight)
 
 static int
 carry_backend(const struct config_vip *vip, const struct config_backend *from,
-	      struct config_backend *to, cJSON *ret_kept)
+	      struct config_backend *to, cJSON *kept)
 {
 	char text[256];
 
@@ -76,7 +76,7 @@ carry_backend(const struct config_vip *vip, const struct config_backend *from,
 	to->ramp_to = from->ramp_to;
 	to->ramp_begin_ms = from->ramp_begin_ms;
 	to->ramp_end_ms = from->ramp_end_ms;
-	return carried_text(vip, to, text) ? tell(ret_kept, "%s", text) : 0;
+	return carried_text(vip, to, text) ? tell(kept, "%s", text) : 0;
 }
 
 /* Planes must not be told to send a VIP's packets to a VIP. */
@@ -113,23 +113,23 @@ model_add_leaving(const struct config *config, struct config_vip *vip,
 }
 
 static bool
-warnings_are_many(const cJSON *ret_kept)
+warnings_are_many(const cJSON *cuts)
 {
-	return cJSON_GetArraySize(ret_kept) >= PUSH_WARNINGS_MAX;
+	return cJSON_GetArraySize(cuts) >= PUSH_WARNINGS_MAX;
 }
 
 /* Of backends that the VIP has no place to drain: how many, and one of them. */
 static int
 warn_of_cut(const struct config_vip *vip, const struct config_backend *one, uint32_t count,
-	    cJSON *ret_kept)
+	    cJSON *cuts)
 {
 	char more[32] = "";
 
-	if (count == 0 || warnings_are_many(ret_kept))
+	if (count == 0 || warnings_are_many(cuts))
 		return 0;
 	if (count > 1)
 		snprintf(more, sizeof more, " and %u more", count - 1);
-	return tell(ret_kept,
+	return tell(cuts,
 		    "%s: backend %s%s: removed at once, and connections with it, as a table of %u "
 		    "rows has no room to drain it; drain it before (fairlead backend drain --wait)",
 		    vip->name, one->name, more, vip->table_size);
@@ -144,7 +144,7 @@ struct missing {
 /* They begin to leave. */
 static int
 leave_missing(const struct missing *missing, const struct config *config, struct config_vip *vip,
-	      cJSON *ret_kept)
+	      cJSON *cuts)
 {
 	const struct config_backend *cut = NULL;
 	uint32_t cut_count = 0;
@@ -159,14 +159,14 @@ leave_missing(const struct missing *missing, const struct config *config, struct
 			cut_count++;
 		}
 	}
-	return warn_of_cut(vip, cut, cut_count, ret_kept);
+	return warn_of_cut(vip, cut, cut_count, cuts);
 }
 
 /* Those that are in both VIPs get their settings, those that are in the first only begin to leave.
  */
 static int
 carry_vip(const struct config_vip *from, const struct config *config, struct config_vip *to,
-	  cJSON *ret_kept)
+	  const struct model_notes *notes)
 {
 	struct config_backend **sorted = model_sorted_backends(to);
 	struct missing missing = {
@@ -180,12 +180,12 @@ carry_vip(const struct config_vip *from, const struct config *config, struct con
 			model_sorted_find_backend(sorted, to->backend_count, backend);
 
 		if (found != NULL)
-			r = carry_backend(to, backend, found, ret_kept);
+			r = carry_backend(to, backend, found, notes->kept);
 		else if (backend->served && model_is_pushed(backend))
 			missing.backends[missing.count++] = backend;
 	}
 	if (r == 0 && to->policy.window_s > 0)
-		r = leave_missing(&missing, config, to, ret_kept);
+		r = leave_missing(&missing, config, to, notes->cuts);
 	free(missing.backends);
 	free(sorted);
 	return r;
@@ -209,11 +209,11 @@ cuts_by_size(const struct config_vip *from, const struct config_vip *to)
 }
 
 static int
-warn_of_size(const struct config_vip *from, const struct config_vip *to, cJSON *ret_kept)
+warn_of_size(const struct config_vip *from, const struct config_vip *to, cJSON *cuts)
 {
-	if (!cuts_by_size(from, to) || warnings_are_many(ret_kept))
+	if (!cuts_by_size(from, to) || warnings_are_many(cuts))
 		return 0;
-	return tell(ret_kept,
+	return tell(cuts,
 		    "%s: table_size %u -> %u is another table: all open connections break whose "
 		    "row has another owner in it; to keep them, give a new VIP the new size and "
 		    "move the clients' name to it",
@@ -221,18 +221,18 @@ warn_of_size(const struct config_vip *from, const struct config_vip *to, cJSON *
 }
 
 static int
-warn_of_removed(const struct config_vip *vip, cJSON *ret_kept)
+warn_of_removed(const struct config_vip *vip, cJSON *cuts)
 {
-	if (warnings_are_many(ret_kept))
+	if (warnings_are_many(cuts))
 		return 0;
-	return tell(ret_kept,
+	return tell(cuts,
 		    "%s: the VIP is removed at once, and its connections with it; to let them end "
 		    "first, withdraw its route and wait",
 		    vip->name);
 }
 
 int
-model_carry(const struct config *from, struct config *to, cJSON *ret_kept)
+model_carry(const struct config *from, struct config *to, const struct model_notes *notes)
 {
 	struct config_vip **sorted = model_sorted_vips(to);
 	int r = sorted != NULL ? 0 : -ENOMEM;
@@ -242,22 +242,51 @@ model_carry(const struct config *from, struct config *to, cJSON *ret_kept)
 		struct config_vip *found = model_sorted_find(sorted, to->vip_count, vip);
 
 		if (found == NULL) {
-			r = warn_of_removed(vip, ret_kept);
+			r = warn_of_removed(vip, notes->cuts);
 			continue;
 		}
-		r = carry_vip(vip, to, found, ret_kept);
+		r = carry_vip(vip, to, found, notes);
 		if (r == 0)
-			r = warn_of_size(vip, found, ret_kept);
+			r = warn_of_size(vip, found, notes->cuts);
 	}
 	free(sorted);
 	return r;
+}
+
+/* That nothing is left to serve is more often a file that was not written than a wish. @return 0;
+ * -EPERM. */
+static int
+check_emptied(const struct config *from, const struct config *to, struct json_errors *errors)
+{
+	const struct config_vip *one = NULL;
+	uint32_t others = 0;
+	char more[32] = "";
+
+	for (uint32_t i = 0; i < from->vip_count && to->vip_count == 0; i++) {
+		if (!vip_was_served(&from->vips[i]))
+			continue;
+		if (one == NULL)
+			one = &from->vips[i];
+		else
+			others++;
+	}
+	if (one == NULL)
+		return 0;
+	if (others > 0)
+		snprintf(more, sizeof more, " and %u more", others);
+	json_error_add(errors, NULL, "cuts_connections",
+		       "put into it what is to be served, or insist with --yes (\"force\": true)",
+		       "the configuration has no VIP: %s%s would be removed, and all connections "
+		       "with %s",
+		       one->name, more, others > 0 ? "them" : "it");
+	return -EPERM;
 }
 
 int
 model_check_cuts(const struct config *from, const struct config *to, struct json_errors *errors)
 {
 	struct config_vip **sorted = model_sorted_vips(to);
-	int r = sorted != NULL ? 0 : -ENOMEM;
+	int r = sorted != NULL ? check_emptied(from, to, errors) : -ENOMEM;
 
 	for (uint32_t i = 0; i < from->vip_count && sorted != NULL; i++) {
 		const struct config_vip *vip = &from->vips[i];

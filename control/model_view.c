@@ -184,7 +184,8 @@ overlay_json(const struct config_vip *vip, const struct config_backend *backend)
 			model_view_put(object, "backend", address_json(&backend->address)) &&
 			cJSON_AddStringToObject(object, "admin", model_admin(backend)) &&
 			cJSON_AddNumberToObject(object, "weight", weight) &&
-			cJSON_AddStringToObject(object, "state", model_removal(backend)));
+			cJSON_AddStringToObject(object, "state", model_removal(backend)) &&
+			cJSON_AddBoolToObject(object, "listed", !backend->unlisted));
 }
 
 cJSON *

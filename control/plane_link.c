@@ -560,7 +560,7 @@ plane_link_is_up(const struct plane_link *link)
 bool
 plane_link_has_room(const struct plane_link *link)
 {
-	return link->pending_count < LINK_QUERIES_MAX;
+	return link->pending_count < LINK_QUERIES_MAX || link_is_busy(link);
 }
 
 bool

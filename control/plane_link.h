@@ -65,7 +65,8 @@ int plane_link_call(struct plane_link *link, const struct plane_link_call *call)
  * NULL: no memory. */
 cJSON *plane_link_busy_error(void);
 
-/** Room for one more question that is no push, below LINK_QUERIES_MAX. */
+/** Room for one more question that is no push, below LINK_QUERIES_MAX; or it is answered at once,
+ * as the plane is busy. */
 bool plane_link_has_room(const struct plane_link *link);
 
 /** Close the connection at the loop's next turn and connect again; @p why is for the operator. */

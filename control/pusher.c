@@ -149,7 +149,8 @@ change_prepare(struct pusher *pusher, struct push_job *job, struct push_result *
 	if (pusher->whole) {
 		pusher->candidate = job->file;
 		job->file = NULL;
-		r = model_carry(now, pusher->candidate, result->warnings);
+		r = model_carry(now, pusher->candidate,
+				&(struct model_notes){ result->warnings, result->warnings });
 		if (r == 0 && job->kind == PUSH_APPLY && !job->force)
 			r = model_check_cuts(now, pusher->candidate, &result->errors);
 	} else {
@@ -378,6 +379,8 @@ static void
 change_adopt(struct pusher *pusher)
 {
 	struct model *model = pusher->model;
+	char what[PUSH_LOG_BYTES_MAX];
+	bool is_told = push_log_describe(pusher, what);
 
 	model_adopt(model, pusher->candidate, plane_link_now_ms());
 	pusher->candidate = NULL;
@@ -390,11 +393,13 @@ change_adopt(struct pusher *pusher)
 			pusher->planes[i]->refused = false;
 			pusher->planes[i]->error[0] = '\0';
 		}
-		log_notice("generation %llu serves: %u VIPs changed, digest %s",
-			   (unsigned long long)model->generation, pusher->plan->count,
+	}
+	if (is_told)
+		log_notice("generation %llu %s: %s, digest %s",
+			   (unsigned long long)model->generation,
+			   pusher->plan->count > 0 ? "serves" : "still serves", what,
 			   model->digest[0] != '\0' ? model->digest
 						    : "not known, no plane is connected");
-	}
 	(void)pusher_set_planes(pusher, model->config);
 }
 
@@ -537,6 +542,7 @@ job_cancel(struct push_job *job)
 		json_error_add(&result->errors, NULL, "plane_unavailable", NULL,
 			       "fairleadd is stopping; the change may not have been made");
 	config_destroy(job->file);
+	job->file = NULL;
 	job->done(job, result);
 	push_result_destroy(result);
 }

@@ -42,6 +42,7 @@ struct push_job {
 	struct config *file;	/**< the new configuration, taken; or NULL: the edit counts */
 	struct model_edit edit; /**< strings must live until done */
 	bool force;		/**< of a file: also when it cuts connections */
+	char what[PUSH_WHAT_BYTES_MAX]; /**< for the log: who asked for what */
 	bool has_if_generation;
 	uint64_t if_generation; /**< refuse when another one serves at the job's turn */
 	/** Exactly once when pusher_submit() returned 0, also at pusher_destroy(). Frees the job.

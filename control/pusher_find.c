@@ -83,7 +83,7 @@ find_done(struct gather_result *result)
 			if (r >= 0)
 				r = find_vip(model->config, item);
 		}
-		if (answer->error != NULL)
+		if (answer->result == NULL)
 			log_warning("plane %s does not say which backends it has: those that the "
 				    "configuration does not have are removed at once, and "
 				    "connections to them break",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The pusher's inside, shared by pusher.c (what happens) and push_result.c (what is told of it).
+ * The pusher's inside, shared by pusher.c (what happens), push_result.c and push_log.c (what is
+ * told of it).
  */
 #ifndef CONTROL_PUSHER_STATE_H
 #define CONTROL_PUSHER_STATE_H
@@ -105,6 +106,14 @@ bool push_result_all_prepared(struct pusher *pusher);
 /** Everything a finished job tells, before its state is adopted. No memory: an error in the result.
  */
 void push_result_fill(struct pusher *pusher);
+
+/**
+ * Write what a change does, before its state is adopted.
+ *
+ * @param ret_text cut where it is too long; with true only.
+ * @return false: nothing changes, and the log need not say so.
+ */
+bool push_log_describe(const struct pusher *pusher, char ret_text[PUSH_LOG_BYTES_MAX]);
 
 /**
  * Ask the planes that are there what they have: backends that the model's state has not are leaving

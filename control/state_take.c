@@ -468,12 +468,13 @@ restore_vip(struct model *model, const struct taken *taken, uint32_t index, cJSO
 }
 
 static int
-restore(struct model *model, const struct taken *taken, cJSON *notes)
+restore(struct model *model, const struct taken *taken, const struct state_source *source)
 {
-	int r = model_carry(&taken->config, model->config, notes);
+	const struct model_notes notes = { .kept = source->notes, .cuts = source->cuts };
+	int r = model_carry(&taken->config, model->config, &notes);
 
 	for (uint32_t i = 0; r == 0 && i < taken->config.vip_count; i++)
-		r = restore_vip(model, taken, i, notes);
+		r = restore_vip(model, taken, i, source->notes);
 	return r;
 }
 
@@ -503,7 +504,7 @@ state_text_take(struct model *model, const struct state_clock *clock,
 	cJSON_Delete(root);
 	json_errors_locate(source->errors, source->text, source->size);
 	if (r == 0)
-		r = restore(model, &taken, source->notes);
+		r = restore(model, &taken, source);
 	taken_clear(&taken);
 	return r;
 }

@@ -34,6 +34,7 @@ struct state_source {
 	size_t size;
 	struct json_errors *errors; /**< zeroed by the caller; located */
 	cJSON *notes;		    /**< array: a sentence for all that is kept, or fits no more */
+	cJSON *cuts;		    /**< array: a sentence for all that ends connections */
 };
 
 /**

@@ -89,6 +89,11 @@ command_run(struct cli *cli)
 {
 	int exit_code;
 
+	if (cli->word_count > 0 && strcmp(cli->words[0], "help") == 0) {
+		cli->help = true;
+		cli->word_count--;
+		memmove(cli->words, cli->words + 1, cli->word_count * sizeof *cli->words);
+	}
 	if (cli->help) {
 		args_help(cli);
 		return 0;

@@ -63,7 +63,8 @@ static const struct option options[] = {
 	{ "--color", OPTION_COLOR, 0, "WHEN", "auto, always or never" },
 	{ "--timeout", OPTION_TIMEOUT, 0, "SECONDS", "give up after so long (10)" },
 	{ "--version", OPTION_VERSION, 0, NULL, "as the command version" },
-	{ "--help", OPTION_HELP, 0, NULL, "-h: help on the command before it" },
+	{ "--help", OPTION_HELP, 0, NULL,
+	  "-h: help on the command before it, as fairlead help COMMAND" },
 };
 
 enum { OPTION_COUNT = sizeof options / sizeof options[0] };
@@ -159,13 +160,19 @@ args_duration(const char *text, int64_t *ret_seconds)
 }
 
 static int
+duration_fail(const struct cli *cli, const char *name, const char *text)
+{
+	return out_fail(cli, EX_USAGE, "usage", "",
+			"%s takes a time from 1s to 24h, like 90s, 20m or 1h30m, not \"%s\"", name,
+			text);
+}
+
+static int
 set_duration(const struct cli *cli, const char *name, const char *text, int64_t *ret_seconds)
 {
 	if (args_duration(text, ret_seconds))
 		return 0;
-	return out_fail(cli, EX_USAGE, "usage", "",
-			"%s takes a time from 1s to 24h, like 90s, 20m or 1h30m, not \"%s\"", name,
-			text);
+	return duration_fail(cli, name, text);
 }
 
 static int
@@ -237,17 +244,20 @@ option_unknown(const struct cli *cli, const char *name)
 }
 
 /*
- * The word behind an option whose value may be left out: its value if it looks like a time. Who has
- * a backend of such a name writes --wait=20m.
+ * The word behind an option whose value may be left out: its value if it looks like a time, or a
+ * number below 0, as no option is called so. Who has a backend of such a name writes --wait=20m.
  */
 static const char *
-optional_value(char **argv, int *index)
+optional_value(struct cli *cli, char **argv, int *index)
 {
 	const char *next = argv[*index + 1];
+	bool below = next != NULL && next[0] == '-' && next[1] >= '0' && next[1] <= '9';
+	bool digit = next != NULL && next[0] >= '0' && next[0] <= '9';
 
-	if (next == NULL || next[0] < '0' || next[0] > '9' ||
-	    strspn(next, "0123456789hms") != strlen(next))
+	if (!below && (!digit || strspn(next, "0123456789hms") != strlen(next))) {
+		cli->wait_word = next;
 		return NULL;
+	}
 	++*index;
 	return next;
 }
@@ -270,7 +280,7 @@ read_long(struct cli *cli, char **argv, int *index)
 		if (options[i].value == NULL && value != NULL)
 			return out_fail(cli, EX_USAGE, "usage", "", "%s takes no value", name);
 		if (optional && value == NULL)
-			return option_apply(cli, &options[i], optional_value(argv, index));
+			return option_apply(cli, &options[i], optional_value(cli, argv, index));
 		if (options[i].value != NULL && value == NULL)
 			value = argv[*index + 1] != NULL ? argv[++*index] : NULL;
 		if (options[i].value != NULL && (value == NULL || value[0] == '\0'))
@@ -390,6 +400,10 @@ command_check(struct cli *cli, const struct cli_command *command)
 	cli->command = command;
 	cli->arguments = cli->words + words;
 	snprintf(hint, sizeof hint, "fairlead %s%s%s --help shows how", command->noun, space, verb);
+	/* One word too many, behind --wait: it was meant for that. */
+	if (cli->word_count - words == command->argument_count + 1 && cli->wait_word != NULL &&
+	    cli->arguments[command->argument_count] == cli->wait_word)
+		return duration_fail(cli, "--wait", cli->wait_word);
 	if (cli->word_count - words != command->argument_count)
 		return out_fail(cli, EX_USAGE, "usage", hint, "usage: fairlead %s%s%s%s%s",
 				command->noun, space, verb,

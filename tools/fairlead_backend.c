@@ -4,6 +4,16 @@
 
 #include "fairlead_cli.h"
 
+/* A number that planes tell; nothing where none did: 0 is what nobody must be told then. */
+static void
+table_told(struct table *table, const cJSON *object, const char *member)
+{
+	if (json_get(object, member) != NULL)
+		table_number(table, out_number(object, member));
+	else
+		table_text(table, "");
+}
+
 /* --- vip --- */
 
 int
@@ -33,8 +43,8 @@ command_vip_list(struct cli *cli)
 			table_number(&table, out_number(vip, "backends"));
 			table_number(&table, out_number(vip, "weight"));
 			table_number(&table, out_number(vip, "table_size"));
-			table_number(&table, out_number(vip, "packets"));
-			table_number(&table, out_number(vip, "bytes"));
+			table_told(&table, vip, "packets");
+			table_told(&table, vip, "bytes");
 			table_text(&table, json_get_string(vip, "fragments", ""));
 			table_text(&table, json_get_string(vip, "icmp_echo", ""));
 			table_text(&table, json_get_string(vip, "no_backend", ""));
@@ -109,12 +119,12 @@ backends_print(const struct cli *cli, const cJSON *backends)
 		table_number(&table, out_number(backend, "weight"));
 		table_number(&table, out_number(backend, "effective_weight"));
 		table_share(&table, out_number(backend, "share_ppm"));
-		table_number(&table, out_number(backend, "rows"));
-		table_number(&table, out_number(backend, "rows_leaving"));
-		table_number(&table, out_number(backend, "flows"));
+		table_told(&table, backend, "rows");
+		table_told(&table, backend, "rows_leaving");
+		table_told(&table, backend, "flows");
 		table_idle(&table, backend);
-		table_number(&table, out_number(backend, "packets"));
-		table_number(&table, out_number(backend, "bytes"));
+		table_told(&table, backend, "packets");
+		table_told(&table, backend, "bytes");
 		table_text(&table, json_get_string(backend, "next_hop", ""));
 	}
 	return table_end(cli, &table);
@@ -146,6 +156,16 @@ vip_print_rows(const cJSON *vip)
 			  (unsigned long long)out_number(vip, counts[i].member));
 }
 
+/* A counter of the planes. */
+static void
+vip_print_told(const char *member, const cJSON *vip)
+{
+	if (json_get(vip, member) != NULL)
+		out_print("%-11s %llu\n", member, (unsigned long long)out_number(vip, member));
+	else
+		out_print("%-11s -\n", member);
+}
+
 static void
 vip_print(const cJSON *vip)
 {
@@ -169,8 +189,9 @@ vip_print(const cJSON *vip)
 	out_print("on down     %s\n", json_get_string(vip, "on_down", ""));
 	out_print("rows        %llu\n", (unsigned long long)out_number(vip, "table_size"));
 	vip_print_rows(vip);
-	out_print("packets     %llu\n", (unsigned long long)out_number(vip, "packets"));
-	out_print("bytes       %llu\n\n", (unsigned long long)out_number(vip, "bytes"));
+	vip_print_told("packets", vip);
+	vip_print_told("bytes", vip);
+	out_print("\n");
 }
 
 int

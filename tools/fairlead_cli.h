@@ -3,8 +3,8 @@
  * @file
  * The command line `fairlead`: what its files share. fairlead.c has the command table, from which
  * dispatch, help and suggestions come; fairlead_args.c reads the arguments; fairlead_client.c talks
- * to the daemon; fairlead_out.c prints; fairlead_wait.c waits for a drain; the others are the
- * commands.
+ * to the daemon; fairlead_out.c prints; fairlead_wait.c waits for a drain, fairlead_left.c tells of
+ * it; the others are the commands.
  *
  * Every function that does something returns the process's exit code (sysexits.h; 0 done, 1 the
  * answer is no), and has printed why when it is not 0.
@@ -76,9 +76,10 @@ struct cli {
 	const char *if_generation;
 	uint32_t options_given; /**< enum cli_option */
 	int64_t timeout_ms;
-	int64_t wait_s; /**< --wait; its default where it was not given */
-	int64_t idle_s; /**< --idle; 0: not given */
-	int64_t over_s; /**< --over; 0: not given */
+	int64_t wait_s;	       /**< --wait; its default where it was not given */
+	const char *wait_word; /**< the word behind --wait that does not look like a time; NULL */
+	int64_t idle_s;	       /**< --idle; 0: not given */
+	int64_t over_s;	       /**< --over; 0: not given */
 	bool json;
 	bool pretty;
 	bool help;
@@ -208,7 +209,7 @@ int command_version(struct cli *cli);
 /** Warnings, planes away and planes that failed, of the answer to a change. */
 void change_print_notes(const struct cli *cli, const cJSON *answer);
 
-/* --- fairlead_wait.c --- */
+/* --- fairlead_wait.c, fairlead_left.c --- */
 
 enum wait_for { WAIT_DRAINED, WAIT_REMOVED };
 

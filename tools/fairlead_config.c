@@ -519,6 +519,35 @@ command_config_apply(struct cli *cli)
 	return r;
 }
 
+/* What the text does not say of a backend, or says and is not so. */
+static void
+show_warn(const struct cli *cli, const cJSON *item)
+{
+	const char *vip = json_get_string(item, "vip", "");
+	const char *backend = json_get_string(item, "backend", "");
+	const char *state = json_get_string(item, "state", "");
+	bool drained = strcmp(json_get_string(item, "admin", ""), "drained") == 0;
+	long long weight = json_get_integer(item, "weight", 0);
+
+	if (strcmp(state, "leaving") == 0 && json_get_boolean(item, "listed", true))
+		out_warning(cli,
+			    "%s backend %s is being removed at run time, and this text still has "
+			    "it: the removal goes on when it is applied",
+			    vip, backend);
+	else if (strcmp(state, "leaving") == 0)
+		out_warning(cli,
+			    "not in this text: %s backend %s, gone when nothing holds it any more",
+			    vip, backend);
+	else if (strcmp(state, "removed") == 0)
+		out_warning(cli,
+			    "%s backend %s was removed at run time, and this text still has it: it "
+			    "stays removed when it is applied",
+			    vip, backend);
+	else
+		out_warning(cli, "not in this text: %s backend %s is %s, weight %lld", vip, backend,
+			    drained ? "drained" : "set", weight);
+}
+
 /* The document alone, so that it can be kept as a file; what was set at run time goes to stderr. */
 static int
 show_print(struct cli *cli, const cJSON *answer)
@@ -529,12 +558,7 @@ show_print(struct cli *cli, const cJSON *answer)
 	cli->pretty = true;
 	r = out_json(cli, json_get(answer, "config"));
 	cJSON_ArrayForEach (item, json_get(answer, "overlay")) {
-		bool drained = strcmp(json_get_string(item, "admin", ""), "drained") == 0;
-
-		out_warning(cli, "not in the file: %s backend %s is %s, weight %lld",
-			    json_get_string(item, "vip", ""), json_get_string(item, "backend", ""),
-			    drained ? "drained" : "set",
-			    (long long)json_get_integer(item, "weight", 0));
+		show_warn(cli, item);
 	}
 	return r;
 }

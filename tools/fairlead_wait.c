@@ -13,39 +13,11 @@
 #include <unistd.h>
 
 #include "addr.h"
-#include "fairlead_cli.h"
+#include "fairlead_wait.h"
 
 enum {
 	WAIT_POLL_MS = 1000,
 	WAIT_CALL_MS_MIN = 1000, /* a call begun just before the limit gets so long */
-	WAIT_LINE_BYTES = 80,	 /* of the progress line: one row of a terminal */
-};
-
-/* What one look said. */
-enum outcome {
-	OUTCOME_MORE,	 /* go on */
-	OUTCOME_DONE,	 /* drained, or removed */
-	OUTCOME_IDLE,	 /* silent for as long as --idle says */
-	OUTCOME_UNDONE,	 /* somebody gave it its share back */
-	OUTCOME_GONE,	 /* somebody removed a VIP that has it */
-	OUTCOME_FAILED,	 /* the daemon says no */
-	OUTCOME_STOPPED, /* Ctrl-C */
-};
-
-struct waiter {
-	struct cli *cli;
-	enum wait_for what;
-	int64_t started_ms;
-	int64_t deadline_ms;
-	const char *vip; /* ask for this VIP alone; NULL: all */
-	cJSON *list;	 /* the newest answer of backend.list; NULL: none yet */
-	/* Of status, when a list said drained, or while a removal went on; NULL: not asked. */
-	cJSON *planes;
-	const char *gone;    /* of OUTCOME_GONE: the VIP, borrowed of list or cli */
-	bool is_lost;	     /* the daemon does not answer */
-	bool shows_progress; /* on stderr, a terminal */
-	int exit_code;	     /* of OUTCOME_FAILED */
-	struct json_error error;
 };
 
 /* --- Ctrl-C --- */
@@ -104,50 +76,6 @@ wait_row_matches(const struct cli *cli, const cJSON *row)
 	       strcmp(json_get_string(row, "backend", ""), addr_format(&address, text)) == 0;
 }
 
-/* Adds "PART" or ", PART". */
-static void
-part_add(char *text, size_t size, const char *part)
-{
-	size_t end = strlen(text);
-
-	snprintf(text + end, size - end, "%s%s", end > 0 ? ", " : "", part);
-}
-
-const char *
-wait_left_text(const cJSON *row, char *text, size_t size)
-{
-	static const struct {
-		const char *member;
-		const char *words;
-		const char *one;
-	} counts[] = {
-		{ "rows", "owns %llu rows", "owns %llu row" },
-		{ "rows_leaving", "%llu rows leaving", "%llu row leaving" },
-		{ "flows", "%llu flows", "%llu flow" },
-	};
-	uint64_t idle_ms = out_number(row, "idle_ms");
-	char part[64];
-	char duration[CLI_DURATION_BYTES];
-
-	text[0] = '\0';
-	for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-		unsigned long long count = out_number(row, counts[i].member);
-
-		if (count == 0)
-			continue;
-		snprintf(part, sizeof part, count == 1 ? counts[i].one : counts[i].words, count);
-		part_add(text, size, part);
-	}
-	if (text[0] == '\0')
-		part_add(text, size, "no flow counted, the planes look once more");
-	if (json_get(row, "idle_ms") != NULL && out_number(row, "rows") == 0) {
-		snprintf(part, sizeof part, "last seen %s ago",
-			 out_duration(idle_ms / 1000 * 1000, duration));
-		part_add(text, size, part);
-	}
-	return text;
-}
-
 static bool
 row_is_idle(const struct cli *cli, const cJSON *row)
 {
@@ -156,8 +84,8 @@ row_is_idle(const struct cli *cli, const cJSON *row)
 	return cli->idle_s > 0 && out_number(row, "rows") == 0 && idle_ms >= cli->idle_s * 1000;
 }
 
-static enum outcome
-row_outcome(const struct waiter *waiter, const cJSON *row)
+enum outcome
+wait_row_outcome(const struct waiter *waiter, const cJSON *row)
 {
 	const char *state = json_get_string(row, "state", "");
 
@@ -185,7 +113,7 @@ rows_outcome(struct waiter *waiter)
 
 		if (!wait_row_matches(waiter->cli, row))
 			continue;
-		outcome = row_outcome(waiter, row);
+		outcome = wait_row_outcome(waiter, row);
 		if (outcome == OUTCOME_UNDONE)
 			return OUTCOME_UNDONE;
 		more = more || outcome == OUTCOME_MORE;
@@ -195,7 +123,23 @@ rows_outcome(struct waiter *waiter)
 	}
 	/* The one VIP that has it is all that has to be looked at from now on. */
 	waiter->vip = matching == 1 ? vip : waiter->cli->vip;
+	if (matching == 0 && waiter->what == WAIT_DRAINED) {
+		waiter->gone = waiter->cli->vip;
+		return OUTCOME_REMOVED;
+	}
 	return more ? OUTCOME_MORE : idle ? OUTCOME_IDLE : OUTCOME_DONE;
+}
+
+bool
+wait_rows_are_untold(const struct waiter *waiter)
+{
+	const cJSON *row;
+
+	cJSON_ArrayForEach (row, json_get(waiter->list, "backends")) {
+		if (wait_row_matches(waiter->cli, row) && !wait_row_is_told(row))
+			return true;
+	}
+	return false;
 }
 
 /* --- asking --- */
@@ -229,13 +173,6 @@ ask(struct waiter *waiter, const char *method, cJSON *params, cJSON **ret_answer
 	return r;
 }
 
-static void
-progress_clear(const struct waiter *waiter)
-{
-	if (waiter->shows_progress)
-		(void)fputs("\r\033[K", stderr);
-}
-
 static enum outcome
 ask_failed(struct waiter *waiter, int exit_code)
 {
@@ -246,7 +183,7 @@ ask_failed(struct waiter *waiter, int exit_code)
 		return OUTCOME_FAILED;
 	}
 	if (!waiter->is_lost) {
-		progress_clear(waiter);
+		wait_progress_clear(waiter);
 		out_warning(waiter->cli, "%s; asking again until the limit", waiter->error.message);
 	}
 	waiter->is_lost = true;
@@ -344,7 +281,8 @@ vip_is_unknown(const struct waiter *waiter)
 }
 
 /* A VIP that had the backend at the last look and is not in @p list was removed, or lost the
- * backend alone. @return OUTCOME_GONE, OUTCOME_DONE: none was; or as ask_failed(). */
+ * backend alone. @return OUTCOME_GONE, OUTCOME_REMOVED, OUTCOME_DONE: neither; or as ask_failed().
+ */
 static enum outcome
 vips_compare(struct waiter *waiter, const cJSON *list)
 {
@@ -361,12 +299,16 @@ vips_compare(struct waiter *waiter, const cJSON *list)
 		cJSON_Delete(of_vip);
 		if (r != 0 && !vip_is_unknown(waiter))
 			return ask_failed(waiter, r);
-		if (r == 0)
-			continue;
 		waiter->gone = vip;
-		return OUTCOME_GONE;
+		return r == 0 ? OUTCOME_REMOVED : OUTCOME_GONE;
 	}
 	return OUTCOME_DONE;
+}
+
+static bool
+is_over(const struct waiter *waiter)
+{
+	return client_now_ms() >= waiter->deadline_ms;
 }
 
 static enum outcome
@@ -385,7 +327,7 @@ look(struct waiter *waiter)
 		return ask_failed(waiter, r);
 	}
 	if (waiter->is_lost) {
-		progress_clear(waiter);
+		wait_progress_clear(waiter);
 		out_warning(waiter->cli, "fairleadd answers again");
 	}
 	waiter->is_lost = false;
@@ -404,129 +346,16 @@ look(struct waiter *waiter)
 	waiter->planes = NULL;
 	if ((outcome == OUTCOME_DONE || outcome == OUTCOME_IDLE) &&
 	    json_get(list, "backends") != NULL)
-		outcome = confirm_drained(waiter, outcome);
+		return confirm_drained(waiter, outcome);
+	if (outcome == OUTCOME_MORE && (wait_rows_are_untold(waiter) || is_over(waiter))) {
+		enum outcome asked = planes_ask(waiter);
+
+		return asked == OUTCOME_DONE ? OUTCOME_MORE : asked;
+	}
 	return outcome;
 }
 
-/* --- what is left --- */
-
-/* Rows that keep it from being done. */
-static bool
-row_is_left(const struct waiter *waiter, const cJSON *row)
-{
-	return wait_row_matches(waiter->cli, row) && row_outcome(waiter, row) != OUTCOME_DONE;
-}
-
-static void
-left_print(const struct waiter *waiter)
-{
-	char text[192];
-	const cJSON *row;
-	const cJSON *plane;
-
-	cJSON_ArrayForEach (row, json_get(waiter->list, "backends")) {
-		if (row_is_left(waiter, row))
-			out_print("%s: %s\n", json_get_string(row, "vip_name", ""),
-				  wait_left_text(row, text, sizeof text));
-	}
-	cJSON_ArrayForEach (plane, waiter->planes) {
-		if (!json_get_boolean(plane, "in_sync", false))
-			out_print("plane %s is not in sync (%s): what it still sends there is not "
-				  "known\n",
-				  json_get_string(plane, "name", ""),
-				  json_get_string(plane, "state", ""));
-	}
-	if (waiter->is_lost)
-		out_print("what happened since is not known: %s\n", waiter->error.message);
-}
-
-/* Planes that the end does not speak for. A change is on its way to one that is syncing: a removal
- * waits for that. @return the exit code. */
-static int
-planes_warn(const struct waiter *waiter)
-{
-	const cJSON *plane;
-	int r = 0;
-
-	cJSON_ArrayForEach (plane, waiter->planes) {
-		if (json_get_boolean(plane, "in_sync", false) ||
-		    strcmp(json_get_string(plane, "state", ""), "syncing") == 0)
-			continue;
-		r = CLI_ANSWER_NO;
-		out_warning(waiter->cli,
-			    "plane %s was not in sync (%s) for so long that the removal did not "
-			    "wait for it: connections that it still sends to %s are cut when it "
-			    "gets this state",
-			    json_get_string(plane, "name", ""), json_get_string(plane, "state", ""),
-			    waiter->cli->arguments[0]);
-	}
-	return r;
-}
-
-static cJSON *
-left_json(const struct waiter *waiter)
-{
-	cJSON *left = cJSON_CreateArray();
-	const cJSON *row;
-
-	cJSON_ArrayForEach (row, json_get(waiter->list, "backends")) {
-		if (row_is_left(waiter, row))
-			(void)cJSON_AddItemToArray(left, cJSON_Duplicate(row, true));
-	}
-	return left;
-}
-
-static cJSON *
-planes_left_json(const struct waiter *waiter)
-{
-	cJSON *left = cJSON_CreateArray();
-	const cJSON *plane;
-
-	cJSON_ArrayForEach (plane, waiter->planes) {
-		if (!json_get_boolean(plane, "in_sync", false))
-			(void)cJSON_AddItemToArray(
-				left, cJSON_CreateString(json_get_string(plane, "name", "")));
-	}
-	return left;
-}
-
 /* --- looking on --- */
-
-/* Whole seconds since the wait began. */
-static char *
-elapsed_text(const struct waiter *waiter, char text[CLI_DURATION_BYTES])
-{
-	int64_t ms = client_now_ms() - waiter->started_ms;
-
-	return out_duration((uint64_t)ms / 1000 * 1000, text);
-}
-
-static void
-progress_show(const struct waiter *waiter)
-{
-	char line[WAIT_LINE_BYTES];
-	char text[192];
-	char now[CLI_DURATION_BYTES];
-	char limit[CLI_DURATION_BYTES];
-	const char *left = waiter->is_lost ? "fairleadd does not answer" : "asking the planes";
-	const char *vip = "";
-	const cJSON *row;
-
-	if (!waiter->shows_progress)
-		return;
-	cJSON_ArrayForEach (row, json_get(waiter->list, "backends")) {
-		if (!waiter->is_lost && vip[0] == '\0' && row_is_left(waiter, row)) {
-			vip = json_get_string(row, "vip_name", "");
-			left = wait_left_text(row, text, sizeof text);
-		}
-	}
-	snprintf(line, sizeof line, "%s of %s  %s%s%s", elapsed_text(waiter, now),
-		 out_duration((uint64_t)(waiter->deadline_ms - waiter->started_ms), limit), vip,
-		 vip[0] != '\0' ? ": " : "", left);
-	progress_clear(waiter);
-	out_text(stderr, line);
-	(void)fflush(stderr);
-}
 
 /* Until the next look. @return false: Ctrl-C. */
 static bool
@@ -553,71 +382,14 @@ wait_loop(struct waiter *waiter)
 
 	do {
 		outcome = look(waiter);
-		if (outcome != OUTCOME_MORE || client_now_ms() >= waiter->deadline_ms)
+		if (outcome != OUTCOME_MORE || is_over(waiter))
 			break;
-		progress_show(waiter);
+		wait_progress_show(waiter);
 		if (!pause_until_next(waiter))
 			outcome = OUTCOME_STOPPED;
 	} while (outcome == OUTCOME_MORE);
-	progress_clear(waiter);
+	wait_progress_clear(waiter);
 	return outcome;
-}
-
-/* --- the end --- */
-
-static int
-end_print(const struct waiter *waiter, enum outcome outcome)
-{
-	const char *backend = waiter->cli->arguments[0];
-	const char *word = waiter->what == WAIT_REMOVED ? "removed" : "drained";
-	char after[CLI_DURATION_BYTES];
-	char idle[CLI_DURATION_BYTES];
-
-	(void)elapsed_text(waiter, after);
-	if (outcome == OUTCOME_DONE) {
-		out_print("%s is %s, after %s\n", backend, word, after);
-		return planes_warn(waiter);
-	}
-	if (outcome == OUTCOME_IDLE) {
-		out_print("%s was silent for %s, after %s; this was left:\n", backend,
-			  out_duration((uint64_t)waiter->cli->idle_s * 1000, idle), after);
-		left_print(waiter);
-		return 0;
-	}
-	if (outcome == OUTCOME_UNDONE) {
-		out_print("%s is not %s, after %s: it was given its share again\n", backend, word,
-			  after);
-		return CLI_ANSWER_NO;
-	}
-	if (outcome == OUTCOME_GONE) {
-		out_print("%s is not drained, after %s: its VIP %s was removed meanwhile by "
-			  "another change, and with it all connections to it were cut\n",
-			  backend, after, waiter->gone);
-		return CLI_ANSWER_NO;
-	}
-	out_print("%s is not %s after %s; it goes on:\n", backend, word, after);
-	left_print(waiter);
-	return CLI_ANSWER_NO;
-}
-
-static int
-end_json(const struct waiter *waiter, enum outcome outcome, cJSON *answer)
-{
-	static const char *const words[] = {
-		[OUTCOME_MORE] = "limit",    [OUTCOME_DONE] = "done", [OUTCOME_IDLE] = "idle",
-		[OUTCOME_UNDONE] = "undone", [OUTCOME_GONE] = "gone",
-	};
-	bool good = outcome == OUTCOME_DONE || outcome == OUTCOME_IDLE;
-	uint64_t ms = (uint64_t)(client_now_ms() - waiter->started_ms);
-	int r;
-
-	(void)cJSON_AddStringToObject(answer, "wait", words[outcome]);
-	(void)json_add_u64(answer, "waited_ms", ms);
-	(void)cJSON_AddItemToObject(answer, "left", left_json(waiter));
-	(void)cJSON_AddItemToObject(answer, "planes_left", planes_left_json(waiter));
-	good = good && planes_warn(waiter) == 0;
-	r = out_json(waiter->cli, answer);
-	return r == 0 && !good ? CLI_ANSWER_NO : r;
 }
 
 static int
@@ -656,7 +428,8 @@ wait_run(struct cli *cli, enum wait_for what, cJSON *answer)
 	else if (outcome == OUTCOME_FAILED)
 		r = out_error(cli, waiter.exit_code, &waiter.error);
 	else
-		r = cli->json ? end_json(&waiter, outcome, answer) : end_print(&waiter, outcome);
+		r = cli->json ? wait_end_json(&waiter, outcome, answer)
+			      : wait_end_print(&waiter, outcome);
 	cJSON_Delete(waiter.list);
 	cJSON_Delete(waiter.planes);
 	return r;

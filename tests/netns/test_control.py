@@ -251,8 +251,10 @@ def test_plane_that_is_busy_with_a_change_keeps_nobody_waiting(two):
                           stdout=subprocess.PIPE, text=True) as drain:
         second.wait_for(lambda p: p.count("plane.prepare") == 2)
         begin = time.monotonic()
-        planes = {p["name"]: p for p in two.ok("status")["planes"]}
+        with Rpc(two.socket, 20) as rpc:  # more than may wait for a plane
+            rpc.ask_all(*[("vip.show", {"vip": "web"})] * 60)
         assert 4.5 < time.monotonic() - begin < 8
+        planes = {p["name"]: p for p in two.ok("status")["planes"]}
         assert planes["plane1"]["error"] == "no answer in time: the plane is busy with a change"
         assert planes["plane1"]["in_sync"] and "received" not in planes["plane1"]
         assert planes["plane0"]["error"] == "" and planes["plane0"]["received"] == 1000
@@ -268,6 +270,21 @@ def test_plane_that_is_busy_with_a_change_keeps_nobody_waiting(two):
     wait_until(lambda: two.status_of("plane1")["error"] == "", 10, "it answers again")
     assert two.status_of("plane1")["received"] == 1000
     assert second.count("plane.hello") > 1 and "trying again" not in two.daemon.log()
+
+
+def test_daemon_ends_while_changes_wait(control):
+    plane = control.plane()
+    control.start()
+    control.in_sync()
+    plane.busy = "plane.prepare"
+    with Rpc(control.socket) as first, Rpc(control.socket) as second:
+        first.send(b'{"jsonrpc":"2.0","id":1,"method":"backend.drain","params":{"backend":"b1"}}\n')
+        plane.wait_for(lambda p: p.count("plane.prepare") == 2)
+        apply = {"jsonrpc": "2.0", "id": 0, "method": "config.apply", "params": {"text": json.dumps(control.config())}}
+        second.send(json.dumps(apply).encode() + b"\n")
+        assert second.call("config.show")["generation"] == 1  # so it has read what came before
+        assert control.daemon.end() == 0
+    plane.release()
 
 
 def test_plane_that_answers_no_question_is_left(two):
@@ -512,7 +529,7 @@ def test_apply_keeps_what_was_drained(two):
     assert ["198.51.100.7", 100] in two.planes["plane0"].vips["2001:db8::1 53 udp"]["backends"]
     shown = two.ok("config", "show")
     assert shown["overlay"] == [{"vip": "web", "backend": "198.51.100.7", "admin": "drained", "weight": 100,
-                                "state": "present"}]
+                                "state": "present", "listed": True}]
     two.ok("backend", "undrain", "b1")
     assert two.ok("config", "show")["overlay"] == []
 

@@ -94,7 +94,7 @@ def test_backend_that_a_file_lost_is_drained_first(two):
     assert (row["state"], row["admin"], row["effective_weight"], row["drained"]) == ("leaving", "enabled", 0, False)
     assert (row["rows_leaving"], row["flows"], row["idle_ms"]) == (40, 3, 1500)
     assert B2 not in json.dumps(ask(two, "config.show")["config"])
-    assert [(o["backend"], o["state"]) for o in ask(two, "config.show")["overlay"]] == [(B2, "leaving")]
+    assert [(o["backend"], o["state"], o["listed"]) for o in ask(two, "config.show")["overlay"]] == [(B2, "leaving", False)]
     # asked again and again, and one plane is enough to hold it
     asked = two.planes["plane0"].count("plane.stats")
     two.planes["plane0"].wait_for(lambda p: p.count("plane.stats") > asked + 2)
@@ -139,7 +139,7 @@ def test_remove_at_run_time(two):
         plane.holds.clear()
     two.daemon.wait_log("is drained on all planes and removed")
     assert set(rows(two)) == {B1}
-    assert [(o["backend"], o["state"]) for o in ask(two, "config.show")["overlay"]] == [(B2, "removed")]
+    assert [(o["backend"], o["state"], o["listed"]) for o in ask(two, "config.show")["overlay"]] == [(B2, "removed", True)]
     assert ask(two, "config.apply", text=two.file.read_text())["unchanged"] is True
     with pytest.raises(RpcError, match="no backend"):
         ask(two, "backend.drain", backend="b2")

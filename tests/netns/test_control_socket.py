@@ -157,7 +157,7 @@ def test_hangup_applies_the_file_again(two):
     two.daemon.process.send_signal(signal.SIGHUP)
     for plane in two.planes.values():
         plane.wait_for(lambda p: len(p.vips) == 2)
-    two.daemon.wait_log("applied, generation 2")
+    two.daemon.wait_log("generation 2 serves: by SIGHUP: ")
     two.write('{"version":1,')
     two.daemon.process.send_signal(signal.SIGHUP)
     two.daemon.wait_log("the old configuration stays")

@@ -173,7 +173,9 @@ def test_a_plane_that_is_away_is_not_drained(daemon):
     daemon.planes.append({"name": "plane1", "state": "connecting", "in_sync": False})
     code, out, _ = daemon.cli("backend", "drain", "b1", "--wait", "2s")
     assert code == 1 and out.endswith("plane plane1 is not in sync (connecting): what it still sends there is not known\n")
-    assert json.loads(daemon.cli("-j", "backend", "drain", "b1", "--wait", "1s")[1])["planes_left"] == ["plane1"]
+    answer = json.loads(daemon.cli("-j", "backend", "drain", "b1", "--wait", "1s")[1])
+    assert answer["planes_left"] == ["plane1"]
+    assert answer["planes_out_of_sync"] == [{"name": "plane1", "state": "connecting", "error": ""}]
     with daemon.running("backend", "drain", "b1", "--wait", "20s") as process:
         daemon.wait_for_calls("status", len(daemon.asked("status")) + 2)
         assert process.poll() is None
@@ -183,6 +185,31 @@ def test_a_plane_that_is_away_is_not_drained(daemon):
         assert process.poll() is None
         daemon.planes_in_sync = None
         assert process.wait(10) == 0
+
+
+UNTOLD = {"rows": None, "rows_leaving": None, "flows": None, "idle_ms": None, "packets": None, "bytes": None}
+AWAY = {"name": "plane0", "state": "connecting", "in_sync": False, "error": "nothing listens; is the plane running?"}
+
+
+def test_planes_that_told_nothing_are_named_with_the_cause(daemon):
+    daemon.lists = [[row(**UNTOLD)]]
+    daemon.planes = [AWAY, {**AWAY, "name": "plane1", "state": "refused", "error": "no memory"},
+                     {**AWAY, "name": "plane2", "state": "in_sync", "in_sync": True, "error": "no answer in time"}]
+    code, out, _ = daemon.cli("backend", "drain", "b1", "--wait", "1s")
+    assert code == 1
+    assert out.split("it goes on:\n")[1] == (
+        "web: no plane in sync told what it holds\n"
+        "plane plane0 is not in sync (connecting: nothing listens; is the plane running?): what it still sends there is not known\n"
+        "plane plane1 is not in sync (refused: no memory): what it still sends there is not known\n"
+        "plane plane2: no answer in time\n")
+    answer = json.loads(daemon.cli("-j", "backend", "drain", "b1", "--wait", "1s")[1])
+    assert answer["planes_left"] == ["plane0", "plane1"] and answer["planes_out_of_sync"] == [
+        {"name": "plane0", "state": "connecting", "error": "nothing listens; is the plane running?"},
+        {"name": "plane1", "state": "refused", "error": "no memory"}]
+    daemon.lists = [[row()]]  # also where another plane still counts
+    assert "plane plane1 is not in sync (refused: no memory)" in daemon.cli("backend", "drain", "b1", "--wait", "1s")[1]
+    daemon.lists = [[row(**UNTOLD)]]
+    assert "--now cuts the connections of b1, VIP web: no plane in sync told" in daemon.cli("backend", "remove", "b1", "--now")[2]
 
 
 def test_a_plane_that_does_not_answer_is_not_silent(daemon):
@@ -203,9 +230,18 @@ def test_called_off_ends_the_wait(daemon):
     assert code == 1 and "b1 is not drained, after " in out and "it was given its share again" in out
 
 
-def test_gone_is_drained(daemon):
-    daemon.lists = [[row(), OTHER], [OTHER]]
-    assert daemon.cli("backend", "drain", "b1", "--wait")[0] == 0
+@pytest.mark.parametrize("lists, where", [([[row(), OTHER], [OTHER]], " from VIP 192.0.2.1:80/tcp"), ([[OTHER]], "")],
+                         ids=["later", "first look"])
+def test_removed_by_another_is_not_drained(daemon, lists, where):
+    """Nobody knows: it may have been cut."""
+    daemon.lists = list(lists)
+    code, out, _ = daemon.cli("backend", "drain", "b1", "--wait")
+    assert code == 1 and "drained, after" not in out
+    assert f"\nb1 was removed{where} meanwhile by another change, after " in out
+    assert out.endswith("s: whether it was drained by then is not known\n")
+    daemon.lists = list(lists)
+    code, out, _ = daemon.cli("-j", "backend", "drain", "b1", "--wait")
+    assert (code, json.loads(out)["wait"]) == (1, "gone")
 
 
 def test_a_vip_that_is_gone_was_not_drained(daemon):
@@ -273,8 +309,8 @@ def test_interrupted_while_the_daemon_hangs(daemon):
         assert json.loads(process.stderr.read())["error"]["code"] == "interrupted"
 
 
-@pytest.mark.parametrize("term, seen", [("xterm", True), ("dumb", False)])
-def test_progress_is_for_terminals(daemon, term, seen):
+def on_terminal(daemon, term):
+    """What a wait of 2 s that ends at the limit shows there."""
     ours, theirs = pty.openpty()
     with daemon.running("backend", "drain", "b1", "--wait", "2s", stderr=theirs, env={**os.environ, "TERM": term}) as process:
         os.close(theirs)
@@ -286,6 +322,18 @@ def test_progress_is_for_terminals(daemon, term, seen):
             pass  # its end was closed
         assert process.wait(10) == 1
     os.close(ours)
+    return text
+
+
+def test_progress_names_planes_that_told_nothing(daemon):
+    daemon.lists = [[row(**UNTOLD)]]
+    daemon.planes = [AWAY, {**AWAY, "name": "plane1"}]
+    assert b" of 2s  web: not in sync: plane plane0, plane1\r" in on_terminal(daemon, "xterm")
+
+
+@pytest.mark.parametrize("term, seen", [("xterm", True), ("dumb", False)])
+def test_progress_is_for_terminals(daemon, term, seen):
+    text = on_terminal(daemon, term)
     assert (b" of 2s  web: 1200 rows leaving, 3 flows, last seen 4s ago" in text) == seen
     assert text == b"" or text.endswith(b"\r\x1b[K")
 
@@ -294,7 +342,9 @@ def test_progress_is_for_terminals(daemon, term, seen):
                                    ["drain", "b1", "--wait=25h"], ["drain", "b1", "--wait=24h1s"], ["drain", "b1", "--wait=1s1m"],
                                    ["drain", "b1", "--wait=m"], ["drain", "b1", "--wait=-1s"], ["drain", "b1", "--wait=1m1m"],
                                    ["drain", "b1", "--wait", "--idle", "1x"], ["weight", "b1", "5", "--over", "1d"],
-                                   ["drain", "b1", "--wait=99999999999999999999s"], ["drain", "b1", "--wait=1s "]])
+                                   ["drain", "b1", "--wait=99999999999999999999s"], ["drain", "b1", "--wait=1s "],
+                                   ["drain", "b1", "--wait", "abc"], ["drain", "b1", "--wait", "3d"], ["drain", "b1", "--wait", "-5"],
+                                   ["drain", "b1", "--vip", "web", "--wait", "-5s"], ["drain", "--wait", "-1", "b1"]])
 def test_what_is_no_time(daemon, words):
     code, out, err = daemon.cli("backend", *words)
     assert (code, out) == (64, "") and "takes a time from 1s to 24h, like 90s, 20m or 1h30m, not " in err
@@ -386,10 +436,22 @@ def test_vip_show_tells_what_moves(daemon):
     assert table[2] == "web b2 198.51.100.8 serving 100 100 0.0 % 300 0 0 - 7 700 reachable".split()
     assert table[3][3] == "drained" and table[3][-4] == "-"  # nothing holds it
     assert "serving, to 400 in 4m 10s" in out
-    daemon.answers["vip.show"] = {**{k: VIP[k] for k in VIP if not k.startswith("rows_")}, "window_s": 0, "udp": "hash", "backends": []}
+    daemon.answers["vip.show"] = {**{k: VIP[k] for k in VIP if k not in UNTOLD and not k.startswith("rows_")}, "window_s": 0,
+                                  "udp": "hash", "backends": []}
     out = daemon.cli("vip", "show", "web")[1]
     assert "\nudp         hash\n" in out
     assert "window      none: its flows follow the rows at once\n" in out and "moving" not in out
+    assert "\npackets     -\nbytes       -\n" in out
+
+
+def test_what_no_plane_told_is_no_zero(daemon):
+    daemon.lists = [[row(**UNTOLD, next_hop="unknown"), row(**DRAINED)]]
+    out = [line.split() for line in daemon.cli("backend", "list")[1].splitlines()]
+    assert out[1] == "web b1 198.51.100.7 draining 100 0 0.0 % - - - - - - unknown".split()
+    assert out[2] == "web b1 198.51.100.7 drained 100 0 0.0 % 0 0 0 - 7 700 reachable".split()
+    daemon.answers["vip.list"] = {"vips": [{k: VIP[k] for k in VIP if k not in UNTOLD}], "planes": 0}
+    line = daemon.cli("vip", "list")[1].splitlines()[1].split()
+    assert line == "web 192.0.2.1:80/tcp ipip 0 150 65537 - - follow answer drop".split()
 
 
 def test_diff_tells_what_is_cut(daemon, tmp_path):
@@ -423,6 +485,21 @@ def test_diff_tells_what_is_cut(daemon, tmp_path):
 plan: 2 changed, 1 removed. Nothing applied.
 """
     assert json.loads(daemon.cli("-j", "config", "diff", path)[1])["changes"][1] == cut
+
+
+def test_show_warns_of_what_the_text_does_not_say(daemon):
+    item = {"vip": "web", "backend": "198.51.100.7", "admin": "enabled", "weight": 200, "state": "present", "listed": True}
+    daemon.answers["config.show"] = {"generation": 1, "config": {"version": 1}, "overlay": [
+        item, {**item, "admin": "drained"}, {**item, "state": "removed"}, {**item, "admin": "drained", "state": "leaving"},
+        {**item, "state": "leaving", "listed": False}]}
+    code, out, err = daemon.cli("config", "show")
+    assert (code, json.loads(out)) == (0, {"version": 1})
+    assert err == """warning: not in this text: web backend 198.51.100.7 is set, weight 200
+warning: not in this text: web backend 198.51.100.7 is drained, weight 200
+warning: web backend 198.51.100.7 was removed at run time, and this text still has it: it stays removed when it is applied
+warning: web backend 198.51.100.7 is being removed at run time, and this text still has it: the removal goes on when it is applied
+warning: not in this text: web backend 198.51.100.7, gone when nothing holds it any more
+"""
 
 
 # --- over the real fairleadd ---
@@ -543,6 +620,30 @@ def test_an_undrain_ends_the_wait_of_another(two):
         two.ok("backend", "undrain", "b1")
         assert process.wait(10) == 1
         assert "it was given its share again" in process.stdout.read()
+
+
+def test_a_backend_that_another_removes_ends_the_wait(two):
+    for plane in two.planes.values():
+        plane.holds["198.51.100.7"] = HELD
+    with waiting(two, "drain", "b1", "--wait", "1m") as process:
+        looked_at(two.planes["plane0"], 2)
+        two.ok("backend", "remove", "b1", "--now", "--yes")
+        assert process.wait(10) == 1
+        assert "b1 was removed from VIP 192.0.2.1:80/tcp meanwhile by another change" in process.stdout.read()
+
+
+def test_all_planes_away_are_named(two):
+    two.ok("backend", "drain", "b1")
+    for plane in two.planes.values():
+        plane.stop()
+    wait_until(lambda: all("is the plane running" in two.status_of(name)["error"] for name in two.planes), 10, "they are away")
+    code, out, _ = two.cli("backend", "drain", "b1", "--wait", "1s")
+    assert code == 1 and "no flow counted" not in out and "web: no plane in sync told what it holds\n" in out
+    for name in two.planes:
+        assert f"plane {name} is not in sync (connecting: " in out
+    shown = two.ok("backend", "list")["backends"][0]
+    assert not {"rows", "rows_leaving", "flows", "idle_ms", "packets", "bytes"} & set(shown) and shown["next_hop"] == "unknown"
+    assert not {"packets", "bytes"} & set(two.ok("vip", "list")["vips"][0]) | {"packets"} & set(two.ok("vip", "show", "web"))
 
 
 def test_weights_go_up_by_steps(two):

@@ -6,13 +6,14 @@ one running and type the commands of the README's worked example, and those of d
 but for numbers.
 """
 
+import json
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from lab import BUILD, TOP
+from lab import BUILD, TOP, wait_until
 
 QUICKSTART = TOP / "tools" / "quickstart"
 
@@ -82,6 +83,7 @@ def examples_of(document):
 
 def shape(text):
     """Output with everything that differs from run to run masked."""
+    text = re.sub(r"/tmp/fairlead-quickstart\.\w+", "DIR", text)
     text = re.sub(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", "M", text)
     text = re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{16}\b", "H", text)
     text = re.sub(r"[0-9][0-9.,]*", "N", text)
@@ -90,8 +92,8 @@ def shape(text):
 
 def typed(kept, command):
     """What a command prints, with the aliases of the cluster."""
-    aliases = re.findall(r"^ +(alias (?:fairlead|curl)='.*')$", kept, re.MULTILINE)
-    assert len(aliases) == 2
+    aliases = re.findall(r"^ +(alias \w+='.*')$", kept, re.MULTILINE)
+    assert len(aliases) == 4
     words = "\n".join(["shopt -s expand_aliases", *aliases, command])
     result = subprocess.run(["bash", "-c", words], capture_output=True, text=True, timeout=100, check=False, cwd=TOP)
     return result.stdout + result.stderr
@@ -105,6 +107,19 @@ def test_the_worked_examples_are_what_they_print(kept):
     for command, expected in examples:
         output = typed(kept, command)
         assert expected is None or shape(output) == shape(expected), command
+
+
+@pytest.mark.parametrize("again", ["restart_plane", "restart_fairleadd"])
+def test_what_keep_prints_restarts(kept, again):
+    def of_plane(member):
+        planes = json.loads(typed(kept, "fairlead -j status 2>/dev/null || echo '{}'").splitlines()[-1]).get("planes", [{}])
+        return planes[0].get(member)
+
+    before = wait_until(lambda: (of_plane("since_ms") or 0) > 3000 and of_plane("since_ms"), 10, "a while in sync")
+    typed(kept, again)
+    wait_until(lambda: of_plane("in_sync") and of_plane("since_ms") < before, 15, "in sync, anew")
+    download = re.search(r"^ +(curl --limit-rate .*)$", kept, re.MULTILINE).group(1)
+    assert typed(kept, f"{download} -s --max-time 10 -r 0-99 -w '%{{http_code}} %{{size_download}}'") == "206 100"
 
 
 def test_the_readme_commands_exist():

@@ -258,7 +258,7 @@ START_TEST(test_model_carries_runtime_settings_over)
 	from = edited(from, &(struct model_edit){ .kind = MODEL_DRAIN, .backend = "b1" });
 	from = edited(from,
 		      &(struct model_edit){ .kind = MODEL_WEIGHT, .backend = "b2", .weight = 3 });
-	ck_assert_int_eq(model_carry(from, to, kept), 0);
+	ck_assert_int_eq(model_carry(from, to, &(struct model_notes){ kept, NULL }), 0);
 	ck_assert_int_eq(cJSON_GetArraySize(kept), 2);
 	ck_assert_uint_eq(model_weight(&to->vips[0].backends[0]), 100);
 	ck_assert_uint_eq(model_weight(&to->vips[0].backends[1]), 0);
@@ -279,7 +279,7 @@ START_TEST(test_model_carry_ends_what_the_file_says_too)
 
 	from = edited(from,
 		      &(struct model_edit){ .kind = MODEL_WEIGHT, .backend = "b1", .weight = 3 });
-	ck_assert_int_eq(model_carry(from, to, kept), 0);
+	ck_assert_int_eq(model_carry(from, to, &(struct model_notes){ kept, NULL }), 0);
 	ck_assert_int_eq(cJSON_GetArraySize(kept), 0);
 	ck_assert(!to->vips[0].backends[0].reweighted);
 	cJSON_Delete(kept);

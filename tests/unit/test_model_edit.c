@@ -53,7 +53,7 @@ carry(struct config **config, const char *text)
 	cJSON *kept = cJSON_CreateArray();
 	int count;
 
-	ck_assert_int_eq(model_carry(*config, to, kept), 0);
+	ck_assert_int_eq(model_carry(*config, to, &(struct model_notes){ kept, kept }), 0);
 	count = cJSON_GetArraySize(kept);
 	cJSON_Delete(kept);
 	config_destroy(*config);
@@ -61,18 +61,20 @@ carry(struct config **config, const char *text)
 	return count;
 }
 
-/* The one sentence about a new configuration; NULL: none. */
+/* The one sentence about a new configuration, of what it cuts; NULL: none. */
 static void
 expect_said(struct config *from, const char *text, const char *words)
 {
 	struct config *to = config_text_good(text);
-	cJSON *kept = cJSON_CreateArray();
+	struct model_notes notes = { cJSON_CreateArray(), cJSON_CreateArray() };
 
-	ck_assert_int_eq(model_carry(from, to, kept), 0);
-	ck_assert_int_eq(cJSON_GetArraySize(kept), words != NULL);
+	ck_assert_int_eq(model_carry(from, to, &notes), 0);
+	ck_assert_int_eq(cJSON_GetArraySize(notes.kept), 0);
+	ck_assert_int_eq(cJSON_GetArraySize(notes.cuts), words != NULL);
 	if (words != NULL)
-		CHECK(strstr(kept->child->valuestring, words) != NULL);
-	cJSON_Delete(kept);
+		CHECK(strstr(notes.cuts->child->valuestring, words) != NULL);
+	cJSON_Delete(notes.kept);
+	cJSON_Delete(notes.cuts);
 	config_destroy(to);
 }
 
@@ -161,7 +163,6 @@ START_TEST(test_model_edit_another_table_is_told_and_refused)
 	expect_said(config, WEB_OF("251", "tcp", B1), NULL);
 	expect_said(config, WEB_OF("509", "tcp", B1), "web: table_size 251 -> 509 is another");
 	ck_assert_int_eq(check_cuts(config, WEB_OF("251", "tcp", B1)), 0);
-	ck_assert_int_eq(check_cuts(config, CONFIG_TEXT("")), 0);
 	ck_assert_int_eq(check_cuts(config, WEB_OF("509", "tcp", B1)), -EPERM);
 	ck_assert_uint_eq(errors.count, 1);
 	ck_assert_str_eq(errors.items[0].code, "cuts_connections");
@@ -170,6 +171,36 @@ START_TEST(test_model_edit_another_table_is_told_and_refused)
 	config = served(WEB_OF("251", "udp", B1));
 	expect_said(config, WEB_OF("509", "udp", B1), NULL);
 	ck_assert_int_eq(check_cuts(config, WEB_OF("509", "udp", B1)), 0);
+	config_destroy(config);
+}
+END_TEST
+
+#define DNS_OF_B1                                                                       \
+	"{\"name\":\"dns\",\"address\":\"192.0.2.2\",\"port\":53,\"protocol\":\"udp\"," \
+	"\"backends\":[" B1 "]}"
+
+START_TEST(test_model_edit_nothing_left_to_serve_is_refused)
+{
+	struct config *config = config_text_good(CONFIG_TEXT(CONFIG_WEB(B1) "," DNS_OF_B1));
+
+	/* No plane has it yet. */
+	ck_assert_int_eq(check_cuts(config, CONFIG_TEXT("")), 0);
+	config_destroy(config);
+	config = served(CONFIG_TEXT(CONFIG_WEB(B1) "," DNS_OF_B1));
+	/* One that goes is told, not refused. */
+	ck_assert_int_eq(check_cuts(config, CONFIG_TEXT(DNS_OF_B1)), 0);
+	ck_assert_int_eq(check_cuts(config, CONFIG_TEXT("")), -EPERM);
+	ck_assert_uint_eq(errors.count, 1);
+	ck_assert_str_eq(errors.items[0].code, "cuts_connections");
+	CHECK(strstr(errors.items[0].message, "no VIP: web and 1 more would be") != NULL);
+	config_destroy(config);
+	/* Also where flows are not tracked. */
+	config = served(CONFIG_TEXT(DNS_OF_B1));
+	ck_assert_int_eq(check_cuts(config, CONFIG_TEXT("")), -EPERM);
+	CHECK(strstr(errors.items[0].message, "no VIP: dns would be") != NULL);
+	config_destroy(config);
+	config = config_text_good(CONFIG_TEXT(""));
+	ck_assert_int_eq(check_cuts(config, CONFIG_TEXT("")), 0);
 	config_destroy(config);
 }
 END_TEST
@@ -183,7 +214,7 @@ START_TEST(test_model_edit_backends_without_room_to_leave_are_told)
 	expect_said(config, WEB_OF("251", "tcp", B1), NULL);
 	to->vips[0].table_size = 2 * CONTROL_ROWS_PER_BACKEND_MIN - 1;
 	config->vips[0].table_size = to->vips[0].table_size;
-	ck_assert_int_eq(model_carry(config, to, kept), 0);
+	ck_assert_int_eq(model_carry(config, to, &(struct model_notes){ NULL, kept }), 0);
 	ck_assert_uint_eq(to->vips[0].backend_count, 1);
 	ck_assert_int_eq(cJSON_GetArraySize(kept), 1);
 	CHECK(strstr(kept->child->valuestring, "web: backend b2: removed at once") != NULL);
@@ -310,7 +341,7 @@ END_TEST
 
 #define B2_OF_70 "{\"name\":\"b2\",\"address\":\"198.51.100.8\",\"weight\":70}"
 
-START_TEST(test_model_edit_ramp_goes_in_equal_steps_and_ends)
+START_TEST(test_model_edit_ramp_follows_its_line_and_ends)
 {
 	struct config *config = served(CONFIG_TEXT(CONFIG_WEB(B1 "," B2)));
 	struct model_edit step = { .kind = MODEL_RAMP_STEP };
@@ -383,12 +414,13 @@ main(void)
 	const TTest *const tests[] = { test_model_edit_carry_keeps_what_leaves,
 				       test_model_edit_carry_cuts_what_need_not_wait,
 				       test_model_edit_another_table_is_told_and_refused,
+				       test_model_edit_nothing_left_to_serve_is_refused,
 				       test_model_edit_backends_without_room_to_leave_are_told,
 				       test_model_edit_leaving_ones_fit_the_table,
 				       test_model_edit_remove_drop_and_undrain,
 				       test_model_edit_last_backend_counts_what_leaves,
 				       test_model_edit_ramp_fits_a_history,
-				       test_model_edit_ramp_goes_in_equal_steps_and_ends,
+				       test_model_edit_ramp_follows_its_line_and_ends,
 				       test_model_edit_ramp_of_the_last_backend_needs_force,
 				       NULL };
 

@@ -51,7 +51,7 @@ served_model(void)
 
 	model_adopt(model, model->config, before.now_ms - 2000000);
 	model_was_served(model);
-	ck_assert_int_eq(model_carry(model->config, to, kept), 0);
+	ck_assert_int_eq(model_carry(model->config, to, &(struct model_notes){ kept, kept }), 0);
 	cJSON_Delete(kept);
 	model_adopt(model, to, before.now_ms - 900000);
 	edit(model, (struct model_edit){ .kind = MODEL_UNDRAIN, .backend = "b8" },
@@ -86,7 +86,7 @@ print(const struct model *model, const struct state_clock *clock, struct json_bu
 static int
 take(struct model *model, const struct state_clock *clock, const char *text, cJSON *notes)
 {
-	const struct state_source source = { text, strlen(text), &errors, notes };
+	const struct state_source source = { text, strlen(text), &errors, notes, notes };
 	int r;
 
 	errors.count = errors.dropped = 0;
@@ -332,7 +332,7 @@ START_TEST(test_state_text_without_memory_fails_cleanly)
 	for (uint32_t nth = 1; failed; nth++) {
 		struct model *model = model_of(WEB);
 		cJSON *notes = cJSON_CreateArray();
-		const struct state_source source = { text.bytes, text.size, &errors, notes };
+		const struct state_source source = { text.bytes, text.size, &errors, notes, notes };
 		int r;
 
 		errors.count = 0;
