@@ -53,18 +53,19 @@ struct reload {
 	const char *file;
 };
 
+/* @param log log_notice() or log_warning() */
 static void
-tell_warnings(const char *path, const cJSON *warnings)
+tell_all(const char *path, const cJSON *sentences, void (*log)(const char *format, ...))
 {
 	int left = STATE_NOTES_MAX;
 	const cJSON *item;
 
-	cJSON_ArrayForEach (item, warnings) {
+	cJSON_ArrayForEach (item, sentences) {
 		if (left-- > 0)
-			log_warning("%s: %s", path, item->valuestring);
+			log("%s: %s", path, item->valuestring);
 	}
 	if (left < 0)
-		log_warning("%s: and %d more", path, -left);
+		log("%s: and %d more", path, -left);
 }
 
 static void
@@ -75,7 +76,7 @@ reload_done(struct push_job *job, struct push_result *result)
 	if (result != NULL && result->done && result->unchanged)
 		log_notice("%s: nothing changed", reload->file);
 	if (result != NULL && result->done)
-		tell_warnings(reload->file, result->warnings);
+		tell_all(reload->file, result->warnings, log_warning);
 	for (uint32_t i = 0; result != NULL && !result->done && i < result->errors.count; i++) {
 		char line[CONFIG_LINE_BYTES_MAX];
 
@@ -215,20 +216,6 @@ daemon_on_state_retry(evutil_socket_t fd, short what, void *user)
 	daemon_save(user);
 }
 
-static void
-tell_notes(const char *path, const cJSON *notes)
-{
-	int left = STATE_NOTES_MAX;
-	const cJSON *item;
-
-	cJSON_ArrayForEach (item, notes) {
-		if (left-- > 0)
-			log_notice("%s: %s", path, item->valuestring);
-	}
-	if (left < 0)
-		log_notice("%s: and %d more", path, -left);
-}
-
 /* @p why: what is wrong with the file, and where. */
 static void
 set_state_aside(struct daemon *daemon, const char *why)
@@ -250,8 +237,8 @@ take_state(struct daemon *daemon, const struct state_source *source)
 	char line[CONFIG_LINE_BYTES_MAX];
 	int r = state_text_take(daemon->model, &clock, source);
 
-	tell_notes(path, source->notes);
-	tell_warnings(daemon->config_file, source->cuts);
+	tell_all(path, source->notes, log_notice);
+	tell_all(daemon->config_file, source->cuts, log_warning);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
