@@ -130,53 +130,6 @@ state_file_path(const struct state_file *file)
 
 /* --- reading --- */
 
-/* A file of at most `size` bytes, which it may have grown beyond. */
-static int
-read_all(int fd, char *text, size_t size)
-{
-	size_t done = 0;
-
-	while (done < size) {
-		ssize_t taken = read(fd, text + done, size - done);
-
-		if (taken < 0 && errno == EINTR)
-			continue;
-		if (taken < 0)
-			return -errno;
-		if (taken == 0)
-			break;
-		done += (size_t)taken;
-	}
-	return (int)done;
-}
-
-static int
-read_opened(int fd, char **ret_text, size_t *ret_size)
-{
-	struct stat status;
-	char *text;
-	int r;
-
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	if (!S_ISREG(status.st_mode))
-		return -EINVAL;
-	if (status.st_size > STATE_FILE_BYTES_MAX)
-		return -EFBIG;
-	text = malloc((size_t)status.st_size + 1);
-	if (text == NULL)
-		return -ENOMEM;
-	r = read_all(fd, text, (size_t)status.st_size);
-	if (r < 0) {
-		free(text);
-		return r;
-	}
-	text[r] = '\0';
-	*ret_text = text;
-	*ret_size = (size_t)r;
-	return 0;
-}
-
 int
 state_file_read(struct state_file *file, char **ret_text, size_t *ret_size)
 {
@@ -190,7 +143,7 @@ state_file_read(struct state_file *file, char **ret_text, size_t *ret_size)
 		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return errno == ELOOP ? -EINVAL : -errno;
-	r = read_opened(fd, ret_text, ret_size);
+	r = json_read_opened(fd, STATE_FILE_BYTES_MAX, ret_text, ret_size);
 	(void)close(fd);
 	if (r == 0) {
 		file->last.size = 0;

@@ -11,7 +11,7 @@
  * numbers are integers in -(2^53-1) ... 2^53-1 without fraction or exponent; no `\u0000`; no byte
  * order mark. Strings are valid UTF-8 (no lone surrogates, also not by \u).
  *
- * No I/O except json_read_file(). Any thread; no state between calls.
+ * No I/O except json_read_file() and json_read_opened(). Any thread; no state between calls.
  */
 #ifndef PLANE_JSON_H
 #define PLANE_JSON_H
@@ -125,6 +125,9 @@ int json_buffer_put(struct json_buffer *buffer, const char *bytes, size_t size);
  * read().
  */
 int json_read_file(const char *path, char **ret_text, size_t *ret_size);
+
+/** The same of a descriptor, borrowed, that does not block, and of at most @p size_max bytes. */
+int json_read_opened(int fd, size_t size_max, char **ret_text, size_t *ret_size);
 
 /**
  * Check an object against its member table: is an object, no unknown member (the error suggests

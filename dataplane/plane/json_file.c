@@ -15,15 +15,30 @@ enum {
 	FILE_BYTES_FIRST = 4096, /* beyond the size that stat() tells */
 };
 
-/* Reads up to the end of the file. The size stat() tells is a hint only: files grow. */
-static int
-read_all(int fd, size_t size_hint, char **ret_text, size_t *ret_size)
+/* @return the size that it has now; -EINVAL; -EFBIG; or a negative errno. */
+static ssize_t
+regular_size(int fd, size_t size_max)
 {
-	size_t capacity = size_hint + FILE_BYTES_FIRST, size = 0;
-	char *text = malloc(capacity), *larger;
-	ssize_t taken;
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	if (!S_ISREG(status.st_mode))
+		return -EINVAL;
+	return status.st_size > (off_t)size_max ? -EFBIG : (ssize_t)status.st_size;
+}
+
+int
+json_read_opened(int fd, size_t size_max, char **ret_text, size_t *ret_size)
+{
+	ssize_t taken = regular_size(fd, size_max); /* a hint only: files grow */
+	size_t capacity = (size_t)taken + FILE_BYTES_FIRST, size = 0;
+	char *text, *larger;
 	int r = -ENOMEM;
 
+	if (taken < 0)
+		return (int)taken;
+	text = malloc(capacity);
 	while (text != NULL) {
 		taken = read(fd, text + size, capacity - 1 - size);
 		if (taken < 0 && errno == EINTR)
@@ -33,7 +48,7 @@ read_all(int fd, size_t size_hint, char **ret_text, size_t *ret_size)
 			break;
 		size += (size_t)taken;
 		r = -EFBIG;
-		if (size > JSON_FILE_BYTES_MAX)
+		if (size > size_max)
 			break;
 		if (size < capacity - 1)
 			continue;
@@ -57,21 +72,13 @@ read_all(int fd, size_t size_hint, char **ret_text, size_t *ret_size)
 int
 json_read_file(const char *path, char **ret_text, size_t *ret_size)
 {
-	struct stat status;
 	int fd, r;
 
 	/* Not blocking: a FIFO without a writer would hold the caller for ever. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &status) < 0)
-		r = -errno;
-	else if (!S_ISREG(status.st_mode))
-		r = -EINVAL;
-	else if (status.st_size > JSON_FILE_BYTES_MAX)
-		r = -EFBIG;
-	else
-		r = read_all(fd, (size_t)status.st_size, ret_text, ret_size);
+	r = json_read_opened(fd, JSON_FILE_BYTES_MAX, ret_text, ret_size);
 	(void)close(fd);
 	return r;
 }

@@ -11,6 +11,7 @@
 
 enum {
 	NOBODY = 16,   /* once in so many */
+	OWNED = 3,     /* of VIPs whose packets are the host's else: once in so many not */
 	STRANGERS = 8, /* entries in a bucket, at most */
 	FINGERPRINT_SHIFT = 64 - 34,
 };
@@ -61,6 +62,14 @@ random_backend(struct aim *aim)
 	return random_below(&aim->random, aim->world->vips[aim->vip].backend_count);
 }
 
+static bool
+is_nobodys(struct aim *aim)
+{
+	if (aim->world->vips[aim->vip].no_backend == MODEL_NO_BACKEND_HOST)
+		return !random_chance(&aim->random, OWNED);
+	return random_chance(&aim->random, NOBODY);
+}
+
 static void
 make_row(struct aim *aim)
 {
@@ -71,9 +80,9 @@ make_row(struct aim *aim)
 	if (random_chance(&aim->random, 3) || state->row_count == WORLD_MOVING_MAX ||
 	    model_find_row(state, aim->vip, aim->hash) != NULL)
 		return;
-	if (random_chance(&aim->random, NOBODY))
+	if (is_nobodys(aim))
 		cur = MODEL_NONE;
-	if (random_chance(&aim->random, NOBODY))
+	if (is_nobodys(aim))
 		prev = MODEL_NONE;
 	aim->world->moving[state->row_count++] = (struct model_row){
 		.vip = aim->vip,

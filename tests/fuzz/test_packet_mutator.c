@@ -38,7 +38,7 @@ static struct reach reached[] = {
 	{ "pass_no_vip", 5140, 0 },
 	{ "pass_protocol", 2000, 0 },
 	{ "pass_icmp", 290, 0 },
-	{ "pass_no_backend", 900, 0 },
+	{ "pass_no_backend", 1940, 0 },
 	{ "drop_truncated", 3410, 0 },
 	{ "drop_bad_header", 1840, 0 },
 	{ "drop_bad_length", 6600, 0 },

@@ -189,6 +189,16 @@ START_TEST(test_row_window_may_end_behind_the_wrap)
 }
 END_TEST
 
+START_TEST(test_row_begins_another_window_again)
+{
+	struct fl_window window = fl_window(5, 3);
+
+	ck_assert_uint_eq(fl_row_again(0x0100100000010002, &window, 0x0800), 0x0100085300010002);
+	ck_assert_uint_eq(fl_row_again(0x02001000ffff0002, &window, 0x2000), 0x02002053ffff0002);
+	ck_assert_uint_eq(fl_row_again(0x00000000ffff0002, &window, 0x0800), 0x00000000ffff0002);
+}
+END_TEST
+
 /* --- the timer --- */
 
 START_TEST(test_row_timer_makes_one_step_of_a_row_that_is_due)
@@ -251,6 +261,7 @@ main(void)
 				       test_row_t8_new_owner_died,
 				       test_row_without_a_window_is_stable_at_once,
 				       test_row_window_may_end_behind_the_wrap,
+				       test_row_begins_another_window_again,
 				       test_row_timer_makes_one_step_of_a_row_that_is_due,
 				       test_row_timer_leaves_a_stable_row,
 				       test_row_timer_without_a_window_is_stable_at_once,
