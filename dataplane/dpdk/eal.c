@@ -154,9 +154,3 @@ eal_start(const struct config *config, struct failure *failure)
 		log_last_complaint()[0] != '\0' ? log_last_complaint() : "no reason given",
 		rte_strerror(rte_errno));
 }
-
-void
-eal_stop(void)
-{
-	(void)rte_eal_cleanup();
-}

@@ -13,8 +13,11 @@
 /** lcore of worker @p i. */
 #define EAL_WORKER_LCORE(i) ((i) + 1)
 
-/** Once in a process. Moves the calling thread to the main core. @return 0; -1. */
+/**
+ * Once in a process, whose end is the environment's end too: nothing of it is outside the process,
+ * and rte_eal_cleanup() would unmap memory that DPDK's interrupt thread still reads. Moves the
+ * calling thread to the main core. @return 0; -1.
+ */
 int eal_start(const struct config *config, struct failure *failure);
-void eal_stop(void);
 
 #endif

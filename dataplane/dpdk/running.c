@@ -275,8 +275,6 @@ running_stop(struct running *running)
 		(void)close(running->steer_object);
 	guard_close(running->guard);
 	running->guard = NULL;
-	if (running->eal)
-		eal_stop();
 	running->eal = false;
 	tables_file_close(&running->tables);
 }

@@ -8,6 +8,7 @@ turn, from a TAP that the test writes frames to (or the kernel does: ping).
 
 import json
 import os
+import signal
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
@@ -40,10 +41,15 @@ class MemifLab(PlaneLab):
         return process, rpc, wire
 
     def stop_both(self, process):
-        """The peer first: DPDK 22.11's memif server frees its listener while it still listens, and a peer that comes
-        again in that moment brings it down."""
-        self.stop(self.peer)
-        return self.stop(process)
+        """The peer is frozen, not ended, while the plane stops. In DPDK 22.11 a memif connection that ends under a
+        plane at work unmaps the rings that a worker may just be reading, and a peer that connects again finds the
+        listener freed."""
+        self.peer.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.peer.pid, os.WSTOPPED | os.WNOWAIT)
+        try:
+            return self.stop(process)
+        finally:
+            self.peer.send_signal(signal.SIGCONT)
 
     def connect(self, wire, rpc):
         """The two sides find each other in their own time: offer frames until both workers saw one."""
