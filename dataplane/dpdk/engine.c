@@ -21,7 +21,7 @@ enum {
 	WAIT_US = 20,
 	HANG_REPORT_S = 1,
 	HANG_S_MAX = 30, /* then the plane gives up: what is retired can never be used again */
-	COUNT_US_MAX = 100 * 1000,
+	COUNT_US_MAX = 1000 * 1000,
 };
 
 static struct fl_worker *

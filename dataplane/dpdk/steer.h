@@ -16,7 +16,7 @@
 #include "../plane/pin_directory.h"
 #include "steering_maps.h"
 
-enum { STEER_WAIT_MS_MAX = 500 }; /**< for the queue of a process that was killed */
+enum { STEER_WAIT_MS_MAX = 3000 }; /**< for the queue of a process that was killed */
 
 /** A port's program, once the driver attached it. */
 struct steer_port {

@@ -43,14 +43,14 @@ class Daemon:
 
     def wait_log(self, text, count=1):
         with self.changed:
-            seen = self.changed.wait_for(lambda: "".join(self.lines).count(text) >= count, 10)
+            seen = self.changed.wait_for(lambda: "".join(self.lines).count(text) >= count, 30)
             assert seen, f'"{text}" is not {count} times in the log:\n{"".join(self.lines)}'
 
     def end(self, number=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(number)
-        code = self.process.wait(10)
-        self.reader.join(10)
+        code = self.process.wait(30)
+        self.reader.join(30)
         self.process.stderr.close()
         return code
 
@@ -133,7 +133,7 @@ class Control:
 
     def in_sync(self, *names):
         for name in names or self.planes:
-            wait_until(lambda n=name: self.status_of(n)["in_sync"], 10, f"{name} in sync")
+            wait_until(lambda n=name: self.status_of(n)["in_sync"], 30, f"{name} in sync")
 
 
 def web(*backends, **members):

@@ -170,11 +170,9 @@ class PlaneLab(Lab):
 
         def serves():
             assert process.poll() is None, self.log(log)
-            try:
-                return Rpc(self.dir / f"{name}.sock")
-            except (FileNotFoundError, ConnectionRefusedError):
-                return None
-        return process, wait_until(serves, 20, f"{name} serving:\n{self.log(log)}")
+            return " serves " in self.log(log)
+        wait_until(serves, 30, f"{name} serving")
+        return process, Rpc(self.dir / f"{name}.sock")
 
     def start_to_fail(self, name="plane0", argv=(), **more):
         """Run fairlead-dpdk, which must end by itself: exit code and what it said."""

@@ -25,7 +25,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("FAIRLEAD_BUILD", TOP / "build"))
-STOP_SECONDS = 5
+STOP_SECONDS = 30
 
 
 def program(name):
@@ -184,10 +184,11 @@ def wait_until(predicate, seconds, what):
     """Try until it gives something true, and return that; an AssertionError names @p what otherwise."""
     deadline = time.monotonic() + seconds
     while True:
+        is_late = time.monotonic() >= deadline
         value = predicate()
         if value:
             return value
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        assert not is_late, f"not within {seconds} s: {what}"
         # nothing to wait on: the predicate asks another process
         time.sleep(0.02)
 
@@ -203,7 +204,7 @@ class RpcError(AssertionError):
 class Rpc:
     """A JSON-RPC 2.0 client on a Unix socket, for tests that speak to a plane or the control daemon directly."""
 
-    def __init__(self, path, timeout=10):
+    def __init__(self, path, timeout=30):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
         self.socket.connect(str(path))
@@ -287,11 +288,11 @@ class LineServer:
 
     def stop(self):
         """The socket and all connections go."""
-        listener, self.listener = self.listener, None
-        if listener is not None:
+        if self.listener is not None:
+            os.unlink(self.path)  # first: another thread may make the next one as soon as this one is no more
+            listener, self.listener = self.listener, None
             listener.shutdown(socket.SHUT_RDWR)
             listener.close()
-            os.unlink(self.path)
         self.drop_connections()
 
     def drop_connections(self):
@@ -307,7 +308,7 @@ class LineServer:
         with self.changed:
             return sum(1 for call in self.calls if call[0] == method)
 
-    def wait_for(self, predicate, seconds=10):
+    def wait_for(self, predicate, seconds=30):
         """Until it is true of the server; looked at after each request."""
         with self.changed:
             assert self.changed.wait_for(lambda: predicate(self), seconds), f"{self}: not reached in {seconds} s"

@@ -125,9 +125,9 @@ broken(struct drive *drive, struct connection *connection, const char *how)
 	(void)getsockname(connection->fd, (struct sockaddr *)&from, &bytes);
 	printf("{\"broken\":\"%s\",\"backend\":\"%s\",\"connection\":%u,\"is_long\":%s,\"blocks\":%"
 	       "lu,"
-	       "\"age_ms\":%lu,\"silent_ms\":%lu,\"from\":\"%s\",\"to\":\"%s\"}\n",
+	       "\"at_ms\":%lu,\"age_ms\":%lu,\"silent_ms\":%lu,\"from\":\"%s\",\"to\":\"%s\"}\n",
 	       how, connection->owner < 0 ? "" : drive->backends[connection->owner].name,
-	       connection->id, connection->is_long ? "true" : "false", connection->number,
+	       connection->id, connection->is_long ? "true" : "false", connection->number, now / MS,
 	       (now - connection->opened_ns) / MS, (now - connection->sent_ns) / MS,
 	       address_text(&from, text, sizeof text), address_text(connection->to, to, sizeof to));
 	drive->broken++;

@@ -38,7 +38,7 @@ def test_each_change_is_one_line_with_who_and_what(two):
     two.ok("backend", "undrain", "b1", "--vip", "web")
     two.ok("backend", "weight", "b2", 70)
     two.ok("backend", "weight", "b2", 70)
-    two.ok("backend", "weight", "b2", 1070, "--over", "1000s", "--yes")
+    two.ok("backend", "weight", "b2", 1070, "--over", "86400s", "--yes")
     two.ok("backend", "remove", "b2", "--now", "--yes")
     new = two.write(two.config([web(name="w2"), dns()]), "new.json")
     two.ok("config", "apply", new)
@@ -49,7 +49,7 @@ def test_each_change_is_one_line_with_who_and_what(two):
         f"3 serves: {ME}backend undrain b1 --vip web (web: weight of {B1} from 0 to 100)",
         f"4 serves: {ME}backend weight b2 70 (web: weight of {B2} from 50 to 70)",
         f"4 still serves: {ME}backend weight b2 70 (nothing on the planes)",
-        f"4 still serves: {ME}backend weight b2 1070 --over 1000s --yes (nothing on the planes)",
+        f"4 still serves: {ME}backend weight b2 1070 --over 86400s --yes (nothing on the planes)",
         f"5 serves: {ME}backend remove b2 --now --yes (1 VIP changed: web)",
         f"6 serves: {ME}config apply {new} (1 VIP added: dns)",
         f"7 serves: by SIGHUP: {two.file} again (1 VIP removed: w2)",
@@ -77,6 +77,7 @@ def test_many_at_once_are_named_in_part(control):
     control.ok("config", "apply", "-", stdin=json.dumps(control.config([web(many[0]), *vips])))
     control.daemon.wait_log(": VIP web: 19 backends that were leaving are removed: 10.0.0.")
     control.ok("backend", "weight", "10.0.0.1", 7)
+    control.daemon.wait_log("and 5 more), digest")
     said = changes(control)
     assert said[0] == (f"2 serves: {ME}config apply stdin (12 VIPs added, 1 changed: web, v2, v3, v4, v5, v6, v7, v8 and 5 more, "
                        "1 plane of the configuration changed)")
@@ -91,6 +92,7 @@ def test_a_line_is_bounded(control):
     with Rpc(control.socket) as rpc:
         rpc.call("config.apply", text=json.dumps(control.config([web(name=f"{i}{'y' * 63}", port=i + 20) for i in range(9)])),
                  file="f\n" * 128)
+    control.daemon.wait_log("config apply")
     line = next(line for line in control.daemon.log().splitlines() if "config apply" in line)
     assert "config apply f?f?" in line and " and 10 more), digest not known" in line and len(line) < 2048
     assert "7yyy" in line and "8yyy" not in line and "xxx" not in line
@@ -160,5 +162,5 @@ def test_uid_of_another_user_is_told(two):
     done = subprocess.run([program("fairlead"), "--socket", two.socket, "backend", "drain", "b1"], user=12345, group=12345,
                           extra_groups=[], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
-    wait_until(lambda: changes(two), 10, "the line")
+    wait_until(lambda: changes(two), 30, "the line")
     assert changes(two)[0].startswith("2 serves: by uid 12345: backend drain b1 (")

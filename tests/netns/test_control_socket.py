@@ -136,7 +136,7 @@ def test_closed_standard_files_of_the_daemon(control):
     process = subprocess.Popen(["sh", "-c", f'exec "$0" --config "$1" --socket "$2" --state-dir "$3" {user} <&- >&- 2>&-',
                                 program("fairleadd"), control.file, control.socket, control.state])
     try:
-        wait_until(lambda: control.cli("status")[0] == 0, 10, "answering")
+        wait_until(lambda: control.cli("status")[0] == 0, 30, "answering")
         for number in (0, 1, 2):
             assert os.readlink(f"/proc/{process.pid}/fd/{number}") == "/dev/null"
         control.in_sync()
@@ -149,7 +149,7 @@ def test_plane_socket_that_is_no_socket_is_told(control):
     (control.dir / "plane0.sock").touch()
     control.planes["plane0"] = ScriptedPlane(str(control.dir / "plane0.sock"), "plane0")
     control.start()
-    wait_until(lambda: "is no socket" in control.status_of("plane0")["error"], 10, "said so")
+    wait_until(lambda: "is no socket" in control.status_of("plane0")["error"], 30, "said so")
 
 
 def test_hangup_applies_the_file_again(two):
@@ -243,7 +243,7 @@ def test_client_65_is_told(two):
     for client, lines in clients:
         lines.close()
         client.close()
-    wait_until(lambda: two.cli("status")[0] == 0, 10, "places are free again")
+    wait_until(lambda: two.cli("status")[0] == 0, 30, "places are free again")
 
 
 def test_client_that_leaves_in_the_middle(two):
@@ -255,7 +255,7 @@ def test_client_that_leaves_in_the_middle(two):
         lines.close()
         client.close()
     two.planes["plane0"].wait_for(lambda p: p.generation == 2)
-    wait_until(lambda: two.ok("status")["generation"] == 2, 10, "the daemon heard of the commit")
+    wait_until(lambda: two.ok("status")["generation"] == 2, 30, "the daemon heard of the commit")
 
 
 def test_too_many_calls_and_changes_at_once(two):

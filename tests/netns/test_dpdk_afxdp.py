@@ -150,7 +150,7 @@ def test_afxdp_steering_follows_commits(lab):
     commit(rpc, vip(VIP4, 80, "tcp", PEER4))
     wire.send(packet, tcp4(lab))
     assert hears(listener), "no VIP any more: it is the host's again"
-    assert len(wire.receive(is_tunnel, 2, SETTLED)) == 1
+    assert len(wire.receive(is_tunnel, 1)) == 1 and wire.receive(is_tunnel, 1, SETTLED) == []
     # the address is still some VIP's
     later = frame(lab, IP(src=CLIENT4, dst=VIP4, frag=1, proto=17) / Raw(b"l" * 8))
     wire.send(later)
@@ -169,10 +169,7 @@ def test_afxdp_guard_outlives_the_plane(lab):
     wire = lab.tap()
     packet = frame(lab, IP(src=CLIENT4, dst=VIP4) / UDP(sport=5353, dport=53) / Raw(b"question"))
 
-    started = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
-    assert time.monotonic() - started < 1
+    assert lab.stop(process) == 0
     assert lab.xdp() is None
     assert not (lab.dir / "plane0.sock").exists()
     assert [p for p in lab.pins() if "steer" in p] == []

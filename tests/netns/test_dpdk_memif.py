@@ -27,6 +27,8 @@ class MemifLab(PlaneLab):
 
     def start_both(self, **port):
         self.namespace("far")
+        # no packet but a test's: it waits for counts
+        self.run("far", ["sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"])
         memif = self.dir / "memif.sock"
         process, rpc = self.start(
             cores={"main": 0, "workers": list(range(min(QUEUES, os.cpu_count())))},

@@ -7,10 +7,12 @@ again here, from docs/formats.md 6 and 7. The VIPs are on the balancer's lo with
 """
 
 import json
+import math
 import signal
 import socket
 import struct
 import subprocess
+import time
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
@@ -212,10 +214,11 @@ def test_packets_too_big_are_told_at_a_limited_rate(lab):
     _, rpc = lab.start(icmp_rate=1, icmp_burst=3)
     commit(rpc, vip(VIP4, 53, "udp", PEER4))
     wire = lab.tap()
+    began = time.monotonic()
     wire.send(*(frame(lab, udp4(size=1453, port=1000 + i)) for i in range(20)))
     wait_until(lambda: sum(verdicts(rpc).values()) == 20, 10, "twenty packets counted")
     told = verdicts(rpc)["answer_too_big"]
-    assert 3 <= told <= 5, "the burst, the first of the rate, and one of a slow second"
+    assert 3 <= told <= 4 + math.ceil(time.monotonic() - began), "the burst, the first of the rate, and one a second"
     assert {e["event"]: e["count"] for e in rpc.call("plane.stats")["events"]}["answer_limited"] == 20 - told
 
 
@@ -245,7 +248,7 @@ def test_packets_without_backend(lab):
     listener, other, wire = udp_listener(lab, VIP4, 53), udp_listener(lab, IN_PREFIX4, 53), lab.tap()
     wire.send(frame(lab, udp4()), frame(lab, udp4(address=IN_PREFIX4)))
     assert hears(listener) and not hears(other, SETTLED)
-    assert verdicts(rpc) == {"drop_no_backend": 1}
+    wait_until(lambda: verdicts(rpc) == {"drop_no_backend": 1}, 10, "the drop, and nothing else")
     commit(rpc, vip(VIP4, 53, "udp", PEER4, no_backend="host"))
     wire.send(frame(lab, udp4()))
     assert len(wire.receive(is_tunnel, 1)) == 1 and not hears(listener, SETTLED)
@@ -258,7 +261,7 @@ def test_packets_are_the_hosts_when_the_rows_are_nobodys(lab):
     process, rpc = lab.start()
 
     def web(weight):
-        served = vip(VIP4, 53, "udp", PEER4, no_backend="host", window_s=1)
+        served = vip(VIP4, 53, "udp", PEER4, no_backend="host", window_s=3)
         served["backends"][0]["weight"] = weight
         return served
     commit(rpc, web(1))
@@ -302,7 +305,8 @@ def test_packets_guarded_while_no_plane_serves(lab):
                   frame(lab, udp4(to=8100, address=IN_PREFIX4)), frame(lab, IP(src=CLIENT4, dst=VIP4) / ICMP(id=6)))
         assert hears(outside), "not a VIP's"
         assert not hears(inside_range, SETTLED), "the guard lets VIP traffic through"
-        assert sorted(f[38:40] for f in wire.receive(answers(1), 2, SETTLED)) == [bytes((0, i)) for i in echoes]
+        assert sorted(f[38:40] for f in wire.receive(answers(1), len(echoes))) == [bytes((0, i)) for i in echoes]
+        assert wire.receive(answers(1), 1, SETTLED) == []
 
     process.send_signal(signal.SIGKILL)
     process.wait()

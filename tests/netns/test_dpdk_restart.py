@@ -63,7 +63,7 @@ def backends_of_flows(lab, wire):
     sent = packets()
     wire.send(*[Ether(dst=lab.lb_mac, src=lab.peer_mac) / packet for packet in sent.values()])
     went = {}
-    for frame in wire.receive(is_tunnel, len(sent), 5):
+    for frame in wire.receive(is_tunnel, len(sent), 30):
         frame = untagged(frame)
         is6 = frame[12:14] == b"\x86\xdd"
         destination, inner = (frame[38:54], frame[54:]) if is6 else (frame[30:34], frame[34:])

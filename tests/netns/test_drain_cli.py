@@ -134,7 +134,7 @@ def test_at_the_limit_says_what_is_left_of_each_vip(daemon):
                      row(vip_name="done", **DRAINED), row(vip_name="last", rows=9, rows_leaving=0, flows=0)]]
     started = time.monotonic()
     code, out, err = daemon.cli("backend", "drain", "198.51.100.7", "--wait", "2s")
-    assert 1.9 < time.monotonic() - started < 6
+    assert 1.9 < time.monotonic() - started < 20
     assert (code, err) == (1, "")
     assert out.split("\n", 2)[2] == ("198.51.100.7 is not drained after 2s; it goes on:\n"
                                      "web: 1200 rows leaving, 3 flows, last seen 4s ago\n"
@@ -294,7 +294,7 @@ def test_interrupted_it_leaves_the_drain(daemon, number):
     with daemon.running("backend", "drain", "b1", "--wait") as process:
         daemon.wait_for_calls("backend.list", 2)
         process.send_signal(number)
-        assert process.wait(5) == -number  # as a shell expects of a command that Ctrl-C ended
+        assert process.wait(30) == -number  # as a shell expects of a command that Ctrl-C ended
         assert process.stderr.read() == ('fairlead: not waiting any more: the drain of b1 goes on; '
                                          '"fairlead backend undrain b1" ends it\n')
     assert {method for method, _, _ in daemon.calls} == {"backend.drain", "backend.list"}
@@ -305,7 +305,7 @@ def test_interrupted_while_the_daemon_hangs(daemon):
         daemon.wait_for_calls("backend.list", 1)
         with daemon.changed:  # the next look gets no answer
             process.send_signal(signal.SIGINT)
-            assert process.wait(5) == -signal.SIGINT
+            assert process.wait(30) == -signal.SIGINT
         assert json.loads(process.stderr.read())["error"]["code"] == "interrupted"
 
 

@@ -525,10 +525,10 @@ def test_a_directory_that_was_removed_before_its_lock(lab):
     lab.kill(comes_up(lab))
     (lab.dir / "xdp0.sock").unlink()
     late = lab.popen("lb", ["strace", "-qq", "-o", str(lab.dir / "trace"), "-e", "trace=openat,flock",
-                            "-e", "inject=flock:delay_enter=2s", program("fairlead-xdp"), lab.config()], log="late.log")
+                            "-e", "inject=flock:delay_enter=5s", program("fairlead-xdp"), lab.config()], log="late.log")
     wait_until(lambda: "planes/xdp0" in lab.log("trace") if (lab.dir / "trace").exists() else False, 10, "opened")
     lab.detach()
-    assert late.wait(10) == 69 and "was removed by another process at this moment" in lab.log("late.log")
+    assert late.wait(60) == 69 and "was removed by another process at this moment" in lab.log("late.log")
     assert lab.pins() == [] and lab.xdp() is None
     lab.kill(comes_up(lab))
 
