@@ -616,6 +616,7 @@ fairlead_xdp(struct xdp_md *ctx)
 	}
 	if (verdict == FL_FORWARD)
 		count_forwarded(&run, &packet, &decision);
+	barrier_var(verdict); /* kernel 6.1 knows no bound of a copy */
 	if ((uint32_t)verdict < FL_VERDICT_COUNT)
 		run.core->verdicts[verdict]++;
 	return action;

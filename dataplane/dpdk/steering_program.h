@@ -36,11 +36,13 @@ find_vip(void *user, const struct fl_vip_key *key, uint32_t *ret_record)
 	return bpf_map_lookup_elem(&fl_records, key);
 }
 
-/** A global function as those of xdp_steps.h. */
+/** A global function as those of xdp_steps.h. The key comes in registers: kernel 6.1 looks none up
+ * that is in memory of the caller's. */
 __attribute__((noinline)) uint32_t
-find_range(const struct fl_vip_key *key, uint32_t port)
+find_range(uint64_t address_0, uint64_t address_1, uint64_t rest, uint32_t port)
 {
-	const struct fl_vip *page = key == NULL ? NULL : bpf_map_lookup_elem(&fl_records, key);
+	struct fl_vip_key key = { .address.half = { address_0, address_1 }, .rest = rest };
+	const struct fl_vip *page = bpf_map_lookup_elem(&fl_records, &key);
 
 	return page == NULL ? FL_RANGE_NOT_FOUND : fl_page_range(&page->page, (uint16_t)port);
 }
@@ -48,7 +50,7 @@ find_range(const struct fl_vip_key *key, uint32_t port)
 FL_INLINE uint32_t
 find_range_by_call(void *user, const struct fl_vip_key *key, uint16_t port)
 {
-	return find_range(key, port);
+	return find_range(key->address.half[0], key->address.half[1], key->rest, port);
 }
 
 static const struct fl_access record_access = {
