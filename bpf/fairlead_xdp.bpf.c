@@ -616,6 +616,9 @@ fairlead_xdp(struct xdp_md *ctx)
 	}
 	if (verdict == FL_FORWARD)
 		count_forwarded(&run, &packet, &decision);
+	/* a constant on one path and none on another may index nothing without CAP_PERFMON */
+	if (no_perfmon)
+		verdict += run.config->zero;
 	barrier_var(verdict); /* kernel 6.1 knows no bound of a copy */
 	if ((uint32_t)verdict < FL_VERDICT_COUNT)
 		run.core->verdicts[verdict]++;
