@@ -11,7 +11,8 @@
  * fairlead_mss, at egress: lowers the MSS option in SYN and SYN-ACK segments that leave from a
  * VIP, so that what the client then sends still fits once it is encapsulated.
  *
- * Only what kernel 5.15 has is used: the family of a packet is changed by bpf_skb_change_proto().
+ * Only calls that kernel 5.15 has are used: the family of a packet is changed by
+ * bpf_skb_change_proto().
  * Headers are read with bpf_skb_load_bytes(), so it does not matter whether they are linear.
  * Returning TC_ACT_UNSPEC lets filters of others on the same hook see the packet too.
  */

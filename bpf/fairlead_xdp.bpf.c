@@ -12,7 +12,7 @@
 /**
  * Set by the process before it loads: it has no CAP_PERFMON, so the verifier lets no pointer be
  * subtracted from another nor moved by what is not a constant, and length and headers behind others
- * cost calls. Of kernels, 6.12 does not take it and 6.18 does.
+ * cost calls. 6.12's verifier refuses it so, 6.18's takes it.
  */
 const volatile bool no_perfmon = false;
 

@@ -21,7 +21,7 @@ struct xdp_config {
 	uint32_t record_bytes; /**< sum of the sizes of all values */
 	uint32_t vip_count;
 	uint32_t backend_count;
-	uint32_t zero;			/**< and the verifier does not know it */
+	uint32_t zero;			/**< always, but not to the verifier: see fairlead_xdp() */
 	uint32_t ifindex[FL_PORTS_MAX]; /**< by port number; 0: not there */
 	uint64_t generation; /**< of the state that the tables hold; 0: none was committed */
 	uint64_t unused_end[3];

@@ -16,7 +16,8 @@
 #include "../dataplane/plane/process.h"
 
 enum {
-	KERNEL_MAJOR_MIN = 5, /* with KERNEL_MINOR_MIN: what the programs need, and are tested on */
+	/* has all calls that the program makes; of verifiers, 6.1's is the oldest that was tried */
+	KERNEL_MAJOR_MIN = 5,
 	KERNEL_MINOR_MIN = 15,
 };
 

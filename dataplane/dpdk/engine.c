@@ -20,8 +20,8 @@
 enum {
 	WAIT_US = 20,
 	HANG_REPORT_S = 1,
-	HANG_S_MAX = 30, /* then the plane gives up: what is retired can never be used again */
-	COUNT_US_MAX = 1000 * 1000,
+	HANG_S_MAX = 30,    /* then the plane gives up: what is retired can never be used again */
+	COUNT_MS_MAX = 300, /* who asks for counts waits for it */
 };
 
 static struct fl_worker *
@@ -199,12 +199,10 @@ static void
 await_counts(const struct engine *engine)
 {
 	uint64_t token = rte_rcu_qsbr_start(engine->qsbr);
+	uint64_t start = rte_rdtsc(), longest = rte_get_tsc_hz() / 1000 * COUNT_MS_MAX;
 
-	for (uint32_t waited = 0; waited < COUNT_US_MAX; waited += WAIT_US) {
-		if (rte_rcu_qsbr_check(engine->qsbr, token, false) != 0)
-			return;
+	while (rte_rcu_qsbr_check(engine->qsbr, token, false) == 0 && rte_rdtsc() - start < longest)
 		rte_delay_us_sleep(WAIT_US);
-	}
 }
 
 static void

@@ -17,6 +17,7 @@
 
 #include "../plane/interface.h"
 #include "../plane/log.h"
+#include "../plane/loop.h"
 #include "eal.h"
 #include "memory.h"
 #include "ports.h"
@@ -175,14 +176,14 @@ make_queue(const struct ports *ports, const struct port *port, uint16_t queue,
 	uint16_t rx_descriptors = port->config->descriptors;
 	uint16_t tx_descriptors = port->config->descriptors;
 	int node = rte_eth_dev_socket_id(device);
+	int64_t end_ms = loop_now_ms() + STEER_WAIT_MS_MAX;
 	int r = rte_eth_dev_adjust_nb_rx_tx_desc(device, &rx_descriptors, &tx_descriptors);
 
 	if (r < 0)
 		return queue_failed(port, queue, r, failure);
 	r = rte_eth_rx_queue_setup(device, queue, rx_descriptors, (unsigned int)node, NULL,
 				   ports->pools[queue]);
-	for (uint32_t waited = 0; r < 0 && port->config->is_af_xdp && waited < STEER_WAIT_MS_MAX;
-	     waited += TRY_MS) {
+	while (r < 0 && port->config->is_af_xdp && loop_now_ms() < end_ms) {
 		rte_delay_us_sleep(TRY_MS * 1000);
 		r = rte_eth_rx_queue_setup(device, queue, rx_descriptors, (unsigned int)node, NULL,
 					   ports->pools[queue]);

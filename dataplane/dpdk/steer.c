@@ -22,6 +22,7 @@
 #include <linux/if_link.h>
 
 #include "../plane/log.h"
+#include "../plane/loop.h"
 #include "steer.h"
 #include "steering.h"
 #include "xsk_queue.h"
@@ -93,9 +94,10 @@ program_name(int fd, char ret_name[BPF_OBJ_NAME_LEN])
 static int
 wait_for_queue(uint32_t ifindex, uint32_t queue)
 {
+	int64_t end_ms = loop_now_ms() + STEER_WAIT_MS_MAX;
 	int r = xsk_queue_try(ifindex, queue);
 
-	for (uint32_t waited = 0; r == -EBUSY && waited < STEER_WAIT_MS_MAX; waited += TRY_MS) {
+	while (r == -EBUSY && loop_now_ms() < end_ms) {
 		(void)nanosleep(&(struct timespec){ .tv_nsec = TRY_MS * 1000000 }, NULL);
 		r = xsk_queue_try(ifindex, queue);
 	}

@@ -146,7 +146,7 @@ class Cluster(Lab):
         process = self.popen("lb", [program("fairleadd"), "--config", self.config_file,
                                     "--socket", self.control_socket, "--user", USER, "--state-dir", self.dir / "state",
                                     "--group", GROUP], log="fairleadd.log")
-        wait_until(lambda: self.fairlead("status", check=False).returncode == 0, 10,
+        wait_until(lambda: self.fairlead("status", check=False).returncode == 0, 30,
                    "fairleadd answering")
         return process
 

@@ -289,7 +289,7 @@ class LineServer:
     def stop(self):
         """The socket and all connections go."""
         if self.listener is not None:
-            os.unlink(self.path)  # first: another thread may make the next one as soon as this one is no more
+            Path(self.path).unlink(missing_ok=True)  # first: another thread may make the next one as soon as this one is no more
             listener, self.listener = self.listener, None
             listener.shutdown(socket.SHUT_RDWR)
             listener.close()

@@ -40,7 +40,7 @@ SOURCES = 8                # client addresses of each family
 BLOCKS_S_MIN = 2000
 EVENT_PAUSE_S = 0.4, 1.6
 DEAD_S = 4                 # a killed backend comes back after this at least
-GONE_S = 5                 # so late may come what its host says of one that began before: a block is sent again after a while
+GONE_S = 5                 # after its removal one that began before may still be refused: its block is sent again late
 AT_ONCE = {"refused", "reset", "closed"}  # what it says: one that was accepted, but whose first block was under way, is closed
 ALL_KINDS_S = 90           # a run as long has each kind of event
 SAID_MAX = 20              # of what broke
@@ -272,7 +272,8 @@ class Soak:
         """The new one serves what the old one did: drains and weights are in its state directory."""
         self.site.write_config(self.vips())
         self.control.close()
-        self.site.stop(self.daemon, how)
+        code = self.site.stop(self.daemon, how)
+        assert code == (0 if how == signal.SIGTERM else -how), f"fairleadd ended with {code}"
         self.daemon = self.site.start_control()
         return True
 

@@ -253,15 +253,17 @@ def test_plane_that_is_busy_with_a_change_keeps_nobody_waiting(two):
         begin = time.monotonic()
         with Rpc(two.socket, 20) as rpc:  # more than may wait for a plane
             rpc.ask_all(*[("vip.show", {"vip": "web"})] * 60)
-        assert 4.5 < time.monotonic() - begin < 20
+        assert 4.5 < time.monotonic() - begin < 9.5  # less than two
         planes = {p["name"]: p for p in two.ok("status")["planes"]}
         assert planes["plane1"]["error"] == "no answer in time: the plane is busy with a change"
         assert planes["plane1"]["in_sync"] and "received" not in planes["plane1"]
         assert planes["plane0"]["error"] == "" and planes["plane0"]["received"] == 1000
-        begin = time.monotonic()
+        took = []
         for _ in range(70):  # more than LINK_CALLS_MAX, and none is kept waiting any more
-            answer = two.ok("vip", "show", "web")
-        assert time.monotonic() - begin < 40 and answer["planes"] == 1
+            begin = time.monotonic()
+            assert two.ok("vip", "show", "web")["planes"] == 1
+            took.append(time.monotonic() - begin)
+        assert sorted(took)[-3] < 4, "but for a machine that stands still"
         code, error = two.refused("flow", "explain", "--vip", "web", "--src", "203.0.113.9:51515", "--plane", "plane1")
         assert error["message"] == "plane plane1: no answer in time: the plane is busy with a change"
         assert (code, error["code"]) == (75, "busy")
@@ -291,7 +293,7 @@ def test_plane_that_answers_no_question_is_left(two):
     two.planes["plane1"].hang = "plane.stats"
     begin = time.monotonic()
     assert "received" not in two.status_of("plane1")
-    assert 4.5 < time.monotonic() - begin < 20
+    assert 4.5 < time.monotonic() - begin < 9.5  # less than two
     two.daemon.wait_log("no answer to plane.stats within 5000 ms; trying again")
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -91,9 +92,11 @@ def test_a_ramp_is_where_it_must_be(one):
     assert ramp["to"] == 1050 and 900 < ramp["left_s"] <= 1000
     one.ok("backend", "undrain", "b2")
     one.ok("backend", "weight", "b2", 1050, "--over", "5s")
+    begun = time.monotonic()
     kill(one)
     assert '"ramp"' in (one.state / "state.json").read_text()
-    one.start()  # by the time it is there, the time is over
+    wait_until(lambda: time.monotonic() > begun + 5.5, 30, "the ramp's end, with nobody there")
+    one.start()
     wait_until(lambda: weights(one) == {B1: 100, B2: 1050}, 30, "the last step")
 
 

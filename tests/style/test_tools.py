@@ -17,7 +17,7 @@ def test_check_says_what_it_does():
         done = check(option)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         assert done.stdout.startswith("usage: sudo tools/check [SUITE...]\n")
-        for suite in ("unit", "packet", "model", "netns", "fuzz", "style"):
+        for suite in ("unit", "packet", "kernel", "model", "netns", "fuzz", "style"):
             assert f"\n  {suite} " in done.stdout, suite
     assert check("unit", "--help").returncode == 0
 

@@ -25,7 +25,7 @@ run_tests(const char *name, const TTest *const *tests)
 	SRunner *runner;
 	int ran, failed;
 
-	tcase_set_timeout(tcase, 80); /* under meson's, which names no case */
+	tcase_set_timeout(tcase, 80); /* below meson's, which names no case */
 	for (; *tests != NULL; tests++)
 		tcase_add_test(tcase, *tests);
 	suite_add_tcase(suite, tcase);
