@@ -270,8 +270,8 @@ def test_path_without_backends_it_may_be_the_hosts(site):
 
 # --- the XDP plane's process comes and goes ---
 
-RATE = 10000  # datagrams a second: a veth keeps 256 while its CPU is away
-ENOUGH = 10000  # between two events: the least that shows something
+RATE = 20000  # datagrams a second
+ENOUGH = 15000  # between two events: the least that shows something
 CONNECTIONS = 200
 IPERF_PORT, IPERF_RATE = 5201, "20M"
 CURL_BYTES, CURL_RATE = 100000, "20/s"
