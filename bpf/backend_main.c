@@ -61,7 +61,7 @@ permission_check(struct backend_report *report)
 					   "this needs CAP_NET_ADMIN and CAP_BPF; run it as root");
 	if (!admin && !capng_have_capability(CAPNG_EFFECTIVE, CAP_PERFMON))
 		backend_report_warn(report, "without CAP_PERFMON the kernel makes the programs two "
-					    "to three times as costly, and one older than 6.12 "
+					    "to three times as costly, and Debian 12's, 6.1, "
 					    "refuses them; grant it while they load");
 	return 0;
 }
